@@ -1,0 +1,48 @@
+"""Relative paths inside trees, archives and sandboxes: never absolute, never climbing, always with forward slashes."""
+
+from __future__ import annotations
+
+from typing import Self
+
+__all__ = ["RelPath"]
+
+
+class RelPath(str):
+    """A normalised relative path of at least one segment, such as ``src/shop/app.py``.
+
+    Raises ValueError for an empty path, an absolute one, empty, ``.`` or ``..`` segments, NUL, or text that UTF-8 cannot hold.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if not text or "\0" in text or any(part in ("", ".", "..") for part in text.split("/")):
+            raise ValueError(f"not a normalised relative path: {text[:200]!r}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"not a UTF-8 path: {text[:200]!r}") from error
+        return super().__new__(cls, text)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.split("/"))
+
+    @property
+    def name(self) -> str:
+        """The last segment."""
+        return self.rpartition("/")[2]
+
+    @property
+    def parent(self) -> RelPath | None:
+        """The directory it is in; None at the top."""
+        head = self.rpartition("/")[0]
+        return str.__new__(RelPath, head) if head else None
+
+    def joined(self, below: str) -> RelPath:
+        """The path ``below`` under this one."""
+        return RelPath(f"{self}/{below}")
+
+    def is_under(self, folder: RelPath) -> bool:
+        """Whether it is ``folder`` itself or inside it."""
+        return self == folder or self.startswith(f"{folder}/")

@@ -1,0 +1,71 @@
+"""The canonical protobuf wire encoding that REAPI v2 digests are made of: fields in tag order, defaults left out.
+
+Writing needs no protobuf runtime, so that computing an action's digest imports nothing. Reading covers what was written
+here and by other REAPI implementations: unknown fields are an error, because a digest that we re-encode must not lose any.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["bytes_field", "fields", "string_field", "varint", "varint_field"]
+
+
+def varint(value: int) -> bytes:
+    """Base-128 encoding of a non-negative integer (protobuf encoding guide, "Base 128 Varints")."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def varint_field(number: int, value: int) -> bytes:
+    """An integer, enum or boolean field; nothing for the default 0."""
+    return varint(number << 3) + varint(value) if value else b""
+
+
+def bytes_field(number: int, data: bytes) -> bytes:
+    """A bytes or message field, written even if empty: repeated elements and set sub-messages have presence."""
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def string_field(number: int, text: str) -> bytes:
+    """A singular string field; nothing for the default empty text."""
+    return bytes_field(number, text.encode()) if text else b""
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise ValueError("truncated or overlong varint")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a message in order, as (number, integer or bytes); raises ValueError if malformed."""
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = _read_varint(data, at)
+            yield number, value
+        elif kind == 2:
+            size, at = _read_varint(data, at)
+            if at + size > len(data):
+                raise ValueError("truncated field")
+            yield number, data[at : at + size]
+            at += size
+        else:
+            raise ValueError(f"wire type {kind} does not occur in REAPI trees")

@@ -1,0 +1,216 @@
+"""Trees of files as the Remote Execution API has them: nested Directory messages, each a blob named by its digest.
+
+A :class:`Tree` is the flat view: every node by its full path, in the order of the path's segments. The encoding is
+canonical (REAPI v2 ``Directory``: nodes sorted by name within their kind, no properties), so equal trees have equal digests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Integrity
+from lockage.base.path import RelPath
+from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = ["EMPTY_TREE", "Directory", "FileNode", "InvalidTree", "LinkNode", "Node", "Tree", "encode_ref", "parse_ref", "read_tree", "walk"]
+
+
+class InvalidTree(Integrity):
+    """A tree's bytes or its set of paths do not make a tree."""
+
+    code = "invalid-tree"
+    hint = "Two nodes may share a path, or a blob of the store is damaged; build from a clean source."
+
+
+class FileNode(msgspec.Struct, frozen=True, tag="file"):
+    """A regular file: its content and whether it may be executed."""
+
+    path: RelPath
+    blob: BlobRef
+    executable: bool = False
+
+
+class LinkNode(msgspec.Struct, frozen=True, tag="link"):
+    """A symbolic link; its target is text and not resolved."""
+
+    path: RelPath
+    target: str
+
+
+class Directory(msgspec.Struct, frozen=True, tag="directory"):
+    """A directory. Those that hold something need not be named; empty ones must be."""
+
+    path: RelPath
+
+
+Node = FileNode | LinkNode | Directory
+
+
+def encode_ref(ref: BlobRef) -> bytes:
+    """The REAPI ``Digest`` message."""
+    return string_field(1, ref.digest) + varint_field(2, ref.size)
+
+
+def parse_ref(data: bytes) -> BlobRef:
+    """Read a REAPI ``Digest`` message; raises ValueError."""
+    found: dict[int, int | bytes] = dict(fields(data))
+    digest, size = found.pop(1, b""), found.pop(2, 0)
+    if found or not isinstance(digest, bytes) or not isinstance(size, int):
+        raise ValueError("not a Digest message")
+    return BlobRef(Digest(digest.decode()), size)
+
+
+class _Folder:
+    __slots__ = ("files", "folders", "links")
+
+    def __init__(self) -> None:
+        self.files: dict[str, FileNode] = {}
+        self.folders: dict[str, _Folder] = {}
+        self.links: dict[str, LinkNode] = {}
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """A tree by its nodes, sorted by path segments; directories that hold something are implied and not listed."""
+
+    nodes: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, nodes: Iterable[Node]) -> Tree:
+        """Sort the nodes and drop implied directories; raises :class:`InvalidTree` if two share a path or a file is a parent."""
+        found: dict[tuple[str, ...], Node] = {}
+        inner: set[tuple[str, ...]] = set()
+        for node in nodes:
+            key = node.path.parts
+            other = found.get(key)
+            if other is not None and other != node:
+                raise InvalidTree(f"two different nodes at one path: {node.path}", path=node.path)
+            found[key] = node
+            for end in range(len(key) - 1, 0, -1):
+                if key[:end] in inner:
+                    break
+                inner.add(key[:end])
+        for key in inner:
+            if not isinstance(found.get(key, None), Directory | None):
+                raise InvalidTree(f"a file or link has nodes below it: {'/'.join(key)}", path="/".join(key))
+        return cls(tuple(found[key] for key in sorted(found) if key not in inner))
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def encode(self) -> tuple[BlobRef, dict[BlobRef, bytes]]:
+        """The root Directory's reference, and the bytes of every Directory message by reference."""
+        top = _Folder()
+        for node in self.nodes:
+            folder = top
+            *parents, name = node.path.split("/")
+            for part in parents:
+                folder = folder.folders.setdefault(part, _Folder())
+            if isinstance(node, FileNode):
+                folder.files[name] = node
+            elif isinstance(node, LinkNode):
+                folder.links[name] = node
+            else:
+                folder.folders.setdefault(name, _Folder())
+        blobs: dict[BlobRef, bytes] = {}
+        return _encode(top, blobs), blobs
+
+    @property
+    def ref(self) -> BlobRef:
+        """The tree digest: the root Directory's reference."""
+        return self.encode()[0]
+
+    def under(self, folder: RelPath) -> Tree:
+        """The same tree moved below ``folder``."""
+        return Tree.of([msgspec.structs.replace(node, path=folder.joined(node.path)) for node in self.nodes] or [Directory(folder)])
+
+
+def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
+    out = bytearray()
+    for name in sorted(folder.files, key=str.encode):
+        node = folder.files[name]
+        body = string_field(1, name) + bytes_field(2, encode_ref(node.blob)) + varint_field(4, int(node.executable))
+        out += bytes_field(1, body)
+    for name in sorted(folder.folders, key=str.encode):
+        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(_encode(folder.folders[name], blobs))))
+    for name in sorted(folder.links, key=str.encode):
+        out += bytes_field(3, string_field(1, name) + string_field(2, folder.links[name].target))
+    data = bytes(out)
+    ref = BlobRef.of(data)
+    blobs[ref] = data
+    return ref
+
+
+def _message(data: bytes, kinds: Mapping[int, type]) -> dict[int, int | bytes]:
+    found = dict(fields(data))
+    for number, value in found.items():
+        if number not in kinds or not isinstance(value, kinds[number]):
+            raise ValueError(f"unexpected field {number}")
+    return found
+
+
+def _text(found: dict[int, int | bytes], number: int) -> str:
+    value = found.get(number, b"")
+    assert isinstance(value, bytes)
+    return value.decode()
+
+
+def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
+    """The direct nodes of one Directory message, by name; a sub-directory is the reference of its own message.
+
+    Paths of the nodes are their bare names. Raises ValueError if the message is malformed or has fields we do not write.
+    """
+    for number, body in fields(data):
+        if not isinstance(body, bytes):
+            raise ValueError(f"unexpected field {number} in a Directory")
+        if number == 1:
+            found = _message(body, {1: bytes, 2: bytes, 4: int})
+            name = RelPath(_text(found, 1))
+            ref = found.get(2, b"")
+            assert isinstance(ref, bytes)
+            yield name, FileNode(name, parse_ref(ref), bool(found.get(4, 0)))
+        elif number == 2:
+            found = _message(body, {1: bytes, 2: bytes})
+            ref = found.get(2, b"")
+            assert isinstance(ref, bytes)
+            yield RelPath(_text(found, 1)), parse_ref(ref)
+        elif number == 3:
+            found = _message(body, {1: bytes, 2: bytes})
+            name = RelPath(_text(found, 1))
+            yield name, LinkNode(name, _text(found, 2))
+        else:
+            raise ValueError(f"unexpected field {number} in a Directory")
+
+
+def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
+    """The tree whose root Directory is ``root``; ``get`` returns a blob's verified bytes. Raises :class:`InvalidTree`."""
+    nodes: list[Node] = []
+
+    def visit(ref: BlobRef, prefix: str) -> None:
+        found = 0
+        for name, node in walk(get(ref)):
+            found += 1
+            path = RelPath(prefix + name)
+            if isinstance(node, BlobRef):
+                visit(node, f"{path}/")
+            else:
+                nodes.append(msgspec.structs.replace(node, path=path))
+        if not found and prefix:
+            nodes.append(Directory(RelPath(prefix[:-1])))
+
+    try:
+        visit(root, "")
+    except ValueError as error:
+        raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
+    return Tree.of(nodes)
+
+
+EMPTY_TREE = Tree(())

@@ -1,0 +1,149 @@
+"""lockage.lock: the exact content of every environment, by name, version, file name and sha256; never by host.
+
+Invariants: equal locks have equal bytes; one package a line, sorted, so that a change of one package is a change of one
+line. The format is JSON (docs/formats/lock.md); its version and the realiser's are part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+import msgspec
+
+from lockage.base.canonical import decode_hook, plain
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Usage
+from lockage.base.name import EnvironmentName
+from lockage.base.path import RelPath
+from lockage.environment.declaration import OsBase
+
+__all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedWheel", "RootRef"]
+
+LOCK_VERSION = 1
+#: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
+REALISER = 1
+
+
+class InvalidLock(Usage):
+    """lockage.lock is not a lock of a version this lockage reads."""
+
+    code = "invalid-lock"
+    hint = "Restore lockage.lock from version control, or write it anew with `lockage lock`."
+
+
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_unknown_fields=True):
+    """One OS package: ``path`` is the archive's path below a mirror's base, such as ``pool/main/d/dash/dash_0.5.12-2_amd64.deb``."""
+
+    name: str
+    version: str
+    architecture: str
+    path: RelPath
+    size: int
+    sha256: Digest
+
+    @property
+    def ref(self) -> BlobRef:
+        return BlobRef(self.sha256, self.size)
+
+
+class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_unknown_fields=True):
+    """One Python package, always a wheel; ``name`` is normalised."""
+
+    name: str
+    version: str
+    file: RelPath
+    size: int
+    sha256: Digest
+
+    @property
+    def ref(self) -> BlobRef:
+        return BlobRef(self.sha256, self.size)
+
+
+class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A root's identity: its REAPI tree digest, and the digest of the metadata that REAPI has no place for."""
+
+    tree: BlobRef
+    metadata: Digest
+
+
+class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One environment, resolved: ``declaration`` is the digest of what it was resolved from.
+
+    ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
+    ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
+    """
+
+    declaration: Digest
+    os: OsBase
+    architecture: Literal["amd64", "arm64"]
+    release_date: str
+    release_sha256: Digest
+    root: RootRef
+    packages: tuple[LockedPackage, ...]
+    python: tuple[LockedWheel, ...] = ()
+    instruments: tuple[LockedPackage, ...] = ()
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of lockage.lock."""
+
+    lock: int = LOCK_VERSION
+    realiser: int = REALISER
+    environments: dict[str, LockedEnvironment]
+
+    def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
+        return self.environments.get(name)
+
+    def encode(self) -> bytes:
+        """The file's bytes: JSON, keys in declared order, each package on a line of its own."""
+        text = json.dumps(_lined(plain(self)), indent=1, ensure_ascii=False)
+        return (_unline(text) + "\n").encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Lock:
+        """Read the file; raises :class:`InvalidLock` with the path of what does not fit."""
+        try:
+            found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
+        if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
+            raise InvalidLock(
+                f"lockage.lock has format {found.lock} and realiser {found.realiser}; this lockage knows {LOCK_VERSION} and up to {REALISER}",
+                hint="Use the lockage that wrote the lock, or a newer one.",
+            )
+        return found
+
+
+_MARK = "\x00"
+
+
+def _lined(document: dict[str, object]) -> dict[str, object]:
+    """Replace every package by one marked text, so that indentation leaves it on one line."""
+    environments = document["environments"]
+    assert isinstance(environments, dict)
+    for name in sorted(environments):
+        environment = environments.pop(name)
+        for kind in ("packages", "python", "instruments"):
+            environment[kind] = [
+                _MARK + json.dumps(item, ensure_ascii=False)
+                for item in sorted(environment[kind], key=lambda item: (item["name"], item["version"]))
+            ]
+        for kind in ("os", "root"):
+            environment[kind] = _MARK + json.dumps(environment[kind], ensure_ascii=False)
+        environments[name] = environment
+    return document
+
+
+def _unline(text: str) -> str:
+    marked = json.dumps(_MARK)[1:-1]
+    lines = []
+    for line in text.split("\n"):
+        head, found, tail = line.partition(f'"{marked}')
+        if found:
+            comma = "," if tail.endswith(",") else ""
+            tail = tail.removesuffix(",").removesuffix('"')
+            line = head + json.loads(f'"{tail}"') + comma
+        lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,88 @@
+"""Actions in the canonical encoding of the Remote Execution API v2: the digest of one is the cache key.
+
+Invariants: an action holds everything its step can see and nothing else; limits, time-outs, names of steps and projects
+are not part of it. Equal inputs give equal bytes. The contract version, the root and the count of CPUs are platform
+properties, as REAPI has no other place for them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockage.base.digest import BlobRef
+from lockage.base.path import RelPath
+from lockage.base.protobuf import bytes_field, string_field, varint_field
+from lockage.base.tree import encode_ref
+from lockage.environment.lock import RootRef
+
+__all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction"]
+
+#: The number of the set of guarantees in docs/what-can-differ.md.
+CONTRACT_VERSION = 1
+#: The one place where a step starts, as a path below the input root and, in the sandbox, below ``/``.
+WORKING_DIRECTORY = RelPath("build")
+
+#: REAPI ``Command.OutputDirectoryFormat.TREE_AND_DIRECTORY``.
+_TREE_AND_DIRECTORY = 2
+
+
+class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
+    """An action's reference and the bytes of its two messages, for a store or a remote executor."""
+
+    ref: BlobRef
+    action: bytes
+    command: bytes
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One command with everything it can see. ``input_root`` holds the workspace below :data:`WORKING_DIRECTORY`.
+
+    ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct.
+    """
+
+    arguments: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...]
+    outputs: tuple[RelPath, ...]
+    workspace: BlobRef
+    root: RootRef
+    cpus: int
+    architecture: str
+    contract: int = CONTRACT_VERSION
+
+    @property
+    def _platform(self) -> bytes:
+        properties = {
+            "ISA": {"amd64": "x86-64", "arm64": "aarch64"}[self.architecture],
+            "OSFamily": "linux",
+            "chrootRootDigest": str(self.root.tree),
+            "lockage-contract": str(self.contract),
+            "lockage-cpus": str(self.cpus),
+            "lockage-root-metadata": str(self.root.metadata),
+        }
+        return b"".join(bytes_field(1, string_field(1, name) + string_field(2, value)) for name, value in sorted(properties.items()))
+
+    @property
+    def input_root(self) -> bytes:
+        """The Directory message of the input root: the workspace below the working directory."""
+        return bytes_field(2, string_field(1, WORKING_DIRECTORY) + bytes_field(2, encode_ref(self.workspace)))
+
+    def encode(self) -> EncodedAction:
+        """The REAPI ``Command`` and ``Action`` messages (fields in tag order, sorted where the specification says so)."""
+        command = b"".join(
+            (
+                b"".join(bytes_field(1, argument.encode()) for argument in self.arguments),
+                b"".join(bytes_field(2, string_field(1, name) + string_field(2, value)) for name, value in sorted(self.variables)),
+                bytes_field(5, self._platform),
+                string_field(6, WORKING_DIRECTORY),
+                b"".join(bytes_field(7, path.encode()) for path in sorted(set(self.outputs), key=str.encode)),
+                varint_field(9, _TREE_AND_DIRECTORY),
+            )
+        )
+        action = b"".join(
+            (
+                bytes_field(1, encode_ref(BlobRef.of(command))),
+                bytes_field(2, encode_ref(BlobRef.of(self.input_root))),
+                bytes_field(10, self._platform),
+            )
+        )
+        return EncodedAction(ref=BlobRef.of(action), action=action, command=command)

@@ -1,0 +1,304 @@
+"""What lockage needs from outside, one Protocol per outside thing.
+
+An adapter implements one of these, raises only the errors named here (``raise … from``), and passes the port's contract
+suite in tests/contracts. Fakes for tests live in adapters/memory and pass the same suites.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import msgspec
+
+from lockage.base.errors import Conflict, Drift, Integrity, LockageError, NotPermitted, Unreachable, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from lockage.base.digest import BlobRef, Digest
+    from lockage.base.instant import Instant
+    from lockage.base.tree import Tree
+    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.declaration import OsBase
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
+    from lockage.environment.python import PythonTarget
+    from lockage.plan.action import Action
+    from lockage.record.result import ActionResult
+    from lockage.record.source import Source
+    from lockage.recipe.model import Resources, VersionFrom
+    from lockage.variation.world import World
+
+
+class BlobMissing(Integrity):
+    """A blob that something refers to is not in the store."""
+
+    code = "blob-missing"
+    hint = "Build or fetch it again; if it belongs to a release, restore the store from a copy."
+
+
+class BlobCorrupt(Integrity):
+    """A kept blob's bytes do not have its digest; it was moved to quarantine."""
+
+    code = "blob-corrupt"
+    hint = "The damaged copy was set aside; run the command again to fetch or build it anew."
+
+
+class StoreUnwritable(NotPermitted):
+    """The store cannot be written: a full disk, missing permission, or a read-only file system."""
+
+    code = "store-unwritable"
+    hint = "Free space or grant write permission to the folder named, or set LOCKAGE_HOME to another folder."
+
+
+class SourceUnusable(Usage):
+    """The source cannot be read as a commit, an sdist or a directory."""
+
+    code = "source-unusable"
+    hint = "Give a git repository or URL, an sdist (.tar.gz or .zip), or a directory."
+
+
+class MirrorUnconfigured(Usage):
+    """No mirror or index is configured for what is needed."""
+
+    code = "mirror-unconfigured"
+    hint = "Set LOCKAGE_DEBIAN_MIRROR to the base address of a Debian mirror."
+
+
+class ServiceUnreachable(Unreachable):
+    """A mirror or index did not answer, or answered with an error."""
+
+    code = "service-unreachable"
+
+
+class UntrustedRelease(Integrity):
+    """A suite's signed Release file does not verify, is expired, or does not match the files it names."""
+
+    code = "untrusted-release"
+    hint = "Check the mirror and the machine's clock; a mirror that lags can be allowed with LOCKAGE_ALLOW_STALE_SUITES."
+
+
+class PackageVanished(Drift):
+    """A locked package is neither in the store nor on the mirror or index any more."""
+
+    code = "package-vanished"
+    hint = "Restore it from another store or a snapshot mirror, or accept newer packages with `lockage lock`."
+
+
+class PackageChanged(Drift):
+    """A package's bytes are not those that the lock pins."""
+
+    code = "package-changed"
+
+
+class RootDrift(Drift):
+    """A realised root is not the one that the lock pins."""
+
+    code = "root-drift"
+
+
+class Unresolvable(Usage):
+    """The packages or requirements asked for cannot be had together."""
+
+    code = "unresolvable"
+    hint = "Change the packages or requirements named in the recipe."
+
+
+class SandboxUnavailable(NotPermitted):
+    """The host does not let an ordinary user make the sandbox."""
+
+    code = "sandbox-unavailable"
+    hint = "Allow unprivileged user namespaces on this host (see docs/sandbox.md), or build on another one."
+
+
+class LedgerConflict(Conflict):
+    """The ledger has grown since it was read."""
+
+    code = "ledger-conflict"
+    retryable = True
+
+
+class LedgerCorrupt(Integrity):
+    """The ledger's entries, tree and checkpoint do not agree."""
+
+    code = "ledger-corrupt"
+    hint = "Stop, keep the files as they are, and compare with a copy of the ledger or a published checkpoint."
+
+
+class KeyUnusable(NotPermitted):
+    """A signing key is missing, unreadable or open to others."""
+
+    code = "key-unusable"
+    hint = "Check the key folder that `lockage key list` names."
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> Instant: ...
+
+
+class Blobs(Protocol):
+    """Immutable bytes by digest. Every method that returns bytes has verified them, or raises :class:`BlobCorrupt`.
+
+    ``put*`` are durable when they return and idempotent. Raises :class:`BlobMissing`, :class:`StoreUnwritable`.
+    """
+
+    def put(self, data: bytes) -> BlobRef: ...
+    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+        """Store several; cheaper than one by one, as all are made durable together."""
+        ...
+
+    def put_stream(self, stream: BinaryIO) -> BlobRef: ...
+    def get(self, ref: BlobRef) -> bytes: ...
+    def open(self, ref: BlobRef) -> BinaryIO:
+        """A verified binary stream of the blob, seekable; the caller closes it."""
+        ...
+
+    def has(self, ref: BlobRef) -> bool:
+        """Whether a blob of that digest and size is present (not re-hashed)."""
+        ...
+
+    def locate(self, digest: Digest) -> BlobRef | None:
+        """The reference of a present blob of which only the sha256 is known."""
+        ...
+
+
+class ActionCache(Protocol):
+    """Results of actions by action digest. A damaged or half-written entry counts as absent."""
+
+    def get(self, action: BlobRef) -> ActionResult | None: ...
+    def put(self, action: BlobRef, result: ActionResult) -> None: ...
+
+
+class Memo(Protocol):
+    """Derived facts that cost something to compute and may vanish at any time; never the only copy, never trusted for integrity."""
+
+    def get(self, kind: str, key: str) -> bytes | None: ...
+    def put(self, kind: str, key: str, value: bytes) -> None: ...
+
+
+class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a ledger ends: its size, the hashes of its right edge (largest complete subtrees first), the last entry's time and the signed checkpoint."""
+
+    size: int
+    edge: tuple[bytes, ...]
+    time: Instant
+    checkpoint: bytes
+
+
+class Ledger(Protocol):
+    """An append-only sequence of entries with its Merkle tree and latest signed checkpoint.
+
+    ``append`` is one durable transaction: entries, tree nodes and checkpoint, or nothing; it raises :class:`LedgerConflict`
+    if the size is no longer ``expected``. Raises :class:`LedgerCorrupt`, :class:`StoreUnwritable`.
+    """
+
+    def head(self) -> LedgerHead | None:
+        """The present end; None before the first append."""
+        ...
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]: ...
+    def append(self, entries: Sequence[bytes], *, expected: int, checkpoint: bytes, time: Instant) -> None: ...
+    def node(self, level: int, index: int) -> bytes | None:
+        """The 32-byte hash of a complete subtree of 2^level leaves; None if it is not complete yet."""
+        ...
+
+
+class Signer(Protocol):
+    """A private key that signs. ``sign`` returns the raw signature over exactly these bytes."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, as SubjectPublicKeyInfo DER."""
+        ...
+
+    def sign(self, data: bytes) -> bytes: ...
+
+
+class Sources(Protocol):
+    """Reads what is to be built. Raises :class:`SourceUnusable`."""
+
+    def read(self, locator: str, version: VersionFrom | None) -> SourceRead: ...
+
+
+class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A source whose files and Directory messages are now in the blobs, with the bytes of its own recipe and lock if it has them."""
+
+    source: Source
+    recipe: bytes | None
+    lock: bytes | None
+    recipe_path: str = "lockage.toml"
+
+
+class OsPackages(Protocol):
+    """A verified package index and its packages. Raises the mirror, release and package errors above."""
+
+    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+        """The suite's signed Release, verified, and every package stanza of its main component."""
+        ...
+
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:
+        """Make sure that every package is in the blobs, whole; downloads in parallel what is not."""
+        ...
+
+
+class PythonIndex(Protocol):
+    """Resolves requirements to wheels and fetches them."""
+
+    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
+        """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`."""
+        ...
+
+    def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...
+
+
+class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
+    """A root on this machine: folders to mount read-only, the base first, each at its place below ``/`` (empty: ``/`` itself)."""
+
+    ref: RootRef
+    layers: tuple[tuple[str, Path], ...]
+
+
+class Roots(Protocol):
+    """Puts roots together from kept packages, without root privileges and without maintainer scripts."""
+
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
+        """The root, from the store if it is there; with ``expect`` a root other than the lock's raises :class:`RootDrift`."""
+        ...
+
+    def instruments(self, environment: LockedEnvironment) -> Path | None:
+        """A folder with the unpacked instruments of an environment; None if it has none."""
+        ...
+
+
+class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it."""
+
+    action: Action
+    root: RealisedRoot
+    resources: Resources
+    world: World
+    instruments: Path | None = None
+
+
+class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an execution gave no result: ``reason`` is one of the codes in docs/errors.md, ``message`` a sentence naming the limit or path."""
+
+    reason: str
+    message: str
+    log: BlobRef
+
+
+class Executor(Protocol):
+    """Runs an action in a sandbox and keeps its outputs and log in the blobs.
+
+    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
+    output is missing or not allowed. Raises :class:`SandboxUnavailable`. Leaves no process behind, whatever happens.
+    """
+
+    def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
+
+    def cancel(self) -> None:
+        """Kill everything that is running; safe from a signal handler's thread."""
+        ...

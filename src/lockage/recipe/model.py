@@ -1,0 +1,87 @@
+"""A recipe, parsed: what to build, of which steps, in which environments. Every value here has been checked."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from lockage.base.canonical import canonical_of
+from lockage.base.digest import Digest
+from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName
+from lockage.base.path import RelPath
+from lockage.environment.declaration import Declaration
+
+__all__ = ["Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
+
+
+class StepKind(StrEnum):
+    """What a step is for: only builds deliver artifacts; tests and checks deliver evidence."""
+
+    BUILD = "build"
+    TEST = "test"
+    CHECK = "check"
+
+
+class Stamp(StrEnum):
+    """What a step may be told about the source besides its tree."""
+
+    DATE = "date"
+    VERSION = "version"
+
+
+class VersionFrom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the version comes from: ``pyproject`` (the project's metadata), ``tag`` (the commit's tag) or a literal."""
+
+    rule: str
+    literal: str | None = None
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step may take. ``cpus`` is what it sees; memory and disk in bytes, timeout in seconds are limits and not part of its identity."""
+
+    cpus: int = 1
+    memory: int = 2 << 30
+    disk: int = 4 << 30
+    timeout: int = 3600
+    processes: int = 4096
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source."""
+
+    name: StepName
+    kind: StepKind = StepKind.BUILD
+    environment: EnvironmentName
+    needs: tuple[StepName, ...] = ()
+    inputs: tuple[str, ...] = ("**",)
+    stamp: tuple[Stamp, ...] = ()
+    run: tuple[str, ...]
+    outputs: tuple[RelPath, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    flags: tuple[FlagName, ...] = ()
+    variables: dict[str, str] = {}
+    resources: Resources = Resources()
+    stabilize: bool = True
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of lockage.toml; ``steps`` are in the order of the file. ``inferred`` says that no file was there."""
+
+    project: ProjectName
+    version: VersionFrom
+    environments: dict[str, Declaration]
+    steps: tuple[Step, ...]
+    flags: dict[str, bool] = {}
+    inferred: bool = False
+
+    def step(self, name: StepName) -> Step:
+        """The step of that name; raises KeyError."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.of(canonical_of(self))

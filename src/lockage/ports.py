@@ -6,28 +6,30 @@ suite in tests/contracts. Fakes for tests live in adapters/memory and pass the s
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
-from lockage.base.errors import Conflict, Drift, Integrity, LockageError, NotPermitted, Unreachable, Usage
+from lockage.base.digest import BlobRef
+from lockage.base.errors import Conflict, Drift, Integrity, NotPermitted, Unreachable, Usage
+from lockage.base.instant import Instant
+from lockage.environment.lock import RootRef
+from lockage.plan.action import Action
+from lockage.recipe.model import Resources
+from lockage.record.source import Source
+from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from lockage.base.digest import BlobRef, Digest
-    from lockage.base.instant import Instant
-    from lockage.base.tree import Tree
+    from lockage.base.digest import Digest
     from lockage.environment.debian import Release, Stanza
     from lockage.environment.declaration import OsBase
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
-    from lockage.plan.action import Action
+    from lockage.recipe.model import VersionFrom
     from lockage.record.result import ActionResult
-    from lockage.record.source import Source
-    from lockage.recipe.model import Resources, VersionFrom
-    from lockage.variation.world import World
 
 
 class BlobMissing(Integrity):
@@ -179,7 +181,10 @@ class Memo(Protocol):
 
 
 class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a ledger ends: its size, the hashes of its right edge (largest complete subtrees first), the last entry's time and the signed checkpoint."""
+    """Where a ledger ends.
+
+    ``edge`` holds the hashes of the largest complete subtrees, left to right; ``time`` is the last entry's; ``checkpoint`` is a signed note.
+    """
 
     size: int
     edge: tuple[bytes, ...]
@@ -283,7 +288,7 @@ class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an execution gave no result: ``reason`` is one of the codes in docs/errors.md, ``message`` a sentence naming the limit or path."""
+    """Why an execution gave no result: ``reason`` is a code of docs/errors.md, ``message`` a sentence naming the limit or path."""
 
     reason: str
     message: str

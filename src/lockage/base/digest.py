@@ -7,12 +7,13 @@ a blob carries its size as well, and the size is part of its identity.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import BufferedReader, BytesIO
 
 __all__ = ["EMPTY_BLOB", "BlobRef", "Digest", "Hasher"]
 
@@ -36,7 +37,7 @@ class Digest(str):
         return str.__new__(cls, hashlib.sha256(data).hexdigest())
 
     @classmethod
-    def of_file(cls, stream: BinaryIO) -> Self:
+    def of_file(cls, stream: BufferedReader | BytesIO) -> Self:
         """Digest of everything left in an open binary file."""
         return str.__new__(cls, hashlib.file_digest(stream, "sha256").hexdigest())
 

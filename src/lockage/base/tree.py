@@ -6,7 +6,7 @@ canonical (REAPI v2 ``Directory``: nodes sorted by name within their kind, no pr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -96,7 +96,7 @@ class Tree(msgspec.Struct, frozen=True):
                     break
                 inner.add(key[:end])
         for key in inner:
-            if not isinstance(found.get(key, None), Directory | None):
+            if not isinstance(found.get(key), Directory | None):
                 raise InvalidTree(f"a file or link has nodes below it: {'/'.join(key)}", path="/".join(key))
         return cls(tuple(found[key] for key in sorted(found) if key not in inner))
 

@@ -7,16 +7,18 @@ line. The format is JSON (docs/formats/lock.md); its version and the realiser's 
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from lockage.base.canonical import decode_hook, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
-from lockage.base.name import EnvironmentName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
+
+if TYPE_CHECKING:
+    from lockage.base.name import EnvironmentName
 
 __all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedWheel", "RootRef"]
 
@@ -110,7 +112,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
         if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(
-                f"lockage.lock has format {found.lock} and realiser {found.realiser}; this lockage knows {LOCK_VERSION} and up to {REALISER}",
+                f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
         return found

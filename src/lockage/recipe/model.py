@@ -38,7 +38,7 @@ class VersionFrom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a step may take. ``cpus`` is what it sees; memory and disk in bytes, timeout in seconds are limits and not part of its identity."""
+    """What a step may take: ``cpus`` is what it sees, the rest are limits (bytes and seconds) and not part of its identity."""
 
     cpus: int = 1
     memory: int = 2 << 30

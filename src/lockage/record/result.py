@@ -20,7 +20,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one execution: ``outputs`` is a tree whose top-level paths are the declared outputs; ``log`` is stdout and stderr as one blob."""
+    """The result of one execution: ``outputs`` is the tree of the declared outputs, ``log`` is stdout and stderr as one blob."""
 
     exit_code: int
     outputs: BlobRef

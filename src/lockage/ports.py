@@ -21,7 +21,7 @@ from lockage.record.source import Source
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lockage.base.digest import Digest
     from lockage.environment.debian import Release, Stanza
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.recipe.model import VersionFrom
+    from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
 
 
@@ -132,6 +133,26 @@ class KeyUnusable(NotPermitted):
 
     code = "key-unusable"
     hint = "Check the key folder that `lockage key list` names."
+
+
+class Workers(Protocol):
+    """Runs tasks beside each other."""
+
+    def start(self, key: str, task: Callable[[], object]) -> None: ...
+    def wait(self) -> tuple[str, object]:
+        """The key and result of the next task that ends; raises what the task raised."""
+        ...
+
+
+class Runs(Protocol):
+    """The records of runs on this machine, newest last."""
+
+    def put(self, run: Run, log: BlobRef) -> str:
+        """Keep a run with its canonical log and give it an id."""
+        ...
+
+    def get(self, run_id: str) -> tuple[Run, BlobRef] | None: ...
+    def latest(self) -> str | None: ...
 
 
 class Clock(Protocol):

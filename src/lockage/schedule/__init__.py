@@ -1,0 +1,5 @@
+"""Which step next."""
+
+from lockage.schedule.schedule import Capacity, Job, Schedule
+
+__all__ = ["Capacity", "Job", "Schedule"]

@@ -1,0 +1,60 @@
+"""The variables that every step gets, and why: contract version 1.
+
+Where a value says the build path, a sandbox that puts the build elsewhere (only verification does) must say that path
+instead (:func:`relocated`), so that a mapping away of the path still maps the path that is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.instant import ZIP_FLOOR
+from lockage.plan.action import WORKING_DIRECTORY
+from lockage.recipe.model import Stamp
+
+if TYPE_CHECKING:
+    from lockage.record.source import Source
+
+__all__ = ["FIXED", "PREVENTION", "relocated", "stamps"]
+
+#: Fixed by the contract (docs/what-can-differ.md); a recipe cannot change them.
+FIXED: dict[str, str] = {
+    "HOME": "/home/builder",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "LOGNAME": "builder",
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    "PYTHONHASHSEED": "0",
+    "TMPDIR": "/tmp",  # noqa: S108 (a path in the sandbox, which is private)
+    "TZ": "UTC",
+    "USER": "builder",
+}
+
+#: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
+PREVENTION: dict[str, tuple[str, str]] = {
+    "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
+    "CFLAGS": ("-ffile-prefix-map=/build=.", "debug information and __FILE__ do not carry the build path"),
+    "CXXFLAGS": ("-ffile-prefix-map=/build=.", "the same for C++"),
+    "FFLAGS": ("-ffile-prefix-map=/build=.", "the same for Fortran"),
+    "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
+    "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
+    "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),
+    "PYTHONDONTWRITEBYTECODE": ("1", "no .pyc with the mtimes of the sandbox in outputs"),
+    "PYTHONNOUSERSITE": ("1", "only the environment's packages are imported"),
+    "ZERO_AR_DATE": ("1", "ranlib and libtool write no time"),
+}
+
+
+def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:
+    """The stamp variables of a step: SOURCE_DATE_EPOCH always, the fixed epoch if no date was asked for; LOCKAGE_VERSION only if asked for."""
+    date = source.date if Stamp.DATE in wanted else ZIP_FLOOR
+    found = {"SOURCE_DATE_EPOCH": str(int(date))}
+    if Stamp.VERSION in wanted:
+        found["LOCKAGE_VERSION"] = str(source.version)
+    return found
+
+
+def relocated(variables: tuple[tuple[str, str], ...], build_path: str) -> tuple[tuple[str, str], ...]:
+    """The variables of an action for a sandbox whose build path is another one."""
+    here = f"=/{WORKING_DIRECTORY}="
+    return tuple((name, value.replace(here, f"={build_path}=") if name in PREVENTION else value) for name, value in variables)

@@ -1,0 +1,182 @@
+"""recipe + lock + source → plan, and step + digests of its inputs → action. Pure; the only place where actions are made.
+
+Invariants: a plan's steps are in an order in which each comes after what it needs, ties in the recipe's order; equal
+inputs resolve to equal actions, which is early cut-off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.canonical import canonical, plain
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Drift, Usage
+from lockage.base.tree import Tree
+from lockage.environment.lock import LockedEnvironment, RootRef
+from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
+from lockage.plan.contract import FIXED, PREVENTION, stamps
+from lockage.recipe.glob import select
+from lockage.recipe.model import Recipe, Step, StepKind
+from lockage.record.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from lockage.base.name import StepName
+    from lockage.environment.lock import Lock
+
+__all__ = ["LockMismatch", "NoSuchStep", "Plan", "PlannedStep", "Resolved", "check_lock", "make_plan", "resolution_key", "resolve"]
+
+
+class LockMismatch(Drift):
+    """The recipe declares an environment that the lock does not hold as declared."""
+
+    code = "lock-mismatch"
+    hint = "Run `lockage lock` and commit lockage.lock."
+
+
+class NoSuchStep(Usage):
+    """A step was named that the recipe does not have."""
+
+    code = "no-such-step"
+    hint = "Name a step of lockage.toml."
+
+
+class NoInputs(Usage):
+    """A step's input patterns select nothing of the source."""
+
+    code = "no-inputs"
+    hint = "Correct `inputs` of the step, or commit the files that it should see."
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a plan with its locked environment and the values of the flags that it names."""
+
+    step: Step
+    environment: LockedEnvironment
+    variables: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> StepName:
+        return self.step.name
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will run for one source, recipe and lock."""
+
+    source: Source
+    recipe: Recipe
+    lock_digest: Digest
+    steps: tuple[PlannedStep, ...]
+
+    def deliver(self) -> tuple[PlannedStep, ...]:
+        """The steps that deliver artifacts."""
+        return tuple(planned for planned in self.steps if planned.step.artifacts)
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """An action and the blobs that it consists of and that may not be in a store yet."""
+
+    action: Action
+    encoded: EncodedAction
+    directories: dict[BlobRef, bytes]
+
+
+def check_lock(recipe: Recipe, lock: Lock) -> None:
+    """Raise :class:`LockMismatch` unless the lock holds every environment as the recipe declares it."""
+    for name, declaration in recipe.environments.items():
+        locked = lock.environments.get(name)
+        if locked is None:
+            raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
+        if locked.declaration != declaration.digest:
+            raise LockMismatch(
+                f"environment {name!r} was changed in the recipe since it was locked",
+                environment=name,
+                expected=locked.declaration,
+                found=declaration.digest,
+            )
+
+
+def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[StepName] = (), kinds: Collection[StepKind] = ()) -> Plan:
+    """Plan the named steps, or all of the given kinds (none: all), with everything they need. Raises :class:`LockMismatch`."""
+    check_lock(recipe, lock)
+    known = {step.name: step for step in recipe.steps}
+    for name in only:
+        if name not in known:
+            raise NoSuchStep(f"the recipe has no step {name!r}; it has {', '.join(known)}", step=name)
+    ordered: dict[StepName, Step] = {}
+
+    def visit(step: Step) -> None:
+        if step.name not in ordered:
+            for need in step.needs:
+                visit(known[need])
+            ordered[step.name] = step
+
+    for step in recipe.steps:
+        if step.name in only or (not only and (not kinds or step.kind in kinds)):
+            visit(step)
+    steps = tuple(_planned(step, recipe, lock, source) for step in ordered.values())
+    return Plan(source=source, recipe=recipe, lock_digest=Digest.of(lock.encode()), steps=steps)
+
+
+def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
+    variables = {name: value for name, (value, _) in PREVENTION.items()}
+    variables |= recipe.environments[step.environment].variables
+    variables |= step.variables
+    variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
+    variables |= FIXED
+    variables |= stamps(source, step.stamp)
+    return PlannedStep(step=step, environment=lock.environments[step.environment], variables=tuple(sorted(variables.items())))
+
+
+def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepName, BlobRef]) -> Digest:
+    """Identity of everything :func:`resolve` depends on, cheaper to compute than the action itself; for a memo."""
+    step = planned.step
+    return Digest.of(
+        canonical(
+            plain(
+                {
+                    "contract": CONTRACT_VERSION,
+                    "run": step.run,
+                    "variables": planned.variables,
+                    "inputs": step.inputs,
+                    "outputs": step.outputs,
+                    "cpus": step.resources.cpus,
+                    "architecture": planned.environment.architecture,
+                    "root": planned.environment.root,
+                    "source": source if step.inputs else None,
+                    "needs": {str(need): needs[need] for need in step.needs},
+                }
+            )
+        )
+    )
+
+
+def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) -> Resolved:
+    """The action of a step whose inputs are all known; raises :class:`NoInputs`, or InvalidTree if outputs and inputs share a path."""
+    step = planned.step
+    nodes = []
+    if step.inputs:
+        chosen, unmatched = select(source, step.inputs)
+        if unmatched and not chosen.nodes:
+            raise NoInputs(f"step {step.name!r}: its inputs match nothing in the source: {', '.join(unmatched)}", step=step.name)
+        nodes.extend(chosen.nodes)
+    for need in step.needs:
+        nodes.extend(needs[need].nodes)
+    workspace, directories = Tree.of(nodes).encode()
+    action = Action(
+        arguments=step.run,
+        variables=planned.variables,
+        outputs=tuple(sorted(step.outputs)),
+        workspace=workspace,
+        root=RootRef(tree=planned.environment.root.tree, metadata=planned.environment.root.metadata),
+        cpus=step.resources.cpus,
+        architecture=planned.environment.architecture,
+    )
+    encoded = action.encode()
+    blobs = {**directories, encoded.ref: encoded.action}
+    for message in (encoded.command, action.input_root):
+        blobs[BlobRef.of(message)] = message
+    return Resolved(action=action, encoded=encoded, directories=blobs)

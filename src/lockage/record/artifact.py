@@ -1,0 +1,51 @@
+"""What a build delivers: artifacts by digest, and the record of a run."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
+from lockage.base.name import ProjectName, StepName
+from lockage.record.result import Usage
+from lockage.record.source import Source
+
+__all__ = ["Artifact", "Run", "StepRun"]
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One output file under its built name, after its passes; ``raw`` is what the step wrote, ``report`` what the passes changed."""
+
+    name: str
+    blob: BlobRef
+    content_digest: Digest
+    step: StepName
+    raw: BlobRef
+    report: BlobRef | None = None
+
+
+class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a run: its action, what it gave, and whether that was taken from the cache."""
+
+    step: StepName
+    action: BlobRef
+    exit_code: int
+    cached: bool
+    outputs: BlobRef
+    log: BlobRef
+    usage: Usage
+    failure: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One execution of a plan; ``steps`` in plan order. Times are in whole seconds and not part of any identity."""
+
+    project: ProjectName
+    source: Source
+    recipe: Digest
+    lock: Digest
+    started: Instant
+    finished: Instant
+    steps: tuple[StepRun, ...]
+    artifacts: tuple[Artifact, ...]
+    host: dict[str, str] = {}

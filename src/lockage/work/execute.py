@@ -1,0 +1,194 @@
+"""Perform a plan: ask the schedule what is next, the cache whether it is known, the executor to run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.canonical import canonical_of, decode
+from lockage.base.digest import BlobRef
+from lockage.base.errors import LockageError
+from lockage.base.name import StepName
+from lockage.base.tree import FileNode, read_tree
+from lockage.plan.contract import relocated
+from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
+from lockage.ports import ExecutionFailed, ExecutionRequest
+from lockage.record.artifact import StepRun
+from lockage.record.event import StepEnded, StepStarted
+from lockage.record.result import ActionResult, Usage
+from lockage.schedule import Job, Schedule
+from lockage.variation import CONTRACT, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.ports import RealisedRoot
+    from lockage.work.services import Services
+
+__all__ = ["Execution", "execute"]
+
+
+class _Known(msgspec.Struct, frozen=True):
+    action: BlobRef
+
+
+class Execution:
+    """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
+
+    ``root_for`` lets a verification put the roots elsewhere. After :meth:`run`, ``results`` holds a StepRun per executed step.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        plan: Plan,
+        *,
+        world: World = CONTRACT,
+        fresh: bool = False,
+        root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
+    ) -> None:
+        self._services = services
+        self._plan = plan
+        self._world = world
+        self._fresh = fresh
+        self._root_for = root_for or services.roots.realise
+        self._roots: dict[BlobRef, RealisedRoot] = {}
+        self._by_name = {planned.name: planned for planned in plan.steps}
+        self.results: dict[StepName, StepRun] = {}
+
+    def run(self) -> None:
+        """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
+        jobs = [
+            Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.resources.cpus, memory=p.step.resources.memory)
+            for p in self._plan.steps
+        ]
+        schedule = Schedule.of(jobs, self._services.capacity)
+        pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
+        try:
+            while not schedule.finished_all:
+                for job in schedule.startable():
+                    planned = self._by_name[job.name]
+                    schedule = schedule.started(job.name)
+                    done = self._start(planned, pending)
+                    if done is not None:
+                        schedule = schedule.finished(job.name, succeeded=done.failure is None)
+                        break  # a hit may have made an earlier step startable
+                else:
+                    key, outcome = self._services.workers.wait()
+                    planned, action = pending.pop(StepName(key))
+                    assert isinstance(outcome, ActionResult | ExecutionFailed)
+                    done = self._finish(planned, action, outcome)
+                    schedule = schedule.finished(planned.name, succeeded=done.failure is None)
+        except BaseException:
+            self._services.executor.cancel()
+            while pending:
+                try:
+                    key, _ = self._services.workers.wait()
+                    pending.pop(StepName(key), None)
+                except LockageError:
+                    pending.popitem()
+            raise
+
+    def _start(self, planned: PlannedStep, pending: dict[StepName, tuple[PlannedStep, BlobRef]]) -> StepRun | None:
+        """The step's result if it is known; else start it and return None."""
+        known = None if self._fresh else self._remembered(planned)
+        if known is not None:
+            hit = self._services.cache.get(known)
+            if hit is not None and self._whole(hit):
+                return self._ended(planned, known, hit, cached=True)
+        resolved = self._resolve(planned)
+        if not self._fresh:
+            hit = self._services.cache.get(resolved.encoded.ref)
+            self._remember(planned, resolved.encoded.ref)
+            if hit is not None and self._whole(hit):
+                return self._ended(planned, resolved.encoded.ref, hit, cached=True)
+        environment = planned.environment
+        root = self._roots.get(environment.root.tree)
+        if root is None:
+            root = self._roots[environment.root.tree] = self._root_for(environment)
+        action = msgspec.structs.replace(resolved.action, variables=relocated(resolved.action.variables, self._world.build_path))
+        request = ExecutionRequest(
+            action=action,
+            root=root,
+            resources=planned.step.resources,
+            world=self._world,
+            instruments=None if self._world == CONTRACT else self._services.roots.instruments(environment),
+        )
+        self._services.blobs.put_many(resolved.directories.values())
+        self._services.tell(StepStarted(step=planned.name))
+        pending[planned.name] = (planned, resolved.encoded.ref)
+        executor = self._services.executor
+        self._services.workers.start(planned.name, lambda: executor.execute(request))
+        return None
+
+    def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
+        if isinstance(outcome, ExecutionFailed):
+            return self._ended(planned, action, outcome, cached=False)
+        if outcome.exit_code == 0 and not self._fresh:
+            self._services.cache.put(action, outcome)
+        return self._ended(planned, action, outcome, cached=False)
+
+    def _ended(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed, *, cached: bool) -> StepRun:
+        if isinstance(outcome, ExecutionFailed):
+            empty = BlobRef.of(b"")
+            run = StepRun(
+                step=planned.name,
+                action=action,
+                exit_code=-1,
+                cached=False,
+                outputs=empty,
+                log=outcome.log,
+                usage=Usage(),
+                failure=f"{outcome.reason}: {outcome.message}",
+            )
+        else:
+            failure = None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
+            run = StepRun(
+                step=planned.name,
+                action=action,
+                exit_code=outcome.exit_code,
+                cached=cached,
+                outputs=outcome.outputs,
+                log=outcome.log,
+                usage=outcome.usage,
+                failure=failure,
+            )
+        self.results[planned.name] = run
+        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms))
+        return run
+
+    def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
+        return {need: self.results[need].outputs for need in planned.step.needs}
+
+    def _resolve(self, planned: PlannedStep) -> Resolved:
+        get = self._services.blobs.get
+        needs = {need: read_tree(ref, get) for need, ref in self._needs(planned).items()}
+        return resolve(planned, read_tree(self._plan.source.tree, get), needs)
+
+    def _remembered(self, planned: PlannedStep) -> BlobRef | None:
+        found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))
+        return decode(found, _Known).action if found else None
+
+    def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
+        key = resolution_key(planned, self._plan.source.tree, self._needs(planned))
+        self._services.memo.put("resolution", key, canonical_of(_Known(action)))
+
+    def _whole(self, result: ActionResult) -> bool:
+        """Whether everything a cached result refers to is present."""
+        blobs = self._services.blobs
+        if not blobs.has(result.log) or not blobs.has(result.outputs):
+            return False
+        try:
+            tree = read_tree(result.outputs, blobs.get)
+        except LockageError:
+            return False
+        return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
+
+
+def execute(services: Services, plan: Plan) -> dict[StepName, StepRun]:
+    """Run a plan as the contract says, with the cache."""
+    execution = Execution(services, plan)
+    execution.run()
+    return execution.results

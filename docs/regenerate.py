@@ -1,0 +1,105 @@
+"""Write the parts of the documentation that are made from the code: errors.md, commands.md, settings.md.
+
+Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from pathlib import Path
+
+import click
+
+import lockage
+from lockage.base.errors import ExitCode, LockageError
+from lockage.cli.app import COMMANDS, program
+from lockage.wiring import SETTINGS
+
+HERE = Path(__file__).parent
+_EXITS = {
+    ExitCode.DONE: "done",
+    ExitCode.FAULT: "a fault in lockage itself",
+    ExitCode.USAGE: "usage, recipe or configuration error",
+    ExitCode.DRIFT: "drift: an input is not what the lock says",
+    ExitCode.NOT_REPRODUCED: "not reproduced",
+    ExitCode.REFUSED: "refused by policy",
+    ExitCode.INTEGRITY: "integrity: a digest, signature or proof does not hold",
+    ExitCode.CONFLICT: "conflict: somebody else was first, or bytes would change under a name",
+    ExitCode.NOT_PERMITTED: "not permitted",
+    ExitCode.STEP_FAILED: "a step failed",
+    ExitCode.UNREACHABLE: "an outside service (index, mirror, executor, database) did not answer",
+}
+
+
+def every_error() -> list[type[LockageError]]:
+    """Every error class of lockage, by code."""
+    for module in pkgutil.walk_packages(lockage.__path__, "lockage."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: set[type[LockageError]] = set()
+    waiting: list[type[LockageError]] = [LockageError]
+    while waiting:
+        subclasses = [c for c in waiting.pop().__subclasses__() if c.__module__.startswith("lockage.")]
+        waiting.extend(subclasses)
+        found.update(subclasses)
+    return sorted(found, key=lambda kind: kind.code)
+
+
+def errors_page() -> str:
+    lines = ["# Exit codes and errors", "", "Made from the code by `docs/regenerate.py`.", "", "## Exit codes", "", "| exit | means |", "|---|---|"]
+    lines += [f"| {int(code)} | {meaning} |" for code, meaning in _EXITS.items()]
+    lines += ["| 130, 143, 141 | interrupted by Ctrl-C, by SIGTERM, or nobody reads the output any more |"]
+    lines += ["", "## Errors", "", "Every error prints its code, what was wrong, where, and what to do.", "", "| code | exit | means | what to do |", "|---|---|---|---|"]
+    for kind in every_error():
+        meaning = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
+        lines.append(f"| `{kind.code}` | {int(kind.exit_code)} | {meaning} | {kind.hint} |".replace("``", "`"))
+    return "\n".join(lines) + "\n"
+
+
+def _help(command: click.Command, path: str) -> list[str]:
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    lines = [f"## {path}", "", "```text", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group) and command is not program:
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            lines += _help(inner, f"{path} {name}")
+    return lines
+
+
+def commands_page() -> str:
+    lines = ["# Commands", "", "Made from the code by `docs/regenerate.py`.", ""]
+    lines += _help(program, "lockage")
+    for name in COMMANDS:
+        command = program.get_command(click.Context(program), name)
+        assert command is not None
+        lines += _help(command, f"lockage {name}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def settings_page() -> str:
+    lines = ["# Settings", "", "Made from the code by `docs/regenerate.py`. All are environment variables; none is needed.", "", "| setting | meaning | default |", "|---|---|---|"]
+    lines += [f"| `{setting.name}` | {setting.meaning} | {setting.default} |" for setting in SETTINGS]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"errors.md": errors_page, "commands.md": commands_page, "settings.md": settings_page}
+
+
+def main() -> int:
+    stale = [name for name, page in PAGES.items() if not (HERE / name).exists() or (HERE / name).read_text() != page()]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says; run docs/regenerate.py")
+        return bool(stale)
+    for name in stale:
+        (HERE / name).write_text(PAGES[name]())
+        print(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

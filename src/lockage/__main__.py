@@ -1,0 +1,5 @@
+"""``python -m lockage``."""
+
+from lockage.cli import main
+
+main()

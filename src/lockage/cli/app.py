@@ -1,0 +1,119 @@
+"""The program: finds the command, runs it, and turns what it raises into an error text and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from lockage.base.errors import ExitCode, LockageError
+from lockage.cli.screen import show_error
+
+__all__ = ["COMMANDS", "program", "run"]
+
+#: Every command, in the order of the work; each is ``command`` in the module of its name.
+COMMANDS = (
+    "init",
+    "lock",
+    "build",
+    "test",
+    "verify",
+    "release",
+    "promote",
+    "why-not",
+    "rollback",
+    "status",
+    "history",
+    "pull",
+    "diff",
+    "logs",
+    "policy",
+    "evidence",
+    "ledger",
+    "key",
+)
+
+
+class _Commands(click.Group):
+    """Imports a command's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"lockage.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # only on the way to an error
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"no command {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ". `lockage --help` lists them."))
+        return super().resolve_command(ctx, args)
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; unwinds like Ctrl-C so that sandboxes and half-written files are cleaned up."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal module's signature)
+    raise _Terminated
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=None, version=import_module("lockage").__version__, prog_name="lockage")
+def program() -> None:
+    """Build Python releases that anyone can rebuild bit for bit, and promote them on signed evidence.
+
+    \b
+    A first walk through:
+      lockage lock                  pin every input of the environments
+      lockage build                 build in the sandbox; artifacts into ./dist
+      lockage test                  run the recipe's test steps
+      lockage verify                rebuild with everything varied, compare the bytes
+      lockage release               close an immutable, numbered release
+      lockage promote shop --to dev
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return the process's exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    as_json = "--json" in arguments
+    try:
+        result = program.main(args=arguments, prog_name="lockage", standalone_mode=False)
+        return int(result) if isinstance(result, int) else ExitCode.DONE
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
+        return 130
+    except click.ClickException as error:
+        return show_error(_usage(error), as_json=as_json)
+    except LockageError as error:
+        return show_error(error, as_json=as_json)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
+        return 130
+    except _Terminated:
+        sys.stderr.write("lockage: terminated; nothing half-written was left behind\n")
+        return 143
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader is gone; Python would complain once more at exit
+        return 141
+
+
+def _usage(error: click.ClickException) -> LockageError:
+    from lockage.base.errors import Usage  # only on the way to an error
+
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "lockage"
+    return Usage(error.format_message().rstrip(), hint=f"See `{command} --help`.")

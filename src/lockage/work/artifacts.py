@@ -1,0 +1,106 @@
+"""From a step's outputs to artifacts: select, stabilize, name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.canonical import canonical, canonical_of, decode, plain
+from lockage.base.digest import Digest
+from lockage.base.errors import StepFailed
+from lockage.base.tree import FileNode, read_tree
+from lockage.record.artifact import Artifact, StepRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockage.base.name import StepName
+    from lockage.plan.plan import Plan, PlannedStep
+    from lockage.work.services import Services
+
+__all__ = ["NoArtifacts", "deliver"]
+
+
+class NoArtifacts(StepFailed):
+    """A step's artifact patterns select nothing of its outputs, or two artifacts have one name."""
+
+    code = "no-artifacts"
+    hint = "Correct `artifacts` of the step: patterns over the paths of its outputs, with distinct file names."
+
+
+class _Delivered(msgspec.Struct, frozen=True):
+    artifacts: tuple[Artifact, ...]
+
+
+def deliver(services: Services, plan: Plan, results: Mapping[StepName, StepRun], *, remember: bool = True) -> tuple[Artifact, ...]:
+    """The artifacts of every delivering step that has a result, wheels first, then by name. Raises :class:`NoArtifacts`."""
+    found: list[Artifact] = []
+    for planned in plan.deliver():
+        run = results.get(planned.name)
+        if run is not None and run.failure is None:
+            found.extend(_of_step(services, plan, planned, run, remember=remember))
+    names = [artifact.name for artifact in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise NoArtifacts(f"two artifacts have the name {name!r}", name=name)
+    return tuple(sorted(found, key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
+
+
+def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun, *, remember: bool) -> tuple[Artifact, ...]:
+    from lockage.stabilize.passes import PASSES_VERSION  # a light module; the passes themselves are imported only when they run
+
+    step = planned.step
+    key = Digest.of(
+        canonical(
+            plain(
+                {
+                    "outputs": run.outputs,
+                    "patterns": step.artifacts,
+                    "step": step.name,
+                    "date": plan.source.date,
+                    "stabilize": step.stabilize,
+                    "passes": PASSES_VERSION,
+                }
+            )
+        )
+    )
+    if remember:
+        kept = services.memo.get("artifacts", key)
+        if kept is not None:
+            artifacts = decode(kept, _Delivered).artifacts
+            if all(services.blobs.has(artifact.blob) and services.blobs.has(artifact.raw) for artifact in artifacts):
+                return artifacts
+    artifacts = tuple(_stabilized(services, plan, planned, node) for node in _selected(services, planned, run))
+    if remember:
+        services.memo.put("artifacts", key, canonical_of(_Delivered(artifacts)))
+    return artifacts
+
+
+def _selected(services: Services, planned: PlannedStep, run: StepRun) -> list[FileNode]:
+    from lockage.recipe.glob import select  # not needed when the artifacts are remembered
+
+    chosen, unmatched = select(read_tree(run.outputs, services.blobs.get), planned.step.artifacts)
+    files = [node for node in chosen if isinstance(node, FileNode)]
+    if unmatched or not files:
+        raise NoArtifacts(f"step {planned.name!r}: its outputs hold nothing that matches {', '.join(unmatched)}", step=planned.name)
+    return files
+
+
+def _stabilized(services: Services, plan: Plan, planned: PlannedStep, node: FileNode) -> Artifact:
+    from lockage.stabilize import content_digest, stabilize  # not needed when the artifacts are remembered
+
+    raw = services.blobs.get(node.blob)
+    if not planned.step.stabilize:
+        return Artifact(name=node.path.name, blob=node.blob, content_digest=content_digest(node.path.name, raw), step=planned.name, raw=node.blob)
+    stable = stabilize(node.path.name, raw, plan.source.date)
+    blob, report = services.blobs.put_many([stable.data, canonical_of(stable.report)])
+    return Artifact(
+        name=node.path.name,
+        blob=blob,
+        content_digest=content_digest(node.path.name, stable.data),
+        step=planned.name,
+        raw=node.blob,
+        report=report,
+    )
+

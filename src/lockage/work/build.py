@@ -1,0 +1,114 @@
+"""Build: a plan's steps executed, its artifacts delivered, the run recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.canonical import canonical
+from lockage.base.digest import Digest
+from lockage.base.errors import StepFailed
+from lockage.record.artifact import Artifact, Run
+from lockage.work.artifacts import deliver
+from lockage.work.execute import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockage.base.name import StepName
+    from lockage.plan.plan import Plan
+    from lockage.record.artifact import StepRun
+    from lockage.work.services import Services
+
+__all__ = ["Built", "StepNotDone", "build"]
+
+#: How many of a failed step's last lines are quoted.
+_TAIL = 20
+
+
+class StepNotDone(StepFailed):
+    """A step's command failed, exceeded a limit, or did not write what the recipe says."""
+
+    code = "step-not-done"
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build gave: the run, its id on this machine, and the artifacts."""
+
+    run: Run
+    run_id: str
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return self.run.artifacts
+
+    @property
+    def executed(self) -> int:
+        """How many steps were not taken from the cache."""
+        return sum(not step.cached for step in self.run.steps)
+
+
+def build(services: Services, plan: Plan) -> Built:
+    """Run a plan and record it. Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded."""
+    started = services.clock.now()
+    results = execute(services, plan)
+    artifacts = deliver(services, plan, results)
+    steps = tuple(results[planned.name] for planned in plan.steps if planned.name in results)
+    run = Run(
+        project=plan.recipe.project,
+        source=plan.source,
+        recipe=plan.recipe.digest,
+        lock=plan.lock_digest,
+        started=started,
+        finished=services.clock.now(),
+        steps=steps,
+        artifacts=artifacts,
+        host=services.host,
+    )
+    run_id = _recorded(services, plan, run, results)
+    failed = [step for step in steps if step.failure is not None]
+    if failed:
+        raise not_done(services, failed[0], run_id)
+    return Built(run=run, run_id=run_id)
+
+
+def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepName, StepRun]) -> str:
+    """The id of the run's record; a run that executed nothing is the run that it repeats."""
+    actions = canonical([str(step.action) for step in run.steps] + [str(run.source.digest), str(run.recipe), str(run.lock)])
+    key = Digest.of(actions)
+    if all(step.cached for step in run.steps):
+        known = services.memo.get("run", key)
+        if known is not None:
+            return known.decode()
+    run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
+    services.memo.put("run", key, run_id.encode())
+    return run_id
+
+
+def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:
+    """The log of a run: every step's output in plan order under a heading, without times; the same for any number of jobs."""
+    parts: list[bytes] = []
+    for planned in plan.steps:
+        run = results.get(planned.name)
+        if run is None:
+            continue
+        parts.append(f"== {planned.name} · action {run.action.digest}\n".encode())
+        text = services.blobs.get(run.log)
+        parts.append(text if text.endswith(b"\n") or not text else text + b"\n")
+        parts.append(f"== {planned.name} · {run.failure or 'done'}\n".encode())
+    return b"".join(parts)
+
+
+def not_done(services: Services, step: StepRun, run_id: str | None) -> StepNotDone:
+    """The error that explains a failed step."""
+    assert step.failure is not None
+    reason, _, message = step.failure.partition(": ")
+    lines = services.blobs.get(step.log).decode(errors="replace").splitlines()
+    return StepNotDone(
+        f"step {step.step!r} failed: {message}",
+        hint=f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again." if run_id else None,
+        step=step.step,
+        reason=reason,
+        last_lines=tuple(lines[-_TAIL:]),
+    )

@@ -1,0 +1,75 @@
+"""Trees in the encoding of the Remote Execution API."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
+from lockage.base.path import RelPath
+from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, read_tree
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=5).filter(
+    lambda s: s not in (".", "..")
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map(lambda parts: RelPath("/".join(parts)))
+NODES = st.one_of(
+    st.builds(FileNode, PATHS, st.builds(lambda n: BlobRef(Digest(f"{n:064x}"), n), st.integers(0, 1000)), st.booleans()),
+    st.builds(LinkNode, PATHS, NAMES),
+    st.builds(Directory, PATHS),
+)
+
+
+def consistent(nodes: list[Node]) -> list[Node]:
+    """Those of the nodes that neither share a path nor lie below a file."""
+    kept: dict[str, Node] = {}
+    for node in nodes:
+        inner = any(other.startswith(f"{node.path}/") for other in kept)
+        below = any(node.path.startswith(f"{other}/") and not isinstance(kept[other], Directory) for other in kept)
+        if node.path not in kept and not below and not (inner and not isinstance(node, Directory)):
+            kept[node.path] = node
+    return list(kept.values())
+
+
+@given(st.lists(NODES, max_size=12).map(consistent))
+def test_trees_read_back_as_they_were(nodes: list[Node]) -> None:
+    tree = Tree.of(nodes)
+    root, blobs = tree.encode()
+    assert read_tree(root, blobs.__getitem__) == tree
+    assert Tree.of(reversed(nodes)).ref == root
+
+
+def test_empty_tree_is_the_empty_message() -> None:
+    assert Tree.of([]).ref == EMPTY_BLOB
+
+
+def test_executable_and_target_are_part_of_the_identity() -> None:
+    path = RelPath("a")
+    refs = {
+        Tree.of([node]).ref for node in (FileNode(path, EMPTY_BLOB), FileNode(path, EMPTY_BLOB, True), LinkNode(path, "b"), Directory(path))
+    }
+    assert len(refs) == 4
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [FileNode(RelPath("a"), EMPTY_BLOB), LinkNode(RelPath("a"), "b")],
+        [FileNode(RelPath("a"), EMPTY_BLOB), FileNode(RelPath("a/b"), EMPTY_BLOB)],
+        [LinkNode(RelPath("a"), "c"), Directory(RelPath("a/b"))],
+    ],
+)
+def test_what_is_not_a_tree(nodes: list[Node]) -> None:
+    with pytest.raises(InvalidTree):
+        Tree.of(nodes)
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff", b"\x22\x00", b"\x0a\x04\x0a\x02..", b"\x08\x01"])
+def test_damaged_messages(data: bytes) -> None:
+    with pytest.raises(InvalidTree):
+        read_tree(BlobRef.of(data), lambda _: data)
+
+
+@pytest.mark.parametrize("text", ["", "/a", "a/", "a//b", "./a", "a/..", "a\0b", "\ud800"])
+def test_paths_that_are_not_relative_and_normal(text: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        RelPath(text)

@@ -18,7 +18,7 @@ JSON = st.recursive(
 def test_rfc8785_sorts_by_utf16_code_units() -> None:
     # RFC 8785 3.2.3, the example with keys beyond the basic plane.
     document = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\u00f6": 7}
-    assert canonical(document).decode() == '{"\\r":2,"1":4,"\x80":6,"\u00f6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}\'
+    assert canonical(document).decode() == ('{"\\r":2,"1":4,"\x80":6,"\u00f6":7,"\u20ac":1,"\U0001f600":5,"\ufb33":3}')
 
 
 def test_escapes_are_the_shortest() -> None:
@@ -37,7 +37,7 @@ def test_what_has_no_canonical_form(value: object) -> None:
         canonical(value)  # type: ignore[arg-type]  # wrong on purpose
 
 
-@pytest.mark.parametrize("data", [b'{"a":1,"a":2}', b"1.0", b"NaN", b"{", b"\xff", b"[" * 100000, b'{"sha256":"x","size":1}', b'{"size":1}'])
+@pytest.mark.parametrize("data", [b'{"a":1,"a":2}', b"1.0", b"NaN", b"{", b"\xff", b"[" * 99999, b'{"sha256":"x","size":1}', b'{"size":1}'])
 def test_documents_that_two_readers_could_read_differently(data: bytes) -> None:
     with pytest.raises(InvalidDocument):
         decode(data, BlobRef)

@@ -1,0 +1,53 @@
+"""The action cache as files: ``ab/cdef…-SIZE``, each an action's result under its own checksum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage import durable
+from lockage.base.canonical import canonical_of, decode
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import LockageError
+from lockage.record.result import ActionResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LocalActionCache"]
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``sha256`` is over the canonical form of the result alone."""
+
+    action: str
+    result: ActionResult
+    sha256: Digest
+
+
+class LocalActionCache:
+    """Implements :class:`lockage.ports.ActionCache`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._spool = durable.Spool(folder / "tmp")
+
+    def _path(self, action: BlobRef) -> Path:
+        return self._folder / action.digest[:2] / f"{action.digest[2:]}-{action.size}"
+
+    def get(self, action: BlobRef) -> ActionResult | None:
+        try:
+            entry = decode(self._path(action).read_bytes(), _Entry)
+        except (OSError, LockageError):
+            return None
+        if entry.action != str(action) or entry.sha256 != Digest.of(canonical_of(entry.result)):
+            return None
+        return entry.result
+
+    def put(self, action: BlobRef, result: ActionResult) -> None:
+        entry = _Entry(action=str(action), result=result, sha256=Digest.of(canonical_of(result)))
+        path = self._path(action)
+        with durable.unwritable(self._folder):
+            durable.ensure_folder(path.parent)
+            self._spool.write(path, canonical_of(entry))

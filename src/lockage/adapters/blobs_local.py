@@ -1,0 +1,200 @@
+"""Blobs as files in a folder: ``sha256/ab/cdef…`` (0444), shared by many processes of one user.
+
+Invariants: a file under its name is whole and durable; no method returns bytes that it has not hashed; a file whose bytes
+are not its name's is moved to ``quarantine/`` when a read finds it, so that a later put heals the store.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from lockage import durable
+from lockage.base.digest import BlobRef, Digest, Hasher
+from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["LocalBlobs"]
+
+#: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
+_IN_MEMORY = 8 << 20
+_CHUNK = 1 << 20
+#: One batch of `put_many` ends at this many blobs or bytes.
+_BATCH_COUNT = 1024
+_BATCH_BYTES = 64 << 20
+
+
+class LocalBlobs:
+    """Implements :class:`lockage.ports.Blobs`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._objects = folder / "sha256"
+        self._quarantine = folder / "quarantine"
+        self._spool = durable.Spool(folder / "tmp")
+        self._shards: set[Path] = set()
+
+    def _path(self, digest: Digest) -> Path:
+        return self._objects / digest[:2] / digest[2:]
+
+    def _size(self, digest: Digest) -> int | None:
+        try:
+            return self._path(digest).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unreadable(digest, error) from error
+
+    def _unreadable(self, digest: Digest, error: OSError) -> StoreUnreadable:
+        cause = error.strerror or str(error)
+        return StoreUnreadable(f"cannot read blob {digest} in {self._folder}: {cause}", path=str(self._path(digest)), cause=cause)
+
+    def has(self, ref: BlobRef) -> bool:
+        return self._size(ref.digest) == ref.size
+
+    def locate(self, digest: Digest) -> BlobRef | None:
+        size = self._size(digest)
+        return None if size is None else BlobRef(digest, size)
+
+    # Writing
+
+    def put(self, data: bytes) -> BlobRef:
+        return self.put_many((data,))[0]
+
+    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+        refs: list[BlobRef] = []
+        batch: dict[BlobRef, bytes] = {}
+        size = 0
+        for data in items:
+            ref = BlobRef.of(data)
+            refs.append(ref)
+            if ref not in batch:
+                batch[ref] = data
+                size += ref.size
+            if len(batch) >= _BATCH_COUNT or size >= _BATCH_BYTES:
+                self._put_batch(batch)
+                batch, size = {}, 0
+        self._put_batch(batch)
+        return refs
+
+    def _put_batch(self, batch: dict[BlobRef, bytes]) -> None:
+        present: list[BlobRef] = []
+        absent: list[BlobRef] = []
+        for ref in batch:
+            (present if self.has(ref) else absent).append(ref)
+        with durable.unwritable(self._folder):
+            self._confirm(present)
+            staged: list[durable.Staged] = []
+            try:
+                for ref in absent:
+                    self._ensure_shard(ref)
+                    durable.reached("before-stage")
+                    staged.append(self._spool.stage())
+                    staged[-1].write(batch[ref])
+                    staged[-1].finish(0o444)
+            except BaseException:
+                for item in staged:
+                    item.discard()
+                raise
+            if staged:
+                self._spool.publish(staged, [self._path(ref.digest) for ref in absent])
+
+    def put_stream(self, stream: BinaryIO) -> BlobRef:
+        hasher = Hasher()
+        with durable.unwritable(self._folder):
+            staged = self._spool.stage()
+            try:
+                while chunk := stream.read(_CHUNK):
+                    hasher.update(chunk)
+                    staged.write(chunk)
+                ref = hasher.ref()
+                if self.has(ref):
+                    staged.discard()
+                    self._confirm([ref])
+                    return ref
+                self._ensure_shard(ref)
+            except BaseException:
+                staged.discard()
+                raise
+            self._spool.publish([staged], [self._path(ref.digest)])
+        return ref
+
+    def _confirm(self, present: list[BlobRef]) -> None:
+        """Make present blobs' entries durable: the process that renamed them may not have come to that yet."""
+        durable.sync_folders(self._path(ref.digest).parent for ref in present)
+
+    def _ensure_shard(self, ref: BlobRef) -> None:
+        shard = self._path(ref.digest).parent
+        if shard not in self._shards:
+            durable.ensure_folder(shard)
+            self._shards.add(shard)
+
+    # Reading
+
+    def get(self, ref: BlobRef) -> bytes:
+        with self._verified(ref) as stream:
+            return stream.read()
+
+    def open(self, ref: BlobRef) -> BinaryIO:
+        return self._verified(ref)
+
+    def _verified(self, ref: BlobRef) -> BinaryIO:
+        path = self._path(ref.digest)
+        try:
+            stream = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder)) from None
+        except OSError as error:
+            raise self._unreadable(ref.digest, error) from error
+        try:
+            if os.fstat(stream.fileno()).st_size <= _IN_MEMORY:
+                data = stream.read()
+                found, size = Digest.of(data), len(data)
+                verified: BinaryIO = BytesIO(data)
+            else:
+                found, size = Digest.of_file(stream), stream.tell()
+                stream.seek(0)
+                verified = stream
+            if found != ref.digest:
+                self._set_aside(path, os.fstat(stream.fileno()).st_ino)
+                raise BlobCorrupt(
+                    f"blob {ref.digest} has other bytes in {path}: expected sha256 {ref.digest}, found {found}",
+                    path=str(path),
+                    expected=str(ref.digest),
+                    found=str(found),
+                    quarantine=str(self._quarantine),
+                )
+        except OSError as error:
+            stream.close()
+            raise self._unreadable(ref.digest, error) from error
+        except BlobCorrupt:
+            stream.close()
+            raise
+        if verified is not stream:
+            stream.close()
+        if size != ref.size:
+            verified.close()
+            raise BlobMissing(
+                f"blob {ref} is not in the store: {ref.digest} has {size} bytes", blob=str(ref), expected=ref.size, found=size
+            )
+        return verified
+
+    def _set_aside(self, path: Path, inode: int) -> None:
+        """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
+        try:
+            durable.ensure_folder(self._quarantine)
+            aside = self._quarantine / f"{path.parent.name}{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
+            path.rename(aside)
+            if aside.stat().st_ino != inode:
+                with suppress(FileExistsError):
+                    path.hardlink_to(aside)
+                aside.unlink()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
+                raise

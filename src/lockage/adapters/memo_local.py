@@ -1,0 +1,52 @@
+"""Derived facts as files: ``KIND/ab/cdef…``, named by the digest of the key. Best effort: a memo never fails its caller."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lockage.base.digest import Digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LocalMemo"]
+
+
+class LocalMemo:
+    """Implements :class:`lockage.ports.Memo`. A file is the digest of the rest, the key's length, the key and the value.
+
+    Written whole by rename but not synchronised: what a power cut damages fails its checksum and counts as absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, kind: str, key: str) -> Path:
+        name = Digest.of(key.encode())
+        return self._folder / kind / name[:2] / name[2:]
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        try:
+            data = self._path(kind, key).read_bytes()
+        except OSError:
+            return None
+        text = key.encode()
+        head = len(text).to_bytes(8, "big") + text
+        if data[:32] != Digest.of(data[32:]).raw or not data.startswith(head, 32):
+            return None
+        return data[32 + len(head) :]
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        text = key.encode()
+        body = len(text).to_bytes(8, "big") + text + value
+        path = self._path(kind, key)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(6).hex()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.write_bytes(Digest.of(body).raw + body)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()

@@ -1,0 +1,83 @@
+"""Blobs, action cache and memo in dictionaries."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from lockage.base.digest import BlobRef, Digest
+from lockage.ports import BlobCorrupt, BlobMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.record.result import ActionResult
+
+__all__ = ["MemoryActionCache", "MemoryBlobs", "MemoryMemo"]
+
+
+class MemoryBlobs:
+    """Implements :class:`lockage.ports.Blobs`. ``data`` may be damaged by a test."""
+
+    def __init__(self) -> None:
+        self.data: dict[Digest, bytes] = {}
+
+    def put(self, data: bytes) -> BlobRef:
+        ref = BlobRef.of(data)
+        if not self.has(ref):
+            self.data[ref.digest] = bytes(data)
+        return ref
+
+    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+        return [self.put(data) for data in items]
+
+    def put_stream(self, stream: BinaryIO) -> BlobRef:
+        return self.put(stream.read())
+
+    def get(self, ref: BlobRef) -> bytes:
+        data = self.data.get(ref.digest)
+        if data is None:
+            raise BlobMissing(f"blob {ref} is not in the store", blob=str(ref))
+        found = Digest.of(data)
+        if found != ref.digest:
+            del self.data[ref.digest]
+            raise BlobCorrupt(f"blob {ref.digest} has other bytes: found {found}", expected=str(ref.digest), found=str(found))
+        if len(data) != ref.size:
+            raise BlobMissing(f"blob {ref} is not in the store: it has {len(data)} bytes", expected=ref.size, found=len(data))
+        return data
+
+    def open(self, ref: BlobRef) -> BinaryIO:
+        return BytesIO(self.get(ref))
+
+    def has(self, ref: BlobRef) -> bool:
+        return self.locate(ref.digest) == ref
+
+    def locate(self, digest: Digest) -> BlobRef | None:
+        data = self.data.get(digest)
+        return None if data is None else BlobRef(digest, len(data))
+
+
+class MemoryActionCache:
+    """Implements :class:`lockage.ports.ActionCache`."""
+
+    def __init__(self) -> None:
+        self.results: dict[BlobRef, ActionResult] = {}
+
+    def get(self, action: BlobRef) -> ActionResult | None:
+        return self.results.get(action)
+
+    def put(self, action: BlobRef, result: ActionResult) -> None:
+        self.results[action] = result
+
+
+class MemoryMemo:
+    """Implements :class:`lockage.ports.Memo`."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], bytes] = {}
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        return self.values.get((kind, key))
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        self.values[kind, key] = bytes(value)

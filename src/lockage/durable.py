@@ -1,0 +1,270 @@
+"""How bytes become durable: the one atomic write, its temporary files, folder synchronisation and file locks.
+
+Invariants: a file appears under its name whole or not at all, and is on the disk, with its folder's entry, when the call
+returns; modes do not depend on the umask; temporary files of a process that was killed are removed by the next process
+that writes. Nothing here knows what the bytes mean. A folder that lockage makes is its user's alone (0700).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import itertools
+import os
+import weakref
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from lockage.ports import StoreUnwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["Spool", "Staged", "ensure_folder", "locked", "reached", "sync_folder", "sync_folders", "unwritable", "write_file"]
+
+#: With more files than this, one syncfs is cheaper than an fsync of each.
+_MANY = 64
+
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission is missing",
+    errno.EPERM: "permission is missing",
+    errno.EFBIG: "a file would exceed the allowed size",
+    errno.ENOTDIR: "a part of the path is not a folder",
+}
+
+
+def _pass(step: str) -> None:
+    """Does nothing."""
+
+
+#: Called with the name of each durable step before it is taken; tests replace it to stop a process there.
+reached: Callable[[str], None] = _pass
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """Turn an operating system error into :class:`StoreUnwritable` naming the folder and the cause."""
+    try:
+        yield
+    except OSError as error:
+        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+        raise StoreUnwritable(f"cannot write below {folder}: {cause}", folder=str(folder), cause=cause, errno=error.errno) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def ensure_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, for this user alone (0700), durably. Raises OSError."""
+    try:
+        folder.mkdir(0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
+        return
+    except FileNotFoundError:
+        ensure_folder(folder.parent)
+        ensure_folder(folder)
+        return
+    folder.chmod(0o700)
+    sync_folder(folder.parent)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if it is missing; waits for whoever has it. Processes and threads exclude each other."""
+    with unwritable(file.parent):
+        ensure_folder(file.parent)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+class Staged:
+    """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
+
+    __slots__ = ("_handle", "path", "published")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.published = False
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes. Raises OSError."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    def finish(self, mode: int) -> None:
+        """No more is written; the bytes are not durable yet. Raises OSError."""
+        if self._handle >= 0:
+            os.fchmod(self._handle, mode)
+            os.close(self._handle)
+            self._handle = -1
+
+    def discard(self) -> None:
+        """Remove the file unless it was published; never raises."""
+        with suppress(OSError):
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
+        if not self.published:
+            with suppress(OSError):
+                self.path.unlink()
+
+
+class Spool:
+    """A folder for the temporary files of many processes, on the file system where the files will be.
+
+    Each process has a folder of its own in it, locked as long as it lives; a folder that nobody locks was left by a process
+    that was killed, and the first write of the next process removes it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: Path | None = None
+        self._owner = 0
+        self._count = itertools.count()
+
+    def _claim(self) -> Path:
+        if self._own is not None and self._owner == os.getpid():
+            return self._own
+        ensure_folder(self._folder)
+        self._sweep()
+        while True:
+            own = self._folder / f"{os.getpid()}-{os.urandom(6).hex()}"
+            own.mkdir(0o700)
+            handle = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if own.exists():
+                    break
+            except BlockingIOError:
+                pass  # a sweeper was quicker; it removes the folder
+            os.close(handle)
+        self._own, self._owner = own, os.getpid()
+        weakref.finalize(self, _release, own, handle, os.getpid())
+        return own
+
+    def _sweep(self) -> None:
+        for left in self._folder.iterdir():
+            try:
+                handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(left)
+            except OSError:
+                pass  # its process lives, or somebody else is sweeping
+            finally:
+                os.close(handle)
+
+    def stage(self) -> Staged:
+        """A new temporary file. Raises OSError."""
+        return Staged(self._claim() / str(next(self._count)))
+
+    def publish(self, staged: Sequence[Staged], targets: Sequence[Path], *, mode: int = 0o444) -> None:
+        """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
+
+        Their folders must exist. Whatever happens, no temporary file is left.
+        """
+        try:
+            for item in staged:
+                item.finish(mode)
+            reached("before-sync")
+            _sync(staged)
+            for item, target in zip(staged, targets, strict=True):
+                reached("before-rename")
+                item.path.replace(target)
+                item.published = True
+            reached("before-folder-sync")
+            sync_folders(target.parent for target in targets)
+            reached("published")
+        finally:
+            for item in staged:
+                item.discard()
+
+    def write(self, target: Path, data: bytes, *, mode: int = 0o444) -> None:
+        """The atomic write of one file; its folder must exist. Raises OSError."""
+        staged = self.stage()
+        try:
+            reached("staged")
+            staged.write(data)
+        except BaseException:
+            staged.discard()
+            raise
+        self.publish([staged], [target], mode=mode)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Make the entries of several folders durable, each once. Raises OSError."""
+    for folder in sorted(set(folders)):
+        sync_folder(folder)
+
+
+def write_file(target: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`."""
+    with unwritable(target.parent):
+        staged = Staged(target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(6).hex()}.partial"))
+        try:
+            staged.write(data)
+            staged.finish(mode)
+            _sync([staged])
+            staged.path.replace(target)
+            staged.published = True
+        finally:
+            staged.discard()
+        sync_folder(target.parent)
+
+
+def _remove(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink()
+    folder.rmdir()
+
+
+def _release(own: Path, handle: int, owner: int) -> None:
+    """Remove a process's folder when it ends; a forked child must not remove its parent's."""
+    if os.getpid() == owner:
+        with suppress(OSError):
+            _remove(own)
+    with suppress(OSError):
+        os.close(handle)
+
+
+def _sync(staged: Sequence[Staged]) -> None:
+    """Make finished files of one file system durable: each by itself, or many with syncfs(2) where there is one."""
+    if len(staged) > _MANY and _sync_file_system(staged[0].path.parent):
+        return
+    for item in staged:
+        file = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
+def _sync_file_system(folder: Path) -> bool:
+    import ctypes
+
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return syncfs is not None and syncfs(handle) == 0
+    finally:
+        os.close(handle)

@@ -14,6 +14,7 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.errors import Conflict, Drift, Integrity, NotPermitted, Unreachable, Usage
 from lockage.base.instant import Instant
+from lockage.environment.errors import Unresolvable as Unresolvable
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.recipe.model import Resources
@@ -21,7 +22,7 @@ from lockage.record.source import Source
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
     from lockage.environment.debian import Release, Stanza
@@ -52,6 +53,13 @@ class StoreUnwritable(NotPermitted):
 
     code = "store-unwritable"
     hint = "Free space or grant write permission to the folder named, or set LOCKAGE_HOME to another folder."
+
+
+class StoreUnreadable(NotPermitted):
+    """The store cannot be read: missing permission, a faulty disk, or a store made by a newer lockage."""
+
+    code = "store-unreadable"
+    hint = "Grant read permission to the folder named, check the disk, or use the lockage that made the store."
 
 
 class SourceUnusable(Usage):
@@ -100,18 +108,18 @@ class RootDrift(Drift):
     code = "root-drift"
 
 
-class Unresolvable(Usage):
-    """The packages or requirements asked for cannot be had together."""
-
-    code = "unresolvable"
-    hint = "Change the packages or requirements named in the recipe."
-
-
 class SandboxUnavailable(NotPermitted):
     """The host does not let an ordinary user make the sandbox."""
 
     code = "sandbox-unavailable"
     hint = "Allow unprivileged user namespaces on this host (see docs/sandbox.md), or build on another one."
+
+
+class FolderUnwritable(NotPermitted):
+    """A folder for results cannot be written, or holds what lockage did not put there."""
+
+    code = "folder-unwritable"
+    hint = "Name an empty folder that you may write, or free space on its disk."
 
 
 class LedgerConflict(Conflict):
@@ -153,6 +161,25 @@ class Runs(Protocol):
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None: ...
     def latest(self) -> str | None: ...
+
+
+class Folders(Protocol):
+    """Folders of the user's that results are put into. Raises :class:`FolderUnwritable`."""
+
+    def place(self, folder: Path, files: Sequence[tuple[str, BlobRef]]) -> None:
+        """Put verified blobs into a folder under these names; each file appears whole or not at all, what is equal stays untouched."""
+        ...
+
+    def read(self, folder: Path, name: str) -> bytes | None:
+        """A small file of a folder; None if it is not there."""
+        ...
+
+    def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
+        """Make a folder hold exactly these files and the small ``keep`` files: all are verified beside it before the first appears.
+
+        The folder must be absent, empty, or hold the first name of ``keep``, which marks it as made by this method.
+        """
+        ...
 
 
 class Clock(Protocol):

@@ -1,0 +1,112 @@
+"""The content digest: what an archive holds, whatever it is packed with (docs/formats/content-digest.md).
+
+The sha256 of the canonical JSON list, in archive order, of [path, type, executable, link target, size, sha256]. Anything
+that is no archive, or none that is read alike by everyone, is a list of one file with an empty path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.canonical import canonical
+from lockage.base.digest import Digest
+from lockage.base.errors import StepFailed
+from lockage.stabilize.compressor import UNPACKED_LIMIT, gunzip
+from lockage.stabilize.errors import ArchiveTooLarge, MalformedArchive, Unhandled
+from lockage.stabilize.model import ArchiveKind, MemberKind, archive_kind
+
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from collections.abc import Sequence
+    from lzma import LZMADecompressor
+
+    from lockage.stabilize.member import Member
+
+__all__ = ["Contents", "content_digest", "contents_of"]
+
+
+class Contents:
+    """An archive's members in archive order, and the bytes before the first; ``members`` is None for what is not read as an archive."""
+
+    __slots__ = ("data", "members", "prefix")
+
+    def __init__(self, members: Sequence[Member] | None, prefix: bytes = b"", data: bytes = b"") -> None:
+        self.members, self.prefix, self.data = members, prefix, data
+
+
+def contents_of(filename: str, data: bytes) -> Contents:
+    """What the file holds; what its name claims and its bytes do not bear out is one opaque file."""
+    try:
+        return _opened(archive_kind(filename), data)
+    except (StepFailed, Unhandled):
+        return Contents(None, data=data)
+
+
+def _opened(kind: ArchiveKind | None, data: bytes) -> Contents:
+    match kind:
+        case None:
+            return Contents(None, data=data)
+        case ArchiveKind.WHEEL | ArchiveKind.ZIP:
+            from lockage.stabilize.zip_reader import read_zip  # each reader is loaded only when it is needed
+
+            archive = read_zip(data)
+            return Contents(archive.members, archive.prefix)
+        case ArchiveKind.GZIP:
+            return Contents(None, data=gunzip(data))
+        case ArchiveKind.TAR | ArchiveKind.TAR_GZ | ArchiveKind.TAR_BZ2 | ArchiveKind.TAR_XZ:
+            from lockage.stabilize.tar_reader import read_tar
+
+            return Contents(read_tar(_unpacked(kind, data)).members)
+
+
+def _unpacker(kind: ArchiveKind) -> tuple[BZ2Decompressor | LZMADecompressor, type[Exception]]:
+    """A decompressor, and what it raises for bytes that it cannot read."""
+    if kind is ArchiveKind.TAR_BZ2:
+        import bz2
+
+        return bz2.BZ2Decompressor(), OSError
+    import lzma
+
+    return lzma.LZMADecompressor(memlimit=1 << 30), lzma.LZMAError
+
+
+def _unpacked(kind: ArchiveKind, data: bytes) -> bytes:
+    if kind is ArchiveKind.TAR:
+        return data
+    if kind is ArchiveKind.TAR_GZ:
+        return gunzip(data)
+    unpacker, fault = _unpacker(kind)
+    try:
+        out = unpacker.decompress(data, UNPACKED_LIMIT + 1)
+    except fault as error:
+        raise MalformedArchive(f"not a {kind} file: {error}") from error
+    if len(out) > UNPACKED_LIMIT:
+        raise ArchiveTooLarge(f"a compressed tar archive unpacks to more than {UNPACKED_LIMIT} bytes", limit=UNPACKED_LIMIT)
+    if not unpacker.eof or unpacker.unused_data:
+        raise MalformedArchive("a compressed tar archive is cut short, or bytes follow its end")
+    return out
+
+
+def content_digest(filename: str, data: bytes) -> Digest:
+    """The content digest of a file under this name; never raises for what its bytes are."""
+    contents = contents_of(filename, data)
+    try:
+        rows = _rows(contents)
+    except (StepFailed, Unhandled):  # a member whose bytes do not unpack
+        rows = _rows(Contents(None, data=data))
+    return Digest.of(canonical(rows))
+
+
+_Row = list[str | int | bool | None]
+
+
+def _rows(contents: Contents) -> list[_Row]:
+    if contents.members is None:
+        return [["", MemberKind.FILE.value, False, None, len(contents.data), Digest.of(contents.data)]]
+    rows: list[_Row] = []
+    if contents.prefix:
+        rows.append(["", MemberKind.PREFIX.value, False, None, len(contents.prefix), Digest.of(contents.prefix)])
+    for member in contents.members:
+        digest = Digest.of(member.read()) if member.kind is MemberKind.FILE else None
+        rows.append([member.path, member.kind.value, member.executable, member.target, member.size, digest])
+    return rows

@@ -1,0 +1,135 @@
+"""The passes `tar`, `tar-gzip` and `gzip`: one order, one date, no owner, plain modes, the pinned compressor. Contents stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.instant import ZIP_FLOOR
+from lockage.stabilize.change import Changes
+from lockage.stabilize.compressor import COMPRESSOR, crc32, deflate, gunzip
+from lockage.stabilize.errors import MalformedArchive, Unhandled
+from lockage.stabilize.model import MemberKind, PassReport
+from lockage.stabilize.tar_reader import TarArchive, TarMember, read_tar
+from lockage.stabilize.tar_writer import MODES, TarWriter
+
+if TYPE_CHECKING:
+    from lockage.base.instant import Instant
+
+__all__ = ["gzip_fields", "pack_gzip", "stabilize_gzip", "stabilize_tar", "stabilize_tar_gzip"]
+
+#: RFC 1952: no flags, no time, no extra flags, unknown operating system.
+_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+#: The last whole second that 11 octal digits hold.
+_CEILING = 8**11 - 1
+
+
+def pack_gzip(data: bytes) -> bytes:
+    """A gzip file without name and time, of the pinned compressor's bytes."""
+    return b"".join((_GZIP_HEADER, deflate(data), crc32(data).to_bytes(4, "little"), (len(data) & 0xFFFFFFFF).to_bytes(4, "little")))
+
+
+def gzip_fields(data: bytes) -> dict[str, str]:
+    """What the first header of a gzip file says beside its content (RFC 1952 2.3)."""
+    flags, found, at = data[3], {"mtime": str(int.from_bytes(data[4:8], "little")), "os": str(data[9]), "extra flags": str(data[8])}, 10
+    if flags & 4:
+        size = int.from_bytes(data[at : at + 2], "little")
+        found["extra"] = data[at + 2 : at + 2 + size].hex()
+        at += 2 + size
+    for bit, field in ((8, "name"), (16, "comment")):
+        if flags & bit:
+            end = data.index(b"\0", at)
+            found[field] = data[at:end].decode("latin-1")
+            at = end + 1
+    if flags & 2:
+        found["header checksum"] = data[at : at + 2].hex()
+    return found
+
+
+def _note_gzip(changes: Changes, before: bytes, after: bytes) -> None:
+    old, new = gzip_fields(before), gzip_fields(after)
+    for field in sorted(old.keys() | new.keys()):
+        changes.add("", f"gzip {field}", old.get(field, ""), new.get(field, ""))
+    if before != after:
+        changes.add("", "packed bytes", "as written", f"{COMPRESSOR.package} {COMPRESSOR.version}")
+
+
+def stabilize_gzip(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:  # noqa: ARG001 (one signature for every pass)
+    """A gzip file of one part, without name and time."""
+    changes = Changes()
+    out = pack_gzip(gunzip(data))
+    _note_gzip(changes, data, out)
+    return out, PassReport(name=name, version=version, changes=changes.listed(), compressor=COMPRESSOR)
+
+
+def stabilize_tar(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:
+    """A tar archive in its fixed form."""
+    try:
+        changes = Changes()
+        out = _written(read_tar(data), changes, date)
+    except Unhandled as reason:
+        return data, PassReport(name=name, version=version, kept=str(reason))
+    return out, PassReport(name=name, version=version, changes=changes.listed())
+
+
+def stabilize_tar_gzip(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:
+    """A tar archive in its fixed form, in a gzip file of one part."""
+    try:
+        changes = Changes()
+        out = pack_gzip(_written(read_tar(gunzip(data)), changes, date))
+    except Unhandled as reason:
+        return data, PassReport(name=name, version=version, kept=str(reason))
+    _note_gzip(changes, data, out)
+    return out, PassReport(name=name, version=version, changes=changes.listed(), compressor=COMPRESSOR)
+
+
+def _ordered(archive: TarArchive) -> list[TarMember]:
+    """Members by path, hard links behind everything they could point to; a chain of hard links ends at its file."""
+    if any(member.kind is MemberKind.SPECIAL for member in archive.members):
+        raise Unhandled("the tar archive has a device or a pipe")
+    links = [member for member in archive.members if member.kind is MemberKind.HARDLINK]
+    if links:
+        counted: dict[str, int] = {}
+        for member in archive.members:
+            counted[member.path] = counted.get(member.path, 0) + 1
+        if any(count > 1 for count in counted.values()):
+            raise Unhandled("the tar archive has hard links and two members of one path")
+    seen: dict[str, TarMember] = {}
+    for member in archive.members:
+        if member.kind is MemberKind.HARDLINK:
+            target = seen.get(member.target or "")
+            if target is None:
+                raise MalformedArchive(f"{member.path}: a hard link to what is not before it in the tar archive", member=member.path)
+            if target.kind is MemberKind.HARDLINK:
+                member.target = target.target
+            elif target.kind is not MemberKind.FILE:
+                raise MalformedArchive(f"{member.path}: a hard link to a {target.kind}", member=member.path)
+        seen[member.path] = member
+    return sorted(archive.members, key=lambda member: (member.kind is MemberKind.HARDLINK, member.path.encode().split(b"/")))
+
+
+def _written(archive: TarArchive, changes: Changes, date: Instant) -> bytes:
+    stamp = type(date)(min(max(int(date), int(ZIP_FLOOR)), _CEILING))
+    ordered = _ordered(archive)
+    executables = {member.path for member in archive.members if member.executable}
+    changes.add("", "tar dialect", "+".join(archive.dialects), "PAX+ustar" if "PAX" in archive.dialects else "ustar")
+    if ordered != list(archive.members):
+        changes.add("", "member order", "as written", "by path")
+    writer = TarWriter(stamp)
+    for member in ordered:
+        executable = (member.target if member.kind is MemberKind.HARDLINK else member.path) in executables
+        mode = MODES[member.kind] | (0o111 if executable else 0)
+        writer.add(member.path, member.kind, member.packed(), mode=mode, target=member.target)
+        _note(changes, member, mode, stamp)
+    return writer.finish()
+
+
+def _note(changes: Changes, member: TarMember, mode: int, stamp: Instant) -> None:
+    path = member.path
+    changes.add(path, "name", member.name.rstrip("/"), path)
+    fixed = {"mtime": str(int(stamp)), "mode": f"{mode:o}", "uid": "0", "gid": "0", "uname": "", "gname": ""}
+    for field, before in member.header.items():
+        if field == "mtime" and before != fixed["mtime"]:
+            before = before.partition(".")[0] + " and a fraction" if "." in before else before
+            changes.add(path, field, before, "the source's date")
+        else:
+            changes.add(path, field, before, fixed.get(field, ""))

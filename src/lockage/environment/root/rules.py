@@ -1,0 +1,159 @@
+"""Realiser version 1 as data: which links, files and folders a root has beyond what its packages ship.
+
+Maintainer scripts are never run. What of their work a build can notice is written down here, each with its source. These
+tables decide digests: they never change; a correction is a new realiser version with tables of its own (docs/formats/root.md).
+"""
+
+from __future__ import annotations
+
+from lockage.base.path import RelPath
+
+__all__ = ["ALIASES", "ALTERNATIVES", "CERTIFICATES", "COPIES", "FILES", "FOLDERS", "LINKS", "LOCAL", "REQUIRED_ALIASES"]
+
+#: Directories that are links into /usr (usrmerge, Debian 12 release notes 5.1.1) or into /run (base-files postinst): what a
+#: package ships below the left is put below the right.
+ALIASES: dict[str, tuple[str, str]] = {
+    "bin": ("usr/bin", "usr/bin"),
+    "sbin": ("usr/sbin", "usr/sbin"),
+    "lib": ("usr/lib", "usr/lib"),
+    "lib32": ("usr/lib32", "usr/lib32"),
+    "lib64": ("usr/lib64", "usr/lib64"),
+    "libo32": ("usr/libo32", "usr/libo32"),
+    "libx32": ("usr/libx32", "usr/libx32"),
+    "var/lock": ("run/lock", "/run/lock"),
+    "var/run": ("run", "/run"),
+}
+#: Aliases that every root has; the others only where a package ships something below either side.
+REQUIRED_ALIASES = ("bin", "sbin", "lib", "var/lock", "var/run")
+
+#: The folder of the Python layer.
+LOCAL = RelPath("usr/local")
+
+#: Folders with their modes: mount points of the sandbox, and what base-files' postinst makes.
+FOLDERS: tuple[tuple[str, int], ...] = (
+    ("build", 0o755),
+    ("dev", 0o755),
+    ("etc/opt", 0o755),
+    ("etc/ssl/certs", 0o755),
+    ("home", 0o755),
+    ("media", 0o755),
+    ("mnt", 0o755),
+    ("opt", 0o755),
+    ("proc", 0o755),
+    ("root", 0o700),
+    ("run", 0o755),
+    ("run/lock", 0o1777),
+    ("srv", 0o755),
+    ("sys", 0o755),
+    ("tmp", 0o1777),
+    ("usr/local", 0o755),
+    ("usr/local/bin", 0o755),
+    ("usr/local/etc", 0o755),
+    ("usr/local/games", 0o755),
+    ("usr/local/include", 0o755),
+    ("usr/local/lib", 0o755),
+    ("usr/local/sbin", 0o755),
+    ("usr/local/share/man", 0o755),
+    ("usr/local/src", 0o755),
+    ("var/cache", 0o755),
+    ("var/log", 0o755),
+    ("var/opt", 0o755),
+    ("var/tmp", 0o1777),
+)
+
+_NSSWITCH = """\
+passwd:         files
+group:          files
+shadow:         files
+gshadow:        files
+
+hosts:          files
+networks:       files
+
+protocols:      files
+services:       files
+ethers:         files
+rpc:            files
+
+netgroup:       files
+"""
+
+#: Files written unless a package ships one at that path. The sandbox may bind its own over passwd, group, hosts and hostname.
+FILES: dict[str, str] = {
+    "etc/fstab": "",
+    "etc/group": "root:*:0:\nstaff:*:50:\nnogroup:*:65534:\n",
+    "etc/hostname": "lockage\n",
+    "etc/hosts": "127.0.0.1\tlocalhost lockage\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "etc/machine-id": "",
+    "etc/nsswitch.conf": _NSSWITCH,
+    "etc/passwd": "root:*:0:0:root:/root:/bin/sh\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "etc/resolv.conf": "",
+    "etc/shells": "/bin/sh\n",
+    "etc/timezone": "Etc/UTC\n",
+}
+
+#: (source, target): copied if a package ships the source and none ships the target (base-passwd, base-files, debianutils postinst).
+COPIES: tuple[tuple[str, str], ...] = (
+    ("usr/share/base-passwd/group.master", "etc/group"),
+    ("usr/share/base-passwd/passwd.master", "etc/passwd"),
+    ("usr/share/base-files/dot.bashrc", "root/.bashrc"),
+    ("usr/share/base-files/dot.profile", "root/.profile"),
+    ("usr/share/base-files/motd", "etc/motd"),
+    ("usr/share/base-files/profile", "etc/profile"),
+)
+
+#: (link, target): made unless a package ships the link.
+LINKS: tuple[tuple[str, str], ...] = (
+    ("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
+    ("etc/mtab", "../proc/self/mounts"),
+    ("usr/local/man", "share/man"),
+)
+
+#: Where ca-certificates keeps each certificate, and the file they are joined in (update-ca-certificates).
+CERTIFICATES = ("usr/share/ca-certificates/", "etc/ssl/certs/ca-certificates.crt", "etc/ca-certificates.conf")
+
+#: (link, candidates): the first candidate that a package ships is linked, in the order of the priorities that Debian's scripts
+#: give to update-alternatives. ``*`` stands for one path segment's text; of several matches the last in byte order is taken.
+ALTERNATIVES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("usr/bin/awk", ("usr/bin/gawk", "usr/bin/mawk", "usr/bin/original-awk")),
+    ("usr/bin/c++", ("usr/bin/g++", "usr/bin/clang++")),
+    ("usr/bin/c89", ("usr/bin/c89-gcc",)),
+    ("usr/bin/c99", ("usr/bin/c99-gcc",)),
+    ("usr/bin/cc", ("usr/bin/gcc", "usr/bin/clang")),
+    ("usr/bin/editor", ("usr/bin/nano", "usr/bin/vim.basic", "usr/bin/vim.tiny")),
+    ("usr/bin/f77", ("usr/bin/gfortran",)),
+    ("usr/bin/f95", ("usr/bin/gfortran",)),
+    ("usr/bin/fakeroot", ("usr/bin/fakeroot-sysv", "usr/bin/fakeroot-tcp")),
+    ("usr/bin/faked", ("usr/bin/faked-sysv", "usr/bin/faked-tcp")),
+    ("usr/bin/jar", ("usr/lib/jvm/*/bin/jar",)),
+    ("usr/bin/java", ("usr/lib/jvm/*/bin/java",)),
+    ("usr/bin/javac", ("usr/lib/jvm/*/bin/javac",)),
+    ("usr/bin/lua", ("usr/bin/lua5.*",)),
+    ("usr/bin/lzma", ("usr/bin/xz",)),
+    ("usr/bin/mpicc", ("usr/bin/mpicc.openmpi", "usr/bin/mpicc.mpich")),
+    ("usr/bin/mpicxx", ("usr/bin/mpicxx.openmpi", "usr/bin/mpicxx.mpich")),
+    ("usr/bin/mpirun", ("usr/bin/mpirun.openmpi", "usr/bin/mpirun.mpich")),
+    ("usr/bin/nawk", ("usr/bin/gawk", "usr/bin/mawk", "usr/bin/original-awk")),
+    ("usr/bin/pager", ("usr/bin/less", "usr/bin/more")),
+    ("usr/bin/unlzma", ("usr/bin/xz",)),
+    ("usr/bin/vi", ("usr/bin/vim.basic", "usr/bin/vim.tiny", "usr/bin/nvi")),
+    ("usr/bin/which", ("usr/bin/which.debianutils", "usr/bin/which.gnu")),
+    ("usr/bin/yacc", ("usr/bin/bison.yacc", "usr/bin/byacc")),
+    ("usr/lib/cpp", ("usr/bin/cpp",)),
+    ("usr/sbin/rmt", ("usr/sbin/rmt-tar",)),
+    *(
+        (f"usr/lib/{triplet}/{name}", tuple(f"usr/lib/{triplet}/{folder}/{name}" for folder in folders))
+        for triplet in ("aarch64-linux-gnu", "x86_64-linux-gnu")
+        for name, folders in (
+            ("libblas.a", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "blas")),
+            ("libblas.so", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "blas")),
+            ("libblas.so.3", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "blas")),
+            ("liblapack.a", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "lapack")),
+            ("liblapack.so", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "lapack")),
+            ("liblapack.so.3", ("openblas-pthread", "openblas-openmp", "openblas-serial", "atlas", "lapack")),
+            ("libopenblas.a", ("openblas-pthread", "openblas-openmp", "openblas-serial")),
+            ("libopenblas.so", ("openblas-pthread", "openblas-openmp", "openblas-serial")),
+            ("libopenblas.so.0", ("openblas-pthread", "openblas-openmp", "openblas-serial")),
+        )
+    ),
+)

@@ -1,0 +1,154 @@
+"""On which line a key of a TOML document stands; tomllib does not say.
+
+Only used to explain faults, and only on documents that tomllib has read: the scanner follows the grammar of TOML 1.0 as far
+as it must to know where keys and values begin and end, and checks nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+__all__ = ["Key", "lines_of", "nearest_line"]
+
+Key = tuple[str | int, ...]
+
+_SPACE = re.compile(r"[ \t]*")
+_BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_STRINGS = (
+    re.compile(r'"""(?:\\.|[^\\])*?"{3,5}', re.DOTALL),
+    re.compile(r"'''.*?'{3,5}", re.DOTALL),
+    re.compile(r'"(?:\\.|[^"\\\n])*"'),
+    re.compile(r"'[^'\n]*'"),
+)
+_PLAIN = re.compile(r"[^,\]}#\r\n]+")
+
+
+def lines_of(text: str) -> dict[Key, int]:
+    """The line, from 1, of the first mention of every key and array element of a valid TOML document."""
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    scanner.document()
+    return scanner.lines
+
+
+def nearest_line(lines: dict[Key, int], key: Key) -> int:
+    """The line of a key, or of the closest thing around it that is in the file; 1 if there is none."""
+    for end in range(len(key), 0, -1):
+        found = lines.get(key[:end])
+        if found is not None:
+            return found
+    return 1
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._counted = (0, 1)
+        self._tables: dict[Key, int] = {}
+        self.lines: dict[Key, int] = {}
+
+    def document(self) -> None:
+        table: Key = ()
+        self._skip(_BLANK)
+        while self._at < len(self._text):
+            if self._text.startswith("[", self._at):
+                table = self._header()
+            else:
+                self._pair(table)
+            self._skip(_BLANK)
+
+    def _header(self) -> Key:
+        array = self._text.startswith("[[", self._at)
+        self._at += 1 + array
+        *parents, last = self._key_parts()
+        self._at = self._text.index("]", self._at) + 1 + array
+        key: Key = ()
+        for part in parents:
+            key = self._entered((*key, part))
+        key = (*key, last)
+        self._note(key)
+        if not array:
+            return key
+        self._tables[key] = self._tables.get(key, -1) + 1
+        key = (*key, self._tables[key])
+        self._note(key)
+        return key
+
+    def _entered(self, key: Key) -> Key:
+        """A table on the way to another: of an array of tables it is the last element."""
+        self._note(key)
+        return (*key, self._tables[key]) if key in self._tables else key
+
+    def _pair(self, table: Key) -> None:
+        key = table
+        for part in self._key_parts():
+            key = (*key, part)
+            self._note(key)
+        self._at = self._text.index("=", self._at) + 1
+        self._skip(_SPACE)
+        self._value(key)
+
+    def _value(self, key: Key) -> None:
+        opening = self._text[self._at]
+        if opening == "[":
+            self._items("]", key)
+        elif opening == "{":
+            self._items("}", key)
+        elif opening in "\"'":
+            self._string()
+        else:
+            self._skip(_PLAIN)
+
+    def _items(self, closing: str, key: Key) -> None:
+        """The elements of an array or the pairs of an inline table, from its opening bracket to behind its closing one."""
+        self._at += 1
+        number = 0
+        self._skip(_BLANK)
+        while self._text[self._at] != closing:
+            if closing == "]":
+                self._note((*key, number))
+                self._value((*key, number))
+                number += 1
+            else:
+                self._pair(key)
+            self._skip(_BLANK)
+            if self._text[self._at] == ",":
+                self._at += 1
+                self._skip(_BLANK)
+        self._at += 1
+
+    def _key_parts(self) -> list[str]:
+        parts = []
+        while True:
+            self._skip(_SPACE)
+            if self._text[self._at] in "\"'":
+                parts.append(tomllib.loads(f"key = {self._string()}")["key"])
+            else:
+                parts.append(self._skip(_BARE))
+            self._skip(_SPACE)
+            if not self._text.startswith(".", self._at):
+                return parts
+            self._at += 1
+
+    def _string(self) -> str:
+        for form in _STRINGS:
+            found = form.match(self._text, self._at)
+            if found:
+                self._at = found.end()
+                return found[0]
+        raise ValueError("not a TOML string")
+
+    def _skip(self, form: re.Pattern[str]) -> str:
+        found = form.match(self._text, self._at)
+        if not found:
+            return ""
+        self._at = found.end()
+        return found[0]
+
+    def _note(self, key: Key) -> None:
+        at, line = self._counted
+        line += self._text.count("\n", at, self._at)
+        self._counted = (self._at, line)
+        self.lines.setdefault(key, line)

@@ -14,11 +14,14 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.errors import Conflict, Drift, Integrity, NotPermitted, Unreachable, Usage
 from lockage.base.instant import Instant
+from lockage.base.name import ProjectName
 from lockage.environment.errors import Unresolvable as Unresolvable
 from lockage.environment.lock import RootRef
+from lockage.ledger.errors import LedgerCorrupt as LedgerCorrupt
 from lockage.plan.action import Action
 from lockage.recipe.model import Resources
-from lockage.record.source import Source
+from lockage.record.source import Origin, Source
+from lockage.record.version import VersionCandidates
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
@@ -127,13 +130,6 @@ class LedgerConflict(Conflict):
 
     code = "ledger-conflict"
     retryable = True
-
-
-class LedgerCorrupt(Integrity):
-    """The ledger's entries, tree and checkpoint do not agree."""
-
-    code = "ledger-corrupt"
-    hint = "Stop, keep the files as they are, and compare with a copy of the ledger or a published checkpoint."
 
 
 class KeyUnusable(NotPermitted):
@@ -270,18 +266,32 @@ class Signer(Protocol):
 
 
 class Sources(Protocol):
-    """Reads what is to be built. Raises :class:`SourceUnusable`."""
+    """Reads what is to be built; keeps its files and Directory messages in the blobs.
 
-    def read(self, locator: str, version: VersionFrom | None) -> SourceRead: ...
+    Raises :class:`SourceUnusable`, and :class:`ServiceUnreachable` if it is a repository elsewhere that does not answer.
+    """
+
+    def read(self, locator: str) -> SourceRead: ...
 
 
 class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A source whose files and Directory messages are now in the blobs, with the bytes of its own recipe and lock if it has them."""
+    """A source as it was read, with the bytes of its own recipe and lock if it has them.
 
-    source: Source
-    recipe: bytes | None
-    lock: bytes | None
-    recipe_path: str = "lockage.toml"
+    Which version counts is for the recipe to say, which is known only afterwards: see :meth:`source`. ``project`` is the name
+    that an sdist gives itself.
+    """
+
+    tree: BlobRef
+    date: Instant
+    origin: Origin
+    versions: VersionCandidates
+    project: ProjectName | None = None
+    recipe: bytes | None = None
+    lock: bytes | None = None
+
+    def source(self, rule: VersionFrom | None = None) -> Source:
+        """The source with the version that the recipe's rule chooses; raises NoVersion."""
+        return Source(tree=self.tree, date=self.date, version=self.versions.choose(rule), origin=self.origin)
 
 
 class OsPackages(Protocol):

@@ -18,7 +18,20 @@ from lockage.base.protobuf import bytes_field, fields, string_field, varint_fiel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["EMPTY_TREE", "Directory", "FileNode", "InvalidTree", "LinkNode", "Node", "Tree", "encode_ref", "parse_ref", "read_tree", "walk"]
+__all__ = [
+    "EMPTY_TREE",
+    "Directory",
+    "FileNode",
+    "InvalidTree",
+    "LinkNode",
+    "Node",
+    "Tree",
+    "encode_ref",
+    "parse_ref",
+    "read_tree",
+    "top_file",
+    "walk",
+]
 
 
 class InvalidTree(Integrity):
@@ -211,6 +224,15 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
     return Tree.of(nodes)
+
+
+def top_file(root: BlobRef, name: str, get: Callable[[BlobRef], bytes]) -> bytes | None:
+    """The bytes of a regular file at the top of a tree; None if there is none of that name. Raises :class:`InvalidTree`."""
+    try:
+        found = dict(walk(get(root))).get(name)
+    except ValueError as error:
+        raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
+    return get(found.blob) if isinstance(found, FileNode) else None
 
 
 EMPTY_TREE = Tree(())

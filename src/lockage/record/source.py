@@ -8,16 +8,21 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import Version
+from lockage.base.path import RelPath
 
 __all__ = ["CommitOrigin", "DirectoryOrigin", "Origin", "SdistOrigin", "Source"]
 
 
 class CommitOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="commit"):
-    """A commit: its full object id, the repository's address if it has one (credentials removed), and the tag it was asked by."""
+    """A commit: its full object id, the repository's address if it has one (credentials removed), and the tag it was asked by.
+
+    ``path`` is the directory of the repository that is the source; None: all of it.
+    """
 
     commit: str
     repository: str | None = None
     tag: str | None = None
+    path: RelPath | None = None
 
 
 class SdistOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="sdist"):

@@ -1,0 +1,59 @@
+"""What people name a source by: a path, a path at a revision, or the address of a repository."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Remote", "parse_remote", "public_address", "revisions_of_path"]
+
+_URL = re.compile(r"(?P<scheme>https|http|ssh|file)://(?P<authority>[^/]*)(?P<path>/.*)", re.DOTALL)
+#: The short form of an ssh address, ``USER@HOST:PATH``.
+_SHORT = re.compile(r"(?P<head>[A-Za-z0-9._-]+@[A-Za-z0-9._-]+):(?P<path>[^:].*)", re.DOTALL)
+
+
+class Remote(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository elsewhere: ``address`` is what git is given and may hold credentials; ``revision`` None is its default branch."""
+
+    address: str
+    revision: str | None
+
+    @property
+    def public(self) -> str:
+        """The address without credentials."""
+        return public_address(self.address) or "a repository on this machine"
+
+
+def parse_remote(locator: str) -> Remote | None:
+    """The repository and revision of an address such as ``https://host/shop.git@v1.2``; None if it is none."""
+    found = _URL.fullmatch(locator) or _SHORT.fullmatch(locator)
+    if found is None:
+        return None
+    cut = re.search("[@#]", found["path"])
+    at = found.start("path") + cut.start() if cut else len(locator)
+    return Remote(address=locator[:at], revision=locator[at + 1 :] or None)
+
+
+def public_address(address: str) -> str | None:
+    """An address that may be told to others: without credentials, query and fragment; None for a place on one machine only."""
+    found = _URL.fullmatch(address)
+    if found is None:
+        return address if _SHORT.fullmatch(address) else None
+    if found["scheme"] == "file":
+        return None
+    user, _, host = found["authority"].rpartition("@")
+    login = user.partition(":")[0]
+    kept = f"{login}@" if login and found["scheme"] == "ssh" else ""
+    return f"{found['scheme']}://{kept}{host}{re.split('[?#]', found['path'])[0]}"
+
+
+def revisions_of_path(locator: str) -> Iterator[tuple[str, str]]:
+    """Every reading of ``PATH@REVISION`` and ``PATH#REVISION``, shortest path first."""
+    for cut in re.finditer("[@#]", locator):
+        if cut.start() and locator[cut.end() :]:
+            yield locator[: cut.start()], locator[cut.end() :]

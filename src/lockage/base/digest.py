@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from io import BufferedReader, BytesIO
 
-__all__ = ["EMPTY_BLOB", "BlobRef", "Digest", "Hasher"]
+__all__ = ["EMPTY_BLOB", "BlobRef", "Digest", "Hasher", "sha256"]
 
 _CHUNK = 1 << 20
 _HEX = frozenset("0123456789abcdef")
+
+
+def sha256(data: bytes) -> bytes:
+    """The 32 raw bytes of a sha256, for Merkle trees and key ids; identities of blobs are a :class:`Digest`."""
+    return hashlib.sha256(data).digest()
 
 
 class Digest(str):

@@ -1,0 +1,167 @@
+"""Recipe → the text of a lockage.toml, commented for a reader who sees one for the first time.
+
+Invariant: parsing the text gives the recipe again, but for ``inferred``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lockage.recipe.model import Recipe, Resources, Step, StepKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lockage.environment.declaration import Declaration
+
+__all__ = ["render"]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_DEFAULTS = Resources()
+_SIZES = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1))
+_TIMES = (("h", 3600), ("min", 60), ("s", 1))
+_WIDTH = 100
+
+_HEAD = """\
+# What lockage builds, of which steps, in which environments; docs/recipe.md has every key.
+# `lockage lock` writes lockage.lock beside this file: the exact packages of every environment. Commit both.
+"""
+_VERSIONS = {
+    "pyproject": "of the project's own metadata",
+    "tag": "of the commit's tag",
+    "literal": "this one, always",
+}
+
+
+def render(recipe: Recipe) -> str:
+    """The text of the recipe's lockage.toml."""
+    sections = [_HEAD, _project(recipe)]
+    sections += [_environment(name, declaration) for name, declaration in recipe.environments.items()]
+    if recipe.flags:
+        lines = (f"{_key(name)} = {_truth(value)}" for name, value in recipe.flags.items())
+        sections.append(
+            _section("[flags]", lines, "Declared inputs that change steps without changing sources: a step sees those that it names.")
+        )
+    sections += [_step(step) for step in recipe.steps]
+    return "\n".join(sections)
+
+
+def _section(header: str, lines: Iterator[str] | Sequence[str], comment: str | None = None) -> str:
+    return "".join(f"{line}\n" for line in (*((f"# {comment}",) if comment else ()), header, *lines))
+
+
+def _project(recipe: Recipe) -> str:
+    version = recipe.version.literal if recipe.version.literal is not None else recipe.version.rule
+    comment = _VERSIONS.get(recipe.version.rule, "where it comes from")
+    return _section("[project]", [f"name = {_text(recipe.project)}", f"version = {_text(version)}  # {comment}"])
+
+
+def _environment(name: str, declaration: Declaration) -> str:
+    lines = [f"os = {_text(str(declaration.os))}"]
+    if declaration.packages:
+        lines.append(f"packages = {_array(declaration.packages)}")
+    if declaration.python:
+        lines.append(f"python = {_array(declaration.python)}")
+    lines += _variables(declaration.variables)
+    return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
+
+
+def _step(step: Step) -> str:
+    return _section(f"[step.{_key(step.name)}]", list(_step_lines(step)), _purpose(step))
+
+
+def _purpose(step: Step) -> str:
+    if step.kind is StepKind.BUILD:
+        text = "Delivers its artifacts." if step.artifacts else "Makes what other steps need."
+        return text + " Runs without a network, in a directory that holds its inputs and the outputs of its needs."
+    return "Delivers evidence, no artifacts: the release's policy can ask for it."
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    if step.kind is not StepKind.BUILD:
+        yield f"kind = {_text(step.kind)}"
+    yield f"environment = {_text(step.environment)}"
+    if step.needs:
+        yield f"needs = {_array(step.needs)}  # their outputs, at their own paths"
+    if step.inputs != ("**",):
+        yield f"inputs = {_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
+    if step.stamp:
+        yield f"stamp = {_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
+    if step.flags:
+        yield f"flags = {_array(step.flags)}"
+    yield f"run = {_run(step.run)}"
+    if step.outputs:
+        yield f"outputs = {_array(step.outputs)}"
+    if step.artifacts:
+        yield f"artifacts = {_array(step.artifacts)}"
+    yield from _variables(step.variables)
+    yield from _resources(step.resources)
+    if not step.stabilize:
+        yield "stabilize = false"
+
+
+def _resources(resources: Resources) -> Iterator[str]:
+    if resources.cpus != _DEFAULTS.cpus:
+        yield f"cpus = {resources.cpus}"
+    if resources.memory != _DEFAULTS.memory:
+        yield f"memory = {_text(_size(resources.memory))}"
+    if resources.disk != _DEFAULTS.disk:
+        yield f"disk = {_text(_size(resources.disk))}"
+    if resources.timeout != _DEFAULTS.timeout:
+        yield f"timeout = {_text(_duration(resources.timeout))}"
+    if resources.processes != _DEFAULTS.processes:
+        yield f"processes = {resources.processes}"
+
+
+def _variables(variables: Mapping[str, str]) -> Iterator[str]:
+    if variables:
+        pairs = ", ".join(f"{_key(name)} = {_text(value)}" for name, value in variables.items())
+        yield f"variables = {{ {pairs} }}"
+
+
+def _run(arguments: tuple[str, ...]) -> str:
+    if len(arguments) == 3 and arguments[:2] == ("/bin/sh", "-euc") and arguments[2].strip():
+        return _lines(arguments[2])
+    return _array(arguments)
+
+
+def _lines(text: str) -> str:
+    """Several lines as they are if TOML's literal text can hold them; else, and for one line, a basic text."""
+    plain = all(character in "\n\t" or (character >= " " and character != "\x7f") for character in text)
+    if text.count("\n") > 1 and plain and "'''" not in text and not text.endswith("'"):
+        return f"'''\n{text}'''"
+    return _text(text)
+
+
+def _size(size: int) -> str:
+    unit, factor = next((unit, factor) for unit, factor in _SIZES if size % factor == 0)
+    return f"{size // factor} {unit}"
+
+
+def _duration(seconds: int) -> str:
+    unit, factor = next((unit, factor) for unit, factor in _TIMES if seconds % factor == 0)
+    return f"{seconds // factor} {unit}"
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _text(name)
+
+
+def _array(items: Sequence[str]) -> str:
+    texts = [_text(item) for item in items]
+    if sum(map(len, texts)) + 2 * len(texts) <= _WIDTH:
+        return f"[{', '.join(texts)}]"
+    return "[\n" + "".join(f"    {text},\n" for text in texts) + "]"
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _text(value: str) -> str:
+    """A TOML basic string."""
+    return '"' + "".join(_ESCAPES.get(c) or (f"\\u{ord(c):04X}" if c < " " or c == "\x7f" else c) for c in value) + '"'

@@ -265,6 +265,19 @@ class Signer(Protocol):
     def sign(self, data: bytes) -> bytes: ...
 
 
+class Keys(Protocol):
+    """The private keys of whoever runs lockage, by name (a role's name, usually). Raises :class:`KeyUnusable`."""
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the keys that are there, sorted."""
+        ...
+
+    def load(self, name: str) -> Signer: ...
+    def load_or_create(self, name: str) -> Signer:
+        """The key of that name, made durably if it is not there; two callers at once get one key."""
+        ...
+
+
 class Sources(Protocol):
     """Reads what is to be built; keeps its files and Directory messages in the blobs.
 

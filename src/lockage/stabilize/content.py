@@ -1,7 +1,7 @@
 """The content digest: what an archive holds, whatever it is packed with (docs/formats/content-digest.md).
 
-The sha256 of the canonical JSON list, in archive order, of [path, type, executable, link target, size, sha256]. Anything
-that is no archive, or none that is read alike by everyone, is a list of one file with an empty path.
+The sha256 of the canonical JSON list, in archive order, of [path, type, executable, link target, size, sha256]. What is no
+archive is a list of one file with an empty path; what claims to be one but is not readable as such is one opaque entry.
 """
 
 from __future__ import annotations
@@ -26,12 +26,23 @@ __all__ = ["Contents", "content_digest", "contents_of"]
 
 
 class Contents:
-    """An archive's members in archive order, and the bytes before the first; ``members`` is None for what is not read as an archive."""
+    """An archive's members in archive order, and the bytes before the first.
 
-    __slots__ = ("data", "members", "prefix")
+    ``members`` is None for what is not read as an archive; then ``data`` is its content, and ``kind`` says whether it should have been one.
+    """
+
+    __slots__ = ("data", "kind", "members", "prefix")
 
     def __init__(self, members: Sequence[Member] | None, prefix: bytes = b"", data: bytes = b"") -> None:
         self.members, self.prefix, self.data = members, prefix, data
+        self.kind = MemberKind.FILE
+
+    @classmethod
+    def opaque(cls, data: bytes) -> Contents:
+        """What claims to be an archive and is not readable as one."""
+        found = cls(None, data=data)
+        found.kind = MemberKind.OPAQUE
+        return found
 
 
 def contents_of(filename: str, data: bytes) -> Contents:
@@ -39,7 +50,7 @@ def contents_of(filename: str, data: bytes) -> Contents:
     try:
         return _opened(archive_kind(filename), data)
     except (StepFailed, Unhandled):
-        return Contents(None, data=data)
+        return Contents.opaque(data)
 
 
 def _opened(kind: ArchiveKind | None, data: bytes) -> Contents:
@@ -93,7 +104,7 @@ def content_digest(filename: str, data: bytes) -> Digest:
     try:
         rows = _rows(contents)
     except (StepFailed, Unhandled):  # a member whose bytes do not unpack
-        rows = _rows(Contents(None, data=data))
+        rows = _rows(Contents.opaque(data))
     return Digest.of(canonical(rows))
 
 
@@ -102,7 +113,7 @@ _Row = list[str | int | bool | None]
 
 def _rows(contents: Contents) -> list[_Row]:
     if contents.members is None:
-        return [["", MemberKind.FILE.value, False, None, len(contents.data), Digest.of(contents.data)]]
+        return [["", contents.kind.value, False, None, len(contents.data), Digest.of(contents.data)]]
     rows: list[_Row] = []
     if contents.prefix:
         rows.append(["", MemberKind.PREFIX.value, False, None, len(contents.prefix), Digest.of(contents.prefix)])

@@ -60,6 +60,7 @@ class MemberKind(StrEnum):
     HARDLINK = "hardlink"
     SPECIAL = "special"
     PREFIX = "prefix"
+    OPAQUE = "opaque"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

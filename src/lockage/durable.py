@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Spool", "Staged", "ensure_folder", "locked", "reached", "sync_folder", "sync_folders", "unwritable", "write_file"]
+__all__ = [
+    "Spool",
+    "Staged",
+    "ensure_folder",
+    "locked",
+    "locked_folder",
+    "reached",
+    "sync_file_system",
+    "sync_folder",
+    "sync_folders",
+    "unwritable",
+    "write_file",
+]
 
 #: With more files than this, one syncfs is cheaper than an fsync of each.
 _MANY = 64
@@ -86,6 +98,19 @@ def locked(file: Path) -> Iterator[None]:
     with unwritable(file.parent):
         ensure_folder(file.parent)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a folder itself, made if it is missing; waits for whoever has it."""
+    with unwritable(folder):
+        ensure_folder(folder)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -249,7 +274,7 @@ def _release(own: Path, handle: int, owner: int) -> None:
 
 def _sync(staged: Sequence[Staged]) -> None:
     """Make finished files of one file system durable: each by itself, or many with syncfs(2) where there is one."""
-    if len(staged) > _MANY and _sync_file_system(staged[0].path.parent):
+    if len(staged) > _MANY and sync_file_system(staged[0].path.parent):
         return
     for item in staged:
         file = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -259,7 +284,8 @@ def _sync(staged: Sequence[Staged]) -> None:
             os.close(file)
 
 
-def _sync_file_system(folder: Path) -> bool:
+def sync_file_system(folder: Path) -> bool:
+    """Make everything on the file system of a folder durable with syncfs(2); False where that cannot be. Raises OSError."""
     import ctypes
 
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-__all__ = ["RelPath"]
+__all__ = ["RelPath", "link_stays_inside"]
 
 
 class RelPath(str):
@@ -46,3 +46,17 @@ class RelPath(str):
     def is_under(self, folder: RelPath) -> bool:
         """Whether it is ``folder`` itself or inside it."""
         return self == folder or self.startswith(f"{folder}/")
+
+
+def link_stays_inside(path: RelPath, target: str) -> bool:
+    """Whether a symbolic link at ``path`` leads, by its text alone, to a place in the same tree.
+
+    It may climb only at its beginning and not above the top: after a name, ``..`` would depend on what that name is.
+    """
+    if not target or target.startswith("/"):
+        return False
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    climbs = 0
+    while climbs < len(parts) and parts[climbs] == "..":
+        climbs += 1
+    return climbs < len(path.parts) and ".." not in parts[climbs:]

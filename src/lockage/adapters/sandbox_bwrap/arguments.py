@@ -1,0 +1,68 @@
+"""The arguments that make one sandbox. They travel through a descriptor, so ``/proc/1/cmdline`` shows the step's own command only.
+
+Invariant: the arguments follow from the request alone; descriptors have fixed numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.adapters.sandbox_bwrap.layout import Layout
+    from lockage.variation.world import World
+
+__all__ = ["ARGS_FD", "BLOCK_FD", "COMMAND_LINE", "INFO_FD", "Place", "arguments", "places"]
+
+ARGS_FD, INFO_FD, BLOCK_FD = 3, 4, 5
+COMMAND_LINE = ("bwrap", "--args", str(ARGS_FD), "--")
+
+_KIB = 1 << 10
+#: The tmpfs of ``/`` holds folders, links and mount points only.
+_TOP_SIZE = 1 << 20
+_SHARED_MEMORY = 256 << 20
+
+_NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
+_ISOLATION = (*_NAMESPACES, "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A writable folder of the sandbox: an absolute path, its mode and its largest size in bytes."""
+
+    path: str
+    mode: int
+    size: int
+
+
+def places(world: World, disk: int) -> tuple[Place, ...]:
+    """The writable folders of a world, the workspace first; all together may hold ``disk`` bytes, which is watched."""
+    size = max(disk, 64 * _KIB)
+    found = {world.build_path: Place(world.build_path, 0o755, size)}
+    for path, mode in ((world.home, 0o755), ("/tmp", 0o1777), (world.temporary, 0o1777)):  # noqa: S108 (inside the sandbox)
+        found.setdefault(path, Place(path, mode, size))
+    return tuple(found.values())
+
+
+def arguments(
+    *,
+    world: World,
+    layout: Layout,
+    writable: Iterable[Place],
+    over: Iterable[tuple[str, str]],
+    variables: Iterable[tuple[str, str]],
+) -> bytes:
+    """What :data:`ARGS_FD` gives, NUL-separated; ``over`` are read-only binds (host, sandbox) on top of /proc and /sys."""
+    found = [*_ISOLATION, "--uid", str(world.uid), "--gid", str(world.gid), "--hostname", world.hostname, "--clearenv"]
+    for name, value in variables:
+        found += ["--setenv", name, value]
+    found += ["--size", str(_TOP_SIZE), "--perms", "0755", "--tmpfs", "/", *layout.arguments(), "--proc", "/proc"]
+    found += ["--dev", "/dev", "--size", str(_SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    for source, path in over:
+        found += ["--ro-bind", source, path]
+    for place in sorted(writable, key=lambda place: place.path):
+        found += ["--size", str(place.size), "--perms", f"{place.mode:04o}", "--tmpfs", place.path]
+    found += ["--chdir", world.build_path, "--info-fd", str(INFO_FD), "--block-fd", str(BLOCK_FD)]
+    return b"".join(text.encode() + b"\0" for text in found)

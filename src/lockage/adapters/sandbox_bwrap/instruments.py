@@ -1,0 +1,120 @@
+"""What verification needs beside the root: a clock that lies (libfaketime) and other locales, compiled by the root's own localedef."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, personality_works
+from lockage.base.digest import Digest
+from lockage.variation.world import CONTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.ports import RealisedRoot
+    from lockage.variation.world import World
+
+__all__ = ["clock_library", "compiled_locale", "locale_sources", "supported"]
+
+_BUILT_IN = ("C", "POSIX", "C.UTF-8")
+
+
+def supported(world: World, instruments: Path | None, *, host_cpus: Iterable[int] | None = None) -> list[str]:
+    """The names of the axes (docs/what-can-differ.md) that a world asks for and this host or these instruments do not have."""
+    missing = []
+    if world.clock_offset and clock_library(instruments) is None:
+        missing.append("clock")
+    if world.locale not in _BUILT_IN and locale_sources(world.locale, instruments) is None:
+        missing.append("locale")
+    if world.old_kernel and not personality_works(UNAME26):
+        missing.append("kernel")
+    if world.fixed_addresses and not personality_works(ADDR_NO_RANDOMIZE):
+        missing.append("address-layout")
+    cpus = len(tuple(host_cpus)) if host_cpus is not None else len(os.sched_getaffinity(0))
+    if world.cpus is not None and world.cpus > cpus:
+        missing.append("cpu-count")
+    if world.affinity != CONTRACT.affinity and cpus < 2:
+        missing.append("cpu-affinity")
+    return missing
+
+
+def clock_library(instruments: Path | None) -> Path | None:
+    """libfaketime for programs with threads, else the plain one; None if the instruments have neither."""
+    if instruments is None:
+        return None
+    for name in ("libfaketimeMT.so.1", "libfaketime.so.1"):
+        for found in sorted(instruments.glob(f"usr/lib/*/faketime/{name}")):
+            return found
+    return None
+
+
+def locale_sources(locale: str, instruments: Path | None) -> Path | None:
+    """The folder of locale sources if it can make ``LANGUAGE.CHARMAP``; None if not."""
+    language, _, charmap = locale.partition(".")
+    if instruments is None or not charmap:
+        return None
+    folder = instruments / "usr/share/i18n"
+    whole = (folder / "locales" / language).is_file() and (folder / "charmaps" / f"{charmap}.gz").is_file()
+    return folder if whole else None
+
+
+def compiled_locale(locale: str, sources: Path, root: RealisedRoot, bwrap: Path, scratch: Path) -> Path | None:
+    """A LOCPATH folder with the locale, compiled once for a root; None if the root's localedef cannot.
+
+    The compiler is the root's, as the format follows its C library; it runs in a sandbox of its own with one writable folder.
+    """
+    name = Digest.of(f"{root.ref.tree}\0{root.ref.metadata}\0{locale}\0{sources}".encode())
+    kept = scratch / "locales" / name
+    if (kept / locale / "LC_CTYPE").is_file() and (kept / "whole").is_file():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    language, _, charmap = locale.partition(".")
+    work = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))
+    try:
+        maps = work / "charmaps"
+        maps.mkdir()
+        # localedef would unpack it with the root's gzip, which need not be there
+        (maps / charmap).write_bytes(gzip.decompress((sources / "charmaps" / f"{charmap}.gz").read_bytes()))
+        made = work / "made"
+        made.mkdir()
+        _compile(bwrap, root, sources / "locales", maps, made, language, charmap, locale)
+        if not (made / locale / "LC_CTYPE").is_file():
+            return None
+        for file in (made / locale).rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        (made / "whole").touch()
+        try:
+            made.rename(kept)
+        except OSError:  # another process was first, or an unfinished one is in the way
+            if not (kept / "whole").is_file():
+                shutil.rmtree(kept, ignore_errors=True)
+                made.rename(kept)
+        return kept
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _compile(bwrap: Path, root: RealisedRoot, locales: Path, maps: Path, made: Path, language: str, charmap: str, locale: str) -> None:
+    command = [str(bwrap), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--setenv", "I18NPATH", "/tmp/i18n"]  # noqa: S108
+    command += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C"]
+    base = root.layers[0][1]
+    for entry in sorted(base.iterdir(), key=lambda entry: entry.name):
+        if entry.is_symlink():
+            command += ["--symlink", str(entry.readlink()), f"/{entry.name}"]
+        elif entry.name not in ("proc", "dev", "sys", "tmp"):
+            command += ["--ro-bind", str(entry), f"/{entry.name}"]
+    for place, folder in root.layers[1:]:
+        command += ["--ro-bind", str(folder), f"/{place}"]
+    command += ["--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind", str(locales), "/tmp/i18n/locales"]  # noqa: S108
+    command += ["--ro-bind", str(maps), "/tmp/i18n/charmaps", "--bind", str(made), "/tmp/made", "--"]  # noqa: S108
+    command += ["/usr/bin/localedef", "--no-archive", "-i", language, "-f", charmap, f"/tmp/made/{locale}"]  # noqa: S108
+    # exit status 1 means warnings; what was made decides
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, cwd="/", check=False)

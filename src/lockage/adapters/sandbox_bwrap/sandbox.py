@@ -1,0 +1,249 @@
+"""One sandbox as a process: built and held before the step starts, so that it can be filled and limited from outside.
+
+The held process is the init of the sandbox's process namespace: killing it kills everything in the sandbox, and once it
+has been waited for, nothing of the sandbox runs any more. Its tmpfs folders live as long as our descriptors do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD
+from lockage.adapters.sandbox_bwrap.spawn import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from lockage.adapters.sandbox_bwrap.spawn import Spawner
+
+__all__ = ["Ended", "NotBuilt", "Sandbox"]
+
+#: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
+_BUILD_TIME = 60.0
+_LOOK = 0.0002
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+#: Soft and hard resource limits of a step: the kernel's own defaults, whatever the driver's shell has set.
+_MIB = 1 << 20
+_LIMITS = {
+    resource.RLIMIT_CORE: (0, 0),
+    resource.RLIMIT_NOFILE: (1024, 4096),
+    resource.RLIMIT_STACK: (8 * _MIB, 8 * _MIB),
+    resource.RLIMIT_MEMLOCK: (64 << 10, 64 << 10),
+    resource.RLIMIT_CPU: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    resource.RLIMIT_FSIZE: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    resource.RLIMIT_DATA: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    resource.RLIMIT_AS: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+}
+
+
+class NotBuilt(Exception):
+    """bubblewrap could not make the sandbox; its own words are the argument."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes)."""
+
+    exit_code: int | None
+    user_ms: int
+    system_ms: int
+    largest: int
+
+
+class Sandbox:
+    """A sandbox from :meth:`start` to :meth:`close`. ``log`` is the read end of its merged stdout and stderr."""
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._block: int | None = None
+        self._monitor = -1
+        self._monitor_handle = -1
+        self._init = -1
+        self._init_handle = -1
+        self._reaped = False
+        self.log = -1
+        self.root = -1
+        self.processes = -1
+
+    def start(self, spawner: Spawner, bwrap: Path, arguments: bytes, *, command: Iterable[str], umask: int, personality: int) -> None:
+        """Spawn bubblewrap and wait until it holds, all mounts made. Raises :class:`NotBuilt`, OSError."""
+        null = self._keep(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        given = self._keep(os.memfd_create("arguments", os.MFD_CLOEXEC))
+        os.write(given, arguments)
+        os.lseek(given, 0, os.SEEK_SET)
+        log_read, log_write = os.pipe()
+        info_read, info_write = os.pipe()
+        block_read, self._block = os.pipe()
+        self.log = self._keep(log_read)
+        self._keep(info_read)
+        try:
+            # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD
+            descriptors = (null, log_write, log_write, given, info_write, block_read)
+            assert descriptors.index(info_write) == INFO_FD
+            assert descriptors.index(block_read) == BLOCK_FD
+            self._monitor = spawner.start(Request(bwrap, (*COMMAND_LINE, *command), descriptors, umask=umask, personality=personality))
+        finally:
+            for descriptor in (log_write, info_write, block_read):
+                os.close(descriptor)
+        self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
+        self._await_init(info_read)
+
+    def _keep(self, descriptor: int) -> int:
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def _await_init(self, info: int) -> None:
+        told = b""
+        while b"}" not in told:
+            piece = os.read(info, 4096)
+            if not piece:
+                raise NotBuilt(self._words())
+            told += piece
+        self._init = json.loads(told)["child-pid"]
+        try:
+            self._init_handle = self._keep(os.pidfd_open(self._init))
+        except ProcessLookupError as error:
+            raise NotBuilt(self._words()) from error
+
+    def hold(self, place: str) -> None:
+        """Wait until the sandbox's mounts stand, the last of them at ``place``. Raises :class:`NotBuilt`, PermissionError."""
+        base = f"/proc/{self._init}"
+        here = Path("/").stat()
+        until = time.monotonic() + _BUILD_TIME
+        while True:
+            try:
+                there = Path(f"{base}/root/").stat()
+                if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) and _standing(f"{base}/mountinfo", place):
+                    self.root = self._keep(os.open(f"{base}/root", _HELD))
+                    self.processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
+                    return
+            except PermissionError:
+                raise
+            except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
+                if not self._alive():
+                    raise NotBuilt(self._words()) from error
+            if not self._alive() or time.monotonic() > until:
+                raise NotBuilt(self._words())
+            time.sleep(_LOOK)
+
+    def open(self, path: str) -> int:
+        """A descriptor of a folder of the sandbox, by absolute path; it keeps the folder's contents alive."""
+        return self._keep(os.open(path.lstrip("/") or ".", _FOLDER, dir_fd=self.root))
+
+    def limit(self, *, cpus: Collection[int], processes: int, niceness: int) -> None:
+        """Set the limits of the held process, which the step inherits; a host's lower hard limit stays."""
+        for kind, wanted in {**_LIMITS, resource.RLIMIT_NPROC: (processes, processes)}.items():
+            _, hard = resource.prlimit(self._init, kind)
+            resource.prlimit(self._init, kind, (_least(wanted[0], hard), _least(wanted[1], hard)))
+        if cpus:
+            os.sched_setaffinity(self._init, cpus)
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, self._init, niceness)
+
+    def release(self) -> None:
+        """Let the step start."""
+        assert self._block is not None
+        os.write(self._block, b"\0")
+        os.close(self._block)
+        self._block = None
+
+    @property
+    def monitor(self) -> int:
+        """A descriptor that becomes readable when bubblewrap's monitor, and with it the step's first process, has ended."""
+        return self._monitor_handle
+
+    def kill(self) -> None:
+        """Kill everything in the sandbox; safe at any time and from any thread."""
+        for handle in (self._init_handle, self._monitor_handle):
+            if handle >= 0:
+                with contextlib.suppress(OSError):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+    def wait(self) -> Ended:
+        """Wait until nothing of the sandbox runs any more; kills what the step left behind."""
+        _, status, usage = os.wait4(self._monitor, 0)
+        if self._init_handle >= 0:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+            try:
+                _, _, usage = os.wait4(self._init, 0)
+            except ChildProcessError:  # not adopted: something between us and the host's init took it over
+                _readable(self._init_handle)
+        self._reaped = True
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(
+            exit_code=code if code >= 0 else None,
+            user_ms=round(usage.ru_utime * 1000),
+            system_ms=round(usage.ru_stime * 1000),
+            largest=usage.ru_maxrss << 10,
+        )
+
+    def close(self) -> None:
+        """Kill and reap what still runs, and give back the descriptors."""
+        if self._monitor > 0 and not self._reaped:
+            self.kill()
+            with contextlib.suppress(ChildProcessError):
+                self.wait()
+        self._init_handle = self._monitor_handle = -1
+        if self._block is not None:
+            os.close(self._block)
+            self._block = None
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+    def _alive(self) -> bool:
+        return not select.select([self._monitor_handle], [], [], 0)[0]
+
+    def _words(self) -> str:
+        """What bubblewrap said; ends the sandbox, so that the log has an end."""
+        self.kill()
+        self.wait()
+        said = b""
+        while len(said) < 1 << 16 and (piece := os.read(self.log, 1 << 14)):
+            said += piece
+        return said.decode(errors="replace").strip() or "bubblewrap ended without a word"
+
+
+def _readable(handle: int) -> None:
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.poll()
+
+
+def _least(wanted: int, hard: int) -> int:
+    if hard == resource.RLIM_INFINITY:
+        return wanted
+    return hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
+
+
+def _standing(mountinfo: str, place: str) -> bool:
+    """Whether bubblewrap has left its scaffold: ``place`` is mounted and the old and new roots are no longer mount points."""
+    with Path(mountinfo).open("rb") as stream:
+        points = [line.split(b" ", 5)[4] for line in stream]
+    escaped = place.encode()
+    for plain in b"\\ \t\n":  # proc(5): these four are written as octal
+        escaped = escaped.replace(bytes([plain]), b"\\%03o" % plain)
+    return escaped in points and not any(_below(point, b"/newroot") or _below(point, b"/oldroot") for point in points)
+
+
+def _below(point: bytes, top: bytes) -> bool:
+    return point == top or point.startswith(top + b"/")
+
+
+def freeze(root: int, folders: Iterable[str], links: Iterable[str], *, time: int) -> None:
+    """Give the folders and links made in ``/`` their time, and ``/`` itself; then nobody writes there by accident."""
+    for path in links:
+        os.utime(path, (time, time), dir_fd=root, follow_symlinks=False)
+    for path in (*folders, "."):
+        os.utime(path, (time, time), dir_fd=root)

@@ -1,0 +1,138 @@
+"""Starts bubblewrap from one long-lived thread with a umask and personality of its own.
+
+Why a thread: the parent-death signal follows the thread that spawned, so it must live as long as the process; and a
+thread that has left the shared file-system state (``CLONE_FS``) can set a umask without disturbing the others. Why
+``posix_spawn``: descriptors get fixed numbers and signals their defaults in the child, whatever the driver was started with.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import queue
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from lockage.ports import SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Spawner", "personality_works"]
+
+#: From linux/sched.h, linux/prctl.h and linux/personality.h.
+_CLONE_FS = 0x200
+_PR_SET_CHILD_SUBREAPER = 36
+UNAME26 = 0x0020000
+ADDR_NO_RANDOMIZE = 0x0040000
+#: Sources of descriptors are moved out of the range of the child's fixed numbers.
+_FIRST_FREE = 64
+
+_Task = tuple["Request", "queue.SimpleQueue[int | BaseException]"]
+
+
+class Request:
+    """One process to start: ``descriptors`` become 0, 1, 2, … in the child."""
+
+    def __init__(self, executable: Path, argv: Sequence[str], descriptors: Sequence[int], *, umask: int, personality: int) -> None:
+        self.executable = executable
+        self.argv = argv
+        self.descriptors = descriptors
+        self.umask = umask
+        self.personality = personality
+
+
+class Spawner:
+    """Starts processes; the thread is made when first needed, and made anew after a fork."""
+
+    def __init__(self) -> None:
+        self._tasks: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self, request: Request) -> int:
+        """The new process's id. Raises OSError, or :class:`SandboxUnavailable` if the host forbids a private umask."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name="sandbox-spawner", daemon=True)
+                self._thread.start()
+        answer: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
+        self._tasks.put((request, answer))
+        result = answer.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def _serve(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        private = libc.unshare(_CLONE_FS) == 0
+        # The sandbox's init is adopted by us when bubblewrap's monitor ends: its usage can be read, and it leaves no zombie.
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        if private:
+            os.chdir("/")
+        while True:
+            request, answer = self._tasks.get()
+            try:
+                if not private:
+                    raise SandboxUnavailable(
+                        "this host forbids unshare(CLONE_FS)", hint="Allow the system call unshare (see docs/sandbox.md)."
+                    )
+                answer.put(_spawn(request, libc))
+            except BaseException as error:  # noqa: BLE001 (handed to the asking thread, which raises it)
+                answer.put(error)
+
+
+def _spawn(request: Request, libc: ctypes.CDLL) -> int:
+    count = len(request.descriptors)
+    sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for descriptor in request.descriptors]
+    actions: list[tuple[int, int] | tuple[int, int, int]] = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(sources)]
+    actions += [(os.POSIX_SPAWN_CLOSE, stray) for stray in _inheritable() if stray >= count]
+    os.umask(request.umask)
+    before = libc.personality(request.personality) if request.personality else 0
+    try:
+        return os.posix_spawn(
+            request.executable,
+            tuple(request.argv),
+            {},
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        )
+    finally:
+        if request.personality:
+            libc.personality(before)
+        for source in sources:
+            os.close(source)
+
+
+def _inheritable() -> list[int]:
+    """Descriptors that a shell or supervisor left open for every child; they must not reach a step."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (names only, no paths)
+        try:
+            if os.get_inheritable(int(name)):
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def personality_works(flag: int) -> bool:
+    """Whether this host lets a process take that personality (container seccomp filters often do not)."""
+    outcome: list[bool] = []
+
+    def attempt() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        before = libc.personality(flag)
+        outcome.append(before != -1)
+        if before != -1:
+            libc.personality(before)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return outcome[0]

@@ -1,0 +1,199 @@
+"""git objects → a tree in the blobs: `ls-tree` for the names, one `cat-file --batch` for the contents.
+
+Attributes (eol, filter, export-ignore, export-subst) are not applied: the source is what was committed, byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+
+from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
+from lockage.base.path import RelPath
+from lockage.base.tree import FileNode, LinkNode, Node, Tree
+from lockage.ports import SourceUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from lockage.base.digest import BlobRef
+    from lockage.ports import Blobs
+
+__all__ = ["Entry", "Found", "entries", "import_tree", "look_up"]
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+#: A pointer file is shorter than this (Git LFS specification, "The Pointer").
+_LFS_MOST = 1024
+_WHOLE = 8 << 20
+_BATCH = 32 << 20
+_NAMED = 5
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An object that was asked for by name."""
+
+    oid: str
+    kind: str
+    data: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of ls-tree."""
+
+    mode: str
+    oid: str
+    path: RelPath
+
+
+def look_up(running: Running, count: int) -> list[Found | None]:
+    """The answers of a ``cat-file --batch`` that was asked for ``count`` objects, in order; None for those that are not there."""
+    data = running.output()
+    found: list[Found | None] = []
+    at = 0
+    for _ in range(count):
+        end = data.find(b"\n", at)
+        head = data[at:end].decode(errors="replace").rsplit(" ", 2)
+        at = end + 1
+        if len(head) != 3 or not head[2].isdigit():
+            found.append(None)
+            continue
+        size = int(head[2])
+        found.append(Found(head[0], head[1], data[at : at + size]))
+        at += size + 1
+    return found
+
+
+def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
+    """Every file, link and gitlink of a tree object; raises :class:`SourceUnusable` for names that are not UTF-8."""
+    running = git.objects(repository, ("ls-tree", "-r", "-z", "--full-tree", tree))
+    found: list[Entry] = []
+    bad: list[str] = []
+    for line in running.output().split(b"\0")[:-1]:
+        head, _, name = line.partition(b"\t")
+        mode, _, oid = head.decode().split(" ")
+        try:
+            found.append(Entry(mode, oid, RelPath(name.decode())))
+        except ValueError:
+            bad.append(name.decode("utf-8", "backslashreplace"))
+    if bad:
+        raise SourceUnusable(
+            f"the commit has file names that are not UTF-8 paths: {listed(bad)}",
+            paths=tuple(bad),
+            hint="Rename these files in a new commit.",
+        )
+    links = [str(entry.path) for entry in found if entry.mode == "160000"]
+    if links:
+        raise SourceUnusable(
+            f"the commit has submodules, which lockage does not read yet: {listed(links)}",
+            paths=tuple(links),
+            hint="Build from an sdist that contains them, or commit their files.",
+        )
+    return found
+
+
+def import_tree(git: Git, repository: Path, tree: str, blobs: Blobs) -> Tree:
+    """The tree with all its files in the blobs; raises :class:`SourceUnusable` for submodules and Git LFS pointers, by name."""
+    found = entries(git, repository, tree)
+    wanted = list(dict.fromkeys(entry.oid for entry in found))
+    links = {entry.oid for entry in found if entry.mode == "120000"}
+    if not wanted:
+        return Tree(())
+    running = git.objects(repository, ("cat-file", "--batch"), "".join(f"{oid}\n" for oid in wanted).encode())
+    with ending(running):
+        assert running.process.stdout is not None
+        contents = _Contents(running.process.stdout, blobs, links)
+        contents.read(wanted)
+        try:
+            running.checked(b"")
+        except GitFailed as error:
+            raise SourceUnusable(f"git could not read the tree {tree}: {error.text}", tree=tree) from error
+    pointers = [str(entry.path) for entry in found if entry.oid in contents.pointers and entry.oid not in links]
+    if pointers:
+        raise SourceUnusable(
+            f"the commit has Git LFS pointers in place of files: {listed(pointers)}",
+            paths=tuple(pointers),
+            hint="Build from an sdist that contains the files, or commit them without LFS.",
+        )
+    return Tree.of(_node(entry, contents) for entry in found)
+
+
+def _node(entry: Entry, contents: _Contents) -> Node:
+    if entry.mode == "120000":
+        return LinkNode(entry.path, contents.targets[entry.oid])
+    return FileNode(entry.path, contents.refs[entry.oid], executable=entry.mode == "100755")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class _Contents:
+    """The stream of ``cat-file --batch``, moved into the blobs without holding more than a batch of it."""
+
+    def __init__(self, stream: IO[bytes], blobs: Blobs, links: set[str]) -> None:
+        self._stream = stream
+        self._blobs = blobs
+        self._links = links
+        self.refs: dict[str, BlobRef] = {}
+        self.targets: dict[str, str] = {}
+        self.pointers: set[str] = set()
+
+    def read(self, wanted: Iterable[str]) -> None:
+        names: list[str] = []
+        batch: list[bytes] = []
+        size = 0
+        for oid in wanted:
+            length = self._head(oid)
+            if length > _WHOLE:
+                self.refs[oid] = self._blobs.put_stream(_Bounded(self._stream, length))  # type: ignore[arg-type]  # only read() is used
+            else:
+                names.append(oid)
+                batch.append(self._whole(oid, length))
+                size += length
+            self._stream.read(1)
+            if size >= _BATCH:
+                self.refs.update(zip(names, self._blobs.put_many(batch), strict=True))
+                names, batch, size = [], [], 0
+        self.refs.update(zip(names, self._blobs.put_many(batch), strict=True))
+
+    def _head(self, oid: str) -> int:
+        head = self._stream.readline().decode(errors="replace").split()
+        if len(head) != 3 or head[1] != "blob":
+            raise SourceUnusable(
+                f"the repository lacks the object {oid}",
+                object=oid,
+                hint="The clone is partial or damaged; complete it with `git fetch --refetch`, or clone it again.",
+            )
+        return int(head[2])
+
+    def _whole(self, oid: str, length: int) -> bytes:
+        data = self._stream.read(length)
+        if len(data) != length:
+            raise SourceUnusable(f"git ended before the object {oid} was complete", object=oid)
+        if oid in self._links:
+            try:
+                self.targets[oid] = data.decode()
+            except UnicodeDecodeError as error:
+                raise SourceUnusable(f"a link's target is not UTF-8: {data.decode('utf-8', 'backslashreplace')}", object=oid) from error
+        if length < _LFS_MOST and data.startswith(_LFS):
+            self.pointers.add(oid)
+        return data
+
+
+class _Bounded:
+    """The next ``length`` bytes of a stream."""
+
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        if not data and self._left:
+            raise SourceUnusable("git ended in the middle of an object")
+        return data

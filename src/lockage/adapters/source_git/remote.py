@@ -1,0 +1,102 @@
+"""Bare copies of repositories elsewhere, kept in a folder and brought up to date when asked.
+
+Credentials of an address reach git through its environment only: they are in no list of processes, no file and no message.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lockage.adapters.source_git.process import Git, GitFailed, ending
+from lockage.base.digest import Digest
+from lockage.ports import ServiceUnreachable, SourceUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lockage.record.locator import Remote
+
+__all__ = ["Clones"]
+
+_HEAD = "refs/lockage/head"
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+#: What git says if there is a server or disk but no such repository or revision.
+_ABSENT = re.compile(
+    r"not found|does not appear to be a git repository|couldn't find remote ref|does not exist|not our ref|no such remote", re.IGNORECASE
+)
+
+
+class Clones:
+    """Copies below ``folder``, one for each address without its credentials."""
+
+    def __init__(self, git: Git, folder: Path) -> None:
+        self._git = git
+        self._folder = folder
+
+    def fetched(self, remote: Remote) -> tuple[Path, str]:
+        """The copy, and the revision asked for as the copy names it. A full commit that is already there is not fetched again."""
+        repository = self._folder / f"{Digest.of(_identity(remote).encode())[:32]}.git"
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(repository.with_suffix(".lock")):
+            revision = remote.revision or _HEAD
+            full = bool(_FULL.fullmatch(revision))
+            if not (repository / "HEAD").exists():
+                self._run(repository, remote, None)
+            elif full and self._has(repository, revision):
+                return repository, revision
+            self._run(repository, remote, ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"))
+            if full and not self._has(repository, revision):
+                self._run(repository, remote, (f"{revision}:refs/lockage/{revision}",))
+        return repository, revision
+
+    def _has(self, repository: Path, revision: str) -> bool:
+        running = self._git.objects(repository, ("cat-file", "-e", f"{revision}^{{commit}}"))
+        with ending(running):
+            try:
+                running.output()
+            except GitFailed:
+                return False
+        return True
+
+    def _run(self, repository: Path, remote: Remote, references: tuple[str, ...] | None) -> None:
+        """Fetch references, or make the empty copy."""
+        if references is None:
+            repository.mkdir(exist_ok=True)
+            running = self._git.objects(repository, ("init", "--quiet", "--bare", "--template=", "."))
+        else:
+            arguments = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "lockage", *references)
+            running = self._git.network(repository, arguments, {"remote.lockage.url": remote.address})
+        with ending(running):
+            try:
+                running.output()
+            except GitFailed as error:
+                raise _failed(remote, error) from error
+
+
+def _identity(remote: Remote) -> str:
+    """What tells one copy from another: the address without its password."""
+    return re.sub(r"^([a-z]+://)[^/]*@", r"\1", remote.address)
+
+
+def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreachable:
+    text = re.sub(r"://[^/\s']*@", "://", error.text.replace(remote.address, remote.public))
+    line = next((line for line in text.splitlines() if line.startswith(("fatal: ", "error: "))), text[:200])
+    if _ABSENT.search(text):
+        return SourceUnusable(f"no repository or revision at {remote.public}: {line}", repository=remote.public, revision=remote.revision)
+    return ServiceUnreachable(
+        f"cannot fetch {remote.public}: {line}",
+        repository=remote.public,
+        hint="Check the address, the network and your credentials for it, then run the command again.",
+    )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time brings a copy up to date."""
+    with path.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

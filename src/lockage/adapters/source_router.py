@@ -1,0 +1,110 @@
+"""Which reader reads a locator: an address, a repository, a path at a revision, an sdist, a directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lockage.base.path import RelPath
+from lockage.ports import SourceRead, SourceUnusable
+from lockage.record.locator import parse_remote, revisions_of_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockage.record.locator import Remote
+
+__all__ = ["Repositories", "SourceRouter"]
+
+
+class Repositories(Protocol):
+    """Reads commits."""
+
+    def read_work_tree(self, top: Path, path: RelPath | None) -> SourceRead | None: ...
+    def read_commit(self, top: Path, revision: str, path: RelPath | None) -> SourceRead: ...
+    def read_remote(self, remote: Remote) -> SourceRead: ...
+
+
+class Archives(Protocol):
+    """Reads sdists."""
+
+    def read(self, file: Path) -> SourceRead: ...
+
+
+class Directories(Protocol):
+    """Reads directories."""
+
+    def read(self, folder: Path, reason: str = ...) -> SourceRead: ...
+
+
+class SourceRouter:
+    """Implements :class:`lockage.ports.Sources`. What exists as a path is never taken for anything else.
+
+    ``here`` is what relative paths are relative to.
+    """
+
+    def __init__(self, *, repositories: Repositories, archives: Archives, directories: Directories, here: Path) -> None:
+        self._repositories = repositories
+        self._archives = archives
+        self._directories = directories
+        self._here = here
+
+    def read(self, locator: str) -> SourceRead:
+        """Read a source; raises :class:`SourceUnusable` with what was tried."""
+        if not locator or "\0" in locator:
+            raise SourceUnusable("the source's name is empty or holds a NUL")
+        path = self._here / locator
+        if path.is_file():
+            return self._archives.read(path)
+        if path.is_dir():
+            return self._directory(path)
+        if path.exists():
+            raise SourceUnusable(f"{locator} is neither a file nor a directory", path=locator)
+        remote = parse_remote(locator)
+        if remote is not None:
+            if remote.address.endswith((".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz", ".whl")):
+                raise SourceUnusable(
+                    f"{remote.public} is a file, not a repository", hint="Download it, check its sha256, and give the file."
+                )
+            return self._repositories.read_remote(remote)
+        for text, revision in revisions_of_path(locator):
+            folder = self._here / text
+            if folder.is_dir():
+                return self._at_revision(folder, text, revision)
+        raise SourceUnusable(
+            f"there is no source {locator!r}: no such file or directory, and not the address of a repository", path=locator
+        )
+
+    def _directory(self, path: Path) -> SourceRead:
+        folder = path.resolve()
+        if _is_bare(folder):
+            return self._repositories.read_commit(folder, "HEAD", None)
+        top = _top(folder)
+        if top is None:
+            return self._directories.read(folder)
+        read = self._repositories.read_work_tree(top, _below(top, folder))
+        if read is None:
+            return self._directories.read(folder, f"it lies in the repository {top.name} but is not part of its commit")
+        return read
+
+    def _at_revision(self, path: Path, text: str, revision: str) -> SourceRead:
+        folder = path.resolve()
+        top = folder if _is_bare(folder) else _top(folder)
+        if top is None:
+            raise SourceUnusable(f"{text} is no git repository, so it has no revision {revision!r}", path=text, revision=revision)
+        return self._repositories.read_commit(top, revision, _below(top, folder))
+
+
+def _top(folder: Path) -> Path | None:
+    """The top of the working copy that a directory is in."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+
+
+def _below(top: Path, folder: Path) -> RelPath | None:
+    try:
+        return None if folder == top else RelPath(folder.relative_to(top).as_posix())
+    except ValueError as error:
+        raise SourceUnusable(f"the path of {folder!s} is not UTF-8") from error
+
+
+def _is_bare(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()

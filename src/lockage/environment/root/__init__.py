@@ -3,7 +3,7 @@
 from lockage.environment.root.assemble import Entries, assemble, with_aliases, with_parents
 from lockage.environment.root.complete import complete, python_of
 from lockage.environment.root.entry import Entry, Kind, Member, Package, member_path, normal_mode, refuse_escaping_link
-from lockage.environment.root.errors import InterpreterMissing, InvalidPackage, PackagesCollide, UnsupportedPackage
+from lockage.environment.root.errors import InvalidPackage, PackagesCollide, UnsupportedPackage
 from lockage.environment.root.identity import metadata_bytes, root_ref, tree_of
 from lockage.environment.root.rules import LOCAL
 
@@ -11,7 +11,6 @@ __all__ = [
     "LOCAL",
     "Entries",
     "Entry",
-    "InterpreterMissing",
     "InvalidPackage",
     "Kind",
     "Member",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockage.base.errors import Integrity, Usage
 
-__all__ = ["InterpreterMissing", "InvalidPackage", "PackagesCollide", "UnsupportedPackage"]
+__all__ = ["InvalidPackage", "PackagesCollide", "UnsupportedPackage"]
 
 
 class InvalidPackage(Integrity):
@@ -26,10 +26,3 @@ class PackagesCollide(Usage):
 
     code = "packages-collide"
     hint = "Leave one of the two packages out of the environment."
-
-
-class InterpreterMissing(Usage):
-    """An environment has Python packages and no python3 to install them for."""
-
-    code = "interpreter-missing"
-    hint = "Add python3 to the environment's packages."

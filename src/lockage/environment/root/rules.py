@@ -61,41 +61,27 @@ FOLDERS: tuple[tuple[str, int], ...] = (
     ("var/tmp", 0o1777),
 )
 
-_NSSWITCH = """\
-passwd:         files
-group:          files
-shadow:         files
-gshadow:        files
-
-hosts:          files
-networks:       files
-
-protocols:      files
-services:       files
-ethers:         files
-rpc:            files
-
-netgroup:       files
-"""
-
-#: Files written unless a package ships one at that path. The sandbox may bind its own over passwd, group, hosts and hostname.
+#: Files written unless a package ships one at that path. Who and where a step is, is the contract's (docs/what-can-differ.md): where
+#: these bytes are the sandbox's own, it needs no mount over them.
 FILES: dict[str, str] = {
     "etc/fstab": "",
-    "etc/group": "root:*:0:\nstaff:*:50:\nnogroup:*:65534:\n",
+    "etc/group": "root:x:0:\nbuilder:x:1000:\nnogroup:x:65534:\n",
     "etc/hostname": "lockage\n",
-    "etc/hosts": "127.0.0.1\tlocalhost lockage\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-    "etc/machine-id": "",
-    "etc/nsswitch.conf": _NSSWITCH,
-    "etc/passwd": "root:*:0:0:root:/root:/bin/sh\nnobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 lockage\n",
+    "etc/machine-id": "6c6f636b616765000000000000000001\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n",
+    "etc/passwd": (
+        "root:x:0:0:root:/root:/bin/sh\n"
+        "builder:x:1000:1000:builder:/home/builder:/bin/sh\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    ),
     "etc/resolv.conf": "",
     "etc/shells": "/bin/sh\n",
     "etc/timezone": "Etc/UTC\n",
 }
 
-#: (source, target): copied if a package ships the source and none ships the target (base-passwd, base-files, debianutils postinst).
+#: (source, target): copied if a package ships the source and none ships the target (base-files postinst).
 COPIES: tuple[tuple[str, str], ...] = (
-    ("usr/share/base-passwd/group.master", "etc/group"),
-    ("usr/share/base-passwd/passwd.master", "etc/passwd"),
     ("usr/share/base-files/dot.bashrc", "root/.bashrc"),
     ("usr/share/base-files/dot.profile", "root/.profile"),
     ("usr/share/base-files/motd", "etc/motd"),

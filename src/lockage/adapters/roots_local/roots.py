@@ -1,0 +1,197 @@
+"""Roots put together in a folder: ``os/KEY`` and ``python/KEY`` are layers, shared by every environment that has the same packages.
+
+Invariants: a layer is under its key whole or not at all; one process makes it while others that want it wait, and a process that
+is killed leaves nothing that counts; no layer is handed out that a sweep finds changed. The key is made of the realiser's version
+and the digests of the packages, so that a layer is found without looking at a package.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lockage import durable
+from lockage.adapters.roots_local.layer import LayerSpec, manifest_of, python_layer, system_layer, unpacked_layer
+from lockage.adapters.roots_local.sweep import Kept, first_difference, stamp_of
+from lockage.base.canonical import canonical, canonical_of, decode, plain
+from lockage.base.digest import Digest
+from lockage.base.errors import LockageError
+from lockage.environment.lock import REALISER, RootRef
+from lockage.environment.root import LOCAL, root_ref
+from lockage.ports import RealisedRoot, RootDrift
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from lockage.adapters.roots_local.unpack import FileSpool
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.environment.root import Entries
+    from lockage.ports import Blobs
+
+__all__ = ["LocalRoots"]
+
+
+class LocalRoots:
+    """Implements :class:`lockage.ports.Roots` below ``folder``, from packages in ``blobs``; ``workers`` unpack at once."""
+
+    def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self._workers = workers
+
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
+        system_key = _key("os", "", (package.sha256 for package in environment.packages))
+        layers = [("", self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers)))]
+        keys = [("os", system_key)]
+        if environment.python:
+            key = _key("python", system_key, (wheel.sha256 for wheel in environment.python))
+            below = self._home("os", system_key)
+            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, _manifest(below)))
+            layers.append((str(LOCAL), folder))
+            keys.append(("python", key))
+        ref = self._ref(keys)
+        if expect:
+            _compare(environment.root, ref)
+        return RealisedRoot(ref=ref, layers=tuple(layers))
+
+    def instruments(self, environment: LockedEnvironment) -> Path | None:
+        packages = environment.instruments
+        if not packages:
+            return None
+        key = _key("instruments", "", (package.sha256 for package in packages))
+        return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+
+    def _home(self, kind: str, key: Digest) -> Path:
+        return self._folder / kind / key
+
+    def _layer(self, kind: str, key: Digest, make: Callable[[FileSpool], LayerSpec]) -> Path:
+        """The folder of a layer: the kept one if it is whole and unchanged, else made now."""
+        home = self._home(kind, key)
+        if not self._usable(home):
+            with durable.locked(self._lock_file(f"{kind}-{key}")):
+                if not self._usable(home):
+                    with durable.unwritable(self._folder):
+                        self._clear_abandoned()
+                        self._make(home, f"{kind}-{key}", make)
+        return home / "root"
+
+    def _lock_file(self, name: str) -> Path:
+        return self._folder / "locks" / name
+
+    def _usable(self, home: Path) -> bool:
+        """Whether a layer is there; raises :class:`RootDrift` and sets it aside if it is not what was put there."""
+        try:
+            stamp = (home / "stamp").read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        with durable.unwritable(home):
+            found = stamp_of(home / "root")
+            if found == stamp:
+                return True
+            difference = first_difference(home / "root", _manifest(home))
+            if difference is None:
+                durable.write_file(home / "stamp", found.encode())
+                return True
+            aside = self._set_aside(home)
+        path, what = difference
+        raise RootDrift(
+            f"a kept root was changed since it was put together: {path} {what}",
+            hint=f"Run the command again to put the root together anew; the damaged one is in {aside} until the next is found.",
+            path=path,
+            root=str(aside),
+        )
+
+    def _set_aside(self, home: Path) -> Path:
+        """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count."""
+        damaged = self._folder / "damaged"
+        durable.ensure_folder(damaged)
+        for older in damaged.iterdir():
+            shutil.rmtree(older, ignore_errors=True)
+        aside = damaged / f"{home.parent.name}-{home.name}-{os.getpid()}"
+        with suppress(FileNotFoundError):  # another process has just done the same
+            home.rename(aside)
+        return aside
+
+    def _clear_abandoned(self) -> None:
+        """Remove what killed processes left: whoever makes a layer holds the lock of its name."""
+        temporary = self._folder / "tmp"
+        durable.ensure_folder(temporary)
+        for left in temporary.iterdir():
+            handle = os.open(self._lock_file(left.name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            except BlockingIOError:
+                pass  # its maker lives
+            finally:
+                os.close(handle)
+
+    def _make(self, home: Path, name: str, make: Callable[[FileSpool], LayerSpec]) -> None:
+        from lockage.adapters.roots_local.unpack import FileSpool, place
+
+        temporary = self._folder / "tmp" / name
+        if temporary.exists():
+            shutil.rmtree(temporary)
+        temporary.mkdir(0o700)
+        try:
+            spool = FileSpool(temporary / "spool")
+            spec = make(spool)
+            durable.reached("layer-unpacked")
+            place(spec.entries, spec.added, spool, temporary / "root", spec.below)
+            shutil.rmtree(spool.folder)
+            (temporary / "manifest").write_bytes(canonical(plain(manifest_of(spec))))
+            (temporary / "stamp").write_text(stamp_of(temporary / "root"))
+            if not durable.sync_file_system(temporary):
+                os.sync()
+            durable.ensure_folder(home.parent)
+            durable.reached("layer-placed")
+            temporary.rename(home)
+            durable.sync_folder(home.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _ref(self, keys: Sequence[tuple[str, Digest]]) -> RootRef:
+        """The identity of the layers together, remembered beside them."""
+        file = self._folder / "refs" / "-".join(key for _, key in keys)
+        try:
+            return decode(file.read_bytes(), RootRef)
+        except (FileNotFoundError, LockageError):
+            pass
+        merged: Entries = {}
+        for kind, key in keys:
+            below = f"{LOCAL}/" if kind == "python" else ""
+            if below:
+                merged = {path: entry for path, entry in merged.items() if not path.startswith(below)}
+            merged.update({entry.path: entry for entry in (kept.entry(below, kind) for kept in _manifest(self._home(kind, key)))})
+        ref = root_ref(merged.values())
+        with durable.unwritable(self._folder):
+            durable.ensure_folder(file.parent)
+        durable.write_file(file, canonical_of(ref))
+        return ref
+
+
+def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:
+    return Digest.of(canonical({"below": below, "kind": kind, "packages": sorted(digests), "realiser": REALISER}))
+
+
+def _manifest(home: Path) -> list[Kept]:
+    return decode((home / "manifest").read_bytes(), list[Kept])
+
+
+def _compare(expected: RootRef, found: RootRef) -> None:
+    for what, pinned, actual in (
+        ("tree digest", str(expected.tree), str(found.tree)),
+        ("metadata digest", str(expected.metadata), str(found.metadata)),
+    ):
+        if pinned != actual:
+            raise RootDrift(
+                f"the root that the locked packages make has another {what} than the lock pins: expected {pinned}, found {actual}",
+                hint="The packages are the locked ones, so the lock was edited or comes from another realiser; run `lockage lock`.",
+                key=what,
+                expected=pinned,
+                found=actual,
+            )

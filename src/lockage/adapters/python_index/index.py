@@ -1,0 +1,230 @@
+"""PythonIndex: requirements resolved by uv, one best wheel for each package, every wheel kept in the blobs."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.settings import bare
+from lockage.adapters.python_index.simple import IndexFile, project_files
+from lockage.adapters.python_index.uv import Uv
+from lockage.base.digest import BlobRef, Hasher
+from lockage.base.path import RelPath
+from lockage.environment.lock import LockedWheel
+from lockage.environment.python import best_wheel
+from lockage.ports import PackageChanged, PackageVanished, Unresolvable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from lockage.adapters.python_index.settings import IndexSettings
+    from lockage.adapters.python_index.uv import Candidate, Pinned
+    from lockage.base.digest import Digest
+    from lockage.environment.python import PythonTarget
+    from lockage.ports import Blobs, Memo
+
+__all__ = ["UvIndex"]
+
+#: How many downloads run beside each other.
+_PARALLEL = 8
+_CHUNK = 1 << 20
+#: A wheel below this stays in memory while it is checked.
+_IN_MEMORY = 16 << 20
+
+
+class UvIndex:
+    """Implements :class:`lockage.ports.PythonIndex`.
+
+    ``uv`` is the program, ``cache`` a folder of its own, ``interpreter`` any Python of the host that uv may ask about itself.
+    """
+
+    def __init__(self, blobs: Blobs, memo: Memo, *, uv: Path, settings: IndexSettings, cache: Path, interpreter: Path) -> None:
+        self._blobs = blobs
+        self._memo = memo
+        self._settings = settings
+        self._uv = Uv(uv, settings, cache, interpreter)
+        self._downloader = Downloader(settings)
+
+    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
+        """The wheels that satisfy the requirements together, sorted, and all of them in the blobs from now on.
+
+        Raises Unresolvable, ServiceUnreachable, PackageChanged, PackageVanished.
+        """
+        for text in requirements:
+            _check(text)
+        if not requirements:
+            return ()
+        chosen = [(package, _best(package, target)) for package in self._uv.resolve(requirements, target)]
+        kept = self._keep(
+            [(package, wheel) for package, wheel in chosen if wheel.sha256 is None or self._blobs.locate(wheel.sha256) is None]
+        )
+        wheels = []
+        for package, wheel in chosen:
+            ref = kept.get(wheel.address) or (self._blobs.locate(wheel.sha256) if wheel.sha256 else None)
+            assert ref is not None
+            wheels.append(
+                LockedWheel(name=package.name, version=package.version, file=RelPath(wheel.file), size=ref.size, sha256=ref.digest)
+            )
+        return tuple(sorted(wheels))
+
+    def fetch(self, wheels: Sequence[LockedWheel]) -> None:
+        """Bring what is missing into the blobs. Raises PackageChanged, PackageVanished, ServiceUnreachable."""
+        missing = [wheel for wheel in dict.fromkeys(wheels) if not self._blobs.has(wheel.ref)]
+        if not missing:
+            return
+        indexes = self._indexes()
+        self._all([_Fetch(wheel, lambda wheel=wheel: self._found(wheel, indexes)) for wheel in missing])  # type: ignore[misc]
+
+    def _keep(self, chosen: Sequence[tuple[Pinned, Candidate]]) -> dict[str, BlobRef]:
+        return {fetch.address: ref for fetch, ref in self._all([_Resolved(package, wheel) for package, wheel in chosen])}
+
+    def _all(self, jobs: Sequence[_Job]) -> list[tuple[_Job, BlobRef]]:
+        """Download in parallel, keep one by one; the first fault stops what has not begun."""
+        done: list[tuple[_Job, BlobRef]] = []
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            futures = [pool.submit(self._download, job) for job in jobs]
+            try:
+                for job, future in zip(jobs, futures, strict=True):
+                    with future.result() as stream:
+                        done.append((job, self._blobs.put_stream(stream)))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return done
+
+    def _download(self, job: _Job) -> BinaryIO:
+        """A checked temporary file, at its beginning; the caller closes it."""
+        address = job.locate()
+        stream: BinaryIO = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115 (handed on; typeshed gives it a type of its own)
+        try:
+            try:
+                self._downloader.copy(address, stream)
+            except NotThere as error:
+                raise PackageVanished(f"{job.file} is no longer at {bare(address)}", file=job.file) from error
+            stream.seek(0)
+            hasher = Hasher()
+            while chunk := stream.read(_CHUNK):
+                hasher.update(chunk)
+            job.check(hasher.ref())
+            stream.seek(0)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _indexes(self) -> tuple[tuple[str, bool], ...]:
+        """Every address to look for a file at, in the order of the settings, and whether it is a page of links."""
+        source = self._settings.source
+        found = [(address, False) for address in source.extra] + [(address, True) for address in source.find_links]
+        if not source.no_index:
+            found.append((source.default or self._default(), False))
+        return tuple(found)
+
+    def _default(self) -> str:
+        known = self._memo.get("python-index", "uv-default")
+        if known is None:
+            known = self._uv.default_index().encode()
+            self._memo.put("python-index", "uv-default", known)
+        return known.decode()
+
+    def _found(self, wheel: LockedWheel, indexes: Sequence[tuple[str, bool]]) -> str:
+        """The address of a locked wheel: of its name and, where the index says one, its sha256."""
+        others: list[IndexFile] = []
+        for index, flat in indexes:
+            for file in project_files(self._downloader, index, wheel.name, flat=flat):
+                if file.name == wheel.file:
+                    if file.sha256 in (None, wheel.sha256):
+                        return file.address
+                    others.append(file)
+        if others:
+            raise PackageChanged(
+                f"{wheel.file} on the index has other bytes than the lock pins: expected sha256 {wheel.sha256}, found {others[0].sha256}",
+                package=wheel.name,
+                file=wheel.file,
+                expected=wheel.sha256,
+                found=others[0].sha256,
+            )
+        hosts = ", ".join(urlsplit(index).hostname or bare(index) for index, _ in indexes) or "no index"
+        raise PackageVanished(
+            f"{wheel.name} {wheel.version}: {wheel.file} is neither in the store nor on the index any more (asked: {hosts})",
+            package=wheel.name,
+            file=wheel.file,
+        )
+
+
+class _Job:
+    """A file to be downloaded, where it is, and what must hold of it."""
+
+    def __init__(self, name: str, file: str, sha256: Digest | None, size: int | None) -> None:
+        self.name = name
+        self.file = file
+        self.address = ""
+        self._sha256 = sha256
+        self._size = size
+
+    def locate(self) -> str:
+        return self.address
+
+    def check(self, found: BlobRef) -> None:
+        """Raises PackageChanged."""
+        if self._sha256 not in (None, found.digest) or self._size not in (None, found.size):
+            size = "" if self._size is None else f", {self._size} bytes"
+            raise PackageChanged(
+                f"{self.file} as the index gave it is not what was expected: "
+                f"expected sha256 {self._sha256}{size}, found {found.digest}, {found.size} bytes",
+                package=self.name,
+                file=self.file,
+                expected=self._sha256,
+                found=found.digest,
+            )
+
+
+class _Resolved(_Job):
+    def __init__(self, package: Pinned, wheel: Candidate) -> None:
+        super().__init__(package.name, wheel.file, wheel.sha256, None)
+        self.address = wheel.address
+
+
+class _Fetch(_Job):
+    def __init__(self, wheel: LockedWheel, locate: Callable[[], str]) -> None:
+        super().__init__(wheel.name, wheel.file, wheel.sha256, wheel.size)
+        self._locate = locate
+
+    def locate(self) -> str:
+        return self._locate()
+
+
+def _check(text: str) -> None:
+    """Only what names a package can be asked of an index; anything else would be an option, a file or an address to uv."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as error:
+        raise Unresolvable(
+            f"not a Python requirement: {text[:200]!r}", hint="Write it as in 'name >= 1.0'.", requirement=text[:200]
+        ) from error
+    if found.url is not None:
+        raise Unresolvable(
+            f"{found.name} is required from an address, which no lock can pin by name and version: {bare(found.url)}",
+            hint="Require a released version of it by name.",
+            requirement=found.name,
+        )
+
+
+def _best(package: Pinned, target: PythonTarget) -> Candidate:
+    name = best_wheel([wheel.file for wheel in package.wheels], target)
+    for wheel in package.wheels:
+        if wheel.file == name:
+            return wheel
+    raise Unresolvable(
+        f"{package.name} {package.version} has no wheel for Python {target.version} on {target.architecture} with glibc {target.glibc}, "
+        "and source distributions are not built while locking",
+        hint="Require a version that has wheels, or put wheels of it on an index of your own.",
+        packages=(package.name,),
+    )

@@ -1,0 +1,181 @@
+"""uv as a subprocess: requirements and a target in, versions and their wheels out.
+
+Invariants: uv sees an empty directory, no settings but ours, and no interpreter but the one given; it builds nothing. For the
+same state of the index it gives the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from lockage.base.digest import Digest
+from lockage.base.errors import Fault
+from lockage.ports import ServiceUnreachable, Unresolvable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockage.adapters.python_index.settings import IndexSettings
+    from lockage.environment.python import PythonTarget
+
+__all__ = ["Candidate", "Pinned", "Uv"]
+
+#: The levels of glibc that uv has a name for; the closest below the target's is asked for.
+_LEVELS = (17, 28, *range(31, 41))
+#: How long uv may take altogether, in seconds.
+_LIMIT = 1800
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel that uv found."""
+
+    file: str
+    address: str
+    sha256: Digest | None = None
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """One package of a resolution: its version and the wheels there are of it."""
+
+    name: str
+    version: str
+    wheels: tuple[Candidate, ...]
+
+
+class Uv:
+    """The uv program with this machine's settings. ``interpreter`` is only asked for what the target does not say."""
+
+    def __init__(self, program: Path, settings: IndexSettings, cache: Path, interpreter: Path) -> None:
+        self._program = program
+        self._settings = settings
+        self._cache = cache
+        self._interpreter = interpreter
+
+    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[Pinned, ...]:
+        """Raises Unresolvable, ServiceUnreachable."""
+        glibc = int(target.glibc.partition(".")[2])
+        level = max((level for level in _LEVELS if level <= glibc), default=_LEVELS[0])
+        arguments = [
+            *("--format", "pylock.toml", "--no-build", "--refresh", "--no-sources"),
+            *("--python-version", target.full_version or target.version),
+            *("--python-platform", f"{target.machine}-manylinux_2_{level}"),
+        ]
+        output = self._compile(arguments, requirements, target)
+        try:
+            return _pinned(tomllib.loads(output))
+        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+            raise Fault(f"uv's answer cannot be read: {error}") from error
+
+    def default_index(self) -> str:
+        """The index that uv asks if no settings name one."""
+        output = self._compile(["--emit-index-url", "--format", "requirements.txt"], (), None)
+        found = re.search(r"^--index-url (\S+)", output, re.MULTILINE)
+        if found is None:
+            raise Fault("uv does not say which index it asks")
+        return found[1]
+
+    def _compile(self, arguments: Sequence[str], requirements: Sequence[str], target: PythonTarget | None) -> str:
+        settings = self._settings
+        command = [
+            *(str(self._program), "pip", "compile", "-", "--no-config", "--no-header", "--no-annotate", "--quiet", "--color", "never"),
+            *("--python", str(self._interpreter), "--no-python-downloads", "--index-strategy", settings.source.strategy),
+            *arguments,
+            *(("--no-index",) if settings.source.no_index else ()),
+            *(("--exclude-newer", settings.source.exclude_newer) if settings.source.exclude_newer else ()),
+        ]
+        with tempfile.TemporaryDirectory(prefix="lockage-uv-") as empty:
+            try:
+                done = subprocess.run(
+                    command,
+                    input="".join(f"{line}\n" for line in requirements).encode(),
+                    capture_output=True,
+                    cwd=empty,
+                    env=self._environment(),
+                    timeout=_LIMIT,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise ServiceUnreachable(f"resolving Python requirements took longer than {_LIMIT} s") from error
+            except OSError as error:
+                raise Fault(f"uv cannot be started: {error}", program=str(self._program)) from error
+        if done.returncode != 0:
+            raise _explained(settings.scrubbed(done.stderr.decode("utf-8", "replace")), requirements, target)
+        return done.stdout.decode()
+
+    def _environment(self) -> dict[str, str]:
+        """Addresses go by the environment: an argument list can be read by every user of the machine."""
+        settings = self._settings
+        found = dict(settings.environment)
+        found |= {"UV_CACHE_DIR": str(self._cache), "UV_NO_PROGRESS": "1", "UV_HTTP_TIMEOUT": str(settings.timeout)}
+        if settings.home:
+            found["HOME"] = settings.home
+        if settings.source.default:
+            found["UV_DEFAULT_INDEX"] = settings.source.default
+        if settings.source.extra:
+            found["UV_INDEX"] = " ".join(settings.source.extra)
+        if settings.source.find_links:
+            found["UV_FIND_LINKS"] = ",".join(settings.source.find_links)
+        if settings.certificates:
+            found["SSL_CERT_FILE"] = settings.certificates
+        if settings.system_certificates:
+            found["UV_SYSTEM_CERTS"] = "1"
+        if settings.insecure_hosts:
+            found["UV_INSECURE_HOST"] = " ".join(settings.insecure_hosts)
+        return found
+
+
+def _pinned(document: dict[str, Any]) -> tuple[Pinned, ...]:
+    """The packages of a pylock.toml (PyPA specification, "pylock.toml")."""
+    return tuple(
+        Pinned(name=package["name"], version=package["version"], wheels=tuple(_candidate(wheel) for wheel in package.get("wheels", ())))
+        for package in document.get("packages", ())
+    )
+
+
+def _candidate(wheel: dict[str, Any]) -> Candidate:
+    address = wheel["url"] if "url" in wheel else Path(wheel["path"]).absolute().as_uri()
+    digest = wheel.get("hashes", {}).get("sha256")
+    return Candidate(
+        file=wheel.get("name") or unquote(urlsplit(address).path.rpartition("/")[2]),
+        address=address.partition("#")[0],
+        sha256=Digest(digest) if digest else None,
+    )
+
+
+_MANY = 12
+
+
+def _explained(text: str, requirements: Sequence[str], target: PythonTarget | None) -> Unresolvable | ServiceUnreachable | Fault:
+    """uv's message as one of our errors, without what only concerns its own command line."""
+    where = f"Python {target.full_version or target.version} on {target.architecture} with glibc {target.glibc}" if target else "the index"
+    lines = [re.sub(r"^(?:(?:error|cause):|[^\w\s`'\"(]+) *", "", line.strip()) for line in text.splitlines()]
+    lines = [line for line in lines if line and "--no-build" not in line]
+    plain = " ".join(lines[:_MANY])
+    plain = re.sub(r",? ?(?:and )?we can conclude that your requirements are unsatisfiable", "", plain)
+    plain = re.sub(r"^No solution found when resolving dependencies:?\s*", "", plain).strip()
+    if "valid authentication credentials" in text:
+        return ServiceUnreachable(
+            f"the package index refused: {plain}", hint="Check the credentials for the index (netrc, or in its address)."
+        )
+    built = re.findall(r"Wheels are required for `([^`]+)`", text)
+    if built:
+        names = ", ".join(dict.fromkeys(built))
+        return Unresolvable(
+            f"{names}: no version that fits has a wheel for {where}; source distributions are not built while locking. {plain}",
+            hint="Require a version that has wheels, or another package; or put wheels of it on an index of your own.",
+            packages=tuple(dict.fromkeys(built)),
+            requirements=tuple(requirements),
+        )
+    if "No solution found" in text or "incompatible" in text or "Failed to parse" in text or "conflict" in text.lower():
+        return Unresolvable(f"Python requirements cannot be had together for {where}: {plain}", requirements=tuple(requirements))
+    if re.search(r"fetch|request|connect|dns|network|certificate|timed? ?out|HTTP|offline|tls", text, re.IGNORECASE):
+        return ServiceUnreachable(f"the Python package index did not answer: {plain}")
+    return Fault(f"uv failed: {plain}")

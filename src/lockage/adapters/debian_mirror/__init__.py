@@ -1,0 +1,186 @@
+"""OS packages from a Debian mirror: found in apt's configuration, verified by the archive's signature, kept in the blobs.
+
+Invariants: nothing a mirror says is believed without the suite's signature; no blob is stored before its size and sha256 were
+checked; what is already kept is never fetched.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import quote
+
+from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
+from lockage.adapters.debian_mirror.suite import SeenReleases, check_release, fetch_release, fetch_stanzas
+from lockage.adapters.debian_mirror.transport import Transport
+from lockage.base.digest import BlobRef, Hasher
+from lockage.base.errors import LockageError
+from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished, ServiceUnreachable, StoreUnwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lockage.adapters.debian_mirror.suite import Verify
+    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.declaration import OsBase
+    from lockage.environment.lock import LockedPackage
+    from lockage.ports import Blobs, Clock, Memo
+
+__all__ = ["DebianMirror", "Mirror", "discover_mirrors", "discover_proxies"]
+
+#: Packages up to this size wait in memory and are made durable together; larger ones go through a file.
+_SMALL = 16 << 20
+_BATCH = 64 << 20
+
+
+class DebianMirror:
+    """Implements the port ``OsPackages`` over one or more mirrors, asked in order."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        memo: Memo,
+        clock: Clock,
+        cache: Path,
+        *,
+        mirrors: Callable[[], Sequence[Mirror]],
+        verify: Verify,
+        allow_stale: frozenset[str] = frozenset(),
+        proxies: Mapping[str, str] | None = None,
+        ca_file: Path | None = None,
+        keys: Sequence[bytes] = (),
+        workers: int = 8,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """``mirrors`` is asked only when something must be fetched; ``verify`` is a keyring's method; ``keys`` are more keyrings."""
+        self._blobs = blobs
+        self._memo = memo
+        self._clock = clock
+        self._cache = cache
+        self._mirrors = mirrors
+        self._verify = verify
+        self._allow_stale = allow_stale
+        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, pause=pause)
+        self._keys = keys
+        self._workers = workers
+        self._seen = SeenReleases(cache / "releases")
+
+    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+        """The suite's Release, fetched anew and verified, and its stanzas, from the first mirror that has a good one."""
+        failures: list[LockageError] = []
+        now = self._clock.now()
+        for mirror in self._ordered(base):
+            try:
+                release = fetch_release(self._transport, mirror, base.suite, self._verify, self._keys, now)
+                if release is None:
+                    continue
+                check_release(release, base.suite, self._seen, self._allow_stale, now)
+                stanzas = fetch_stanzas(self._transport, self._memo, mirror, base.suite, release, architecture)
+            except LockageError as error:
+                if isinstance(error, StoreUnwritable):
+                    raise
+                failures.append(error)
+                continue
+            self._seen.accept(release)
+            return release, stanzas
+        if failures:
+            raise failures[0]
+        raise MirrorUnconfigured(
+            f"no configured mirror has the suite {base.suite}",
+            hint="Correct the suite's name, or set LOCKAGE_DEBIAN_MIRROR to a mirror that has it.",
+            suite=base.suite,
+        )
+
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:
+        """Fetch what is not kept yet; stops at the first package that cannot be had, keeping those that are whole."""
+        missing = {package.sha256: package for package in packages if not self._blobs.has(package.ref)}
+        if not missing:
+            return
+        self._transport.stopped = False
+        mirrors = self._ordered(base)
+        pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="debian-mirror")
+        try:
+            largest_first = sorted(missing.values(), key=lambda package: (-package.size, package.name))
+            self._keep(
+                future.result() for future in as_completed([pool.submit(self._download, mirrors, package) for package in largest_first])
+            )
+        finally:
+            self._transport.stopped = True
+            pool.shutdown(cancel_futures=True)
+
+    def _keep(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> None:
+        waiting: list[bytes] = []
+        try:
+            for package, sink in sinks:
+                with sink:
+                    if package.size > _SMALL:
+                        self._blobs.put_stream(sink)
+                        continue
+                    waiting.append(sink.read())
+                if sum(map(len, waiting)) > _BATCH:
+                    self._blobs.put_many(waiting)
+                    waiting = []
+        finally:
+            if waiting:
+                self._blobs.put_many(waiting)
+
+    def _ordered(self, base: OsBase) -> list[Mirror]:
+        """The mirrors, those that the machine uses for this suite first."""
+        return sorted(self._mirrors(), key=lambda mirror: base.suite not in mirror.suites)
+
+    def _sink(self, size: int) -> BinaryIO:
+        if size <= _SMALL:
+            return io.BytesIO()
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            return tempfile.TemporaryFile(dir=self._cache)
+        except OSError as error:
+            raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
+
+    def _download(self, mirrors: Sequence[Mirror], package: LockedPackage) -> tuple[LockedPackage, BinaryIO]:
+        """The package's bytes, checked, at their beginning; from the first mirror that has them."""
+        failures: list[LockageError] = []
+        for mirror in mirrors:
+            sink = self._sink(package.size)
+            try:
+                if self._transport.fetch(f"{mirror.uri}/{quote(package.path, safe='/+~:')}", sink, limit=package.size):
+                    found = _reference(sink)
+                    if found == package.ref:
+                        sink.seek(0)
+                        return package, sink
+                    failures.insert(0, _changed(package, found))
+            except ServiceUnreachable as error:
+                failures.append(error)
+            except OSError as error:
+                sink.close()
+                raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
+            sink.close()
+        if failures:
+            raise failures[0]
+        raise PackageVanished(
+            f"{package.name} {package.version} is not kept and no mirror has it any more: {package.path}",
+            package=package.name,
+            version=package.version,
+            path=package.path,
+            expected=package.sha256,
+        )
+
+
+def _reference(sink: BinaryIO) -> BlobRef:
+    sink.seek(0)
+    hasher = Hasher(iter(lambda: sink.read(1 << 20), b""))
+    return hasher.ref()
+
+
+def _changed(package: LockedPackage, found: BlobRef) -> PackageChanged:
+    return PackageChanged(
+        f"{package.name} {package.version}: the mirror's bytes are not those of the lock: sha256/size should be {package.ref}, are {found}",
+        package=package.name,
+        version=package.version,
+        expected=str(package.ref),
+        found=str(found),
+    )

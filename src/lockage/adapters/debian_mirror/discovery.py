@@ -1,0 +1,208 @@
+"""Finds the machine's Debian mirrors and proxies in apt's own configuration (sources.list(5), apt.conf(5)).
+
+Only the main archive counts: a source with the component ``main`` whose suites are Debian's. The security archive and other
+people's repositories are left out. What a mirror serves is proved by signatures later; here it is only a question of where to ask.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from lockage.environment.debian import fields
+from lockage.ports import MirrorUnconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Mirror", "discover_mirrors", "discover_proxies"]
+
+_SUITES = frozenset(
+    [
+        "stable",
+        "oldstable",
+        "oldoldstable",
+        "testing",
+        "unstable",
+        "experimental",
+        "rc-buggy",
+        "buster",
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+        "sid",
+    ]
+)
+_SUFFIX = re.compile(r"-(updates|proposed-updates|backports|backports-sloppy)$")
+_ONE_LINE = re.compile(r"deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)(.*)")
+_SCHEMES = ("http", "https", "file", "copy")
+
+
+class Mirror(NamedTuple):
+    """A base address without a final slash; the suites that the machine uses it for; keyrings named beside it (Signed-By)."""
+
+    uri: str
+    suites: frozenset[str] = frozenset()
+    keys: tuple[bytes, ...] = ()
+
+
+class _Source(NamedTuple):
+    uris: list[str]
+    suites: list[str]
+    components: list[str]
+    signed_by: str
+
+
+def discover_mirrors(apt_root: Path, setting: str | None) -> tuple[Mirror, ...]:
+    """The mirrors to ask, best first: those of ``setting`` (addresses separated by spaces), else those of apt under ``apt_root``.
+
+    Raises MirrorUnconfigured if there is none.
+    """
+    found: dict[str, Mirror] = {}
+    for source in _sources(apt_root):
+        suites = frozenset(suite for suite in source.suites if _SUFFIX.sub("", suite) in _SUITES)
+        if suites and "main" in source.components:
+            keys = tuple(_keys(source.signed_by))
+            for uri in source.uris:
+                for address in _addresses(uri):
+                    known = found.get(address, Mirror(address))
+                    found[address] = Mirror(address, known.suites | suites, tuple(dict.fromkeys([*known.keys, *keys])))
+    if setting is not None and setting.strip():
+        keys = tuple(dict.fromkeys(key for mirror in found.values() for key in mirror.keys))
+        return tuple(Mirror(_given(word), keys=keys) for word in setting.split())
+    if not found:
+        raise MirrorUnconfigured(f"no Debian mirror is set, and the apt sources in {apt_root} name none", setting="LOCKAGE_DEBIAN_MIRROR")
+    return tuple(sorted(found.values(), key=lambda mirror: not _archive_like(mirror)))
+
+
+def _archive_like(mirror: Mirror) -> bool:
+    """Whether it is used as the archive itself is; a vendor's repository may also call its suite by Debian's name."""
+    return urlsplit(mirror.uri).path.rstrip("/").endswith("/debian") or any(_SUFFIX.search(suite) for suite in mirror.suites)
+
+
+def _given(word: str) -> str:
+    parts = urlsplit(word)
+    if parts.scheme not in _SCHEMES or not (parts.netloc or parts.path):
+        raise MirrorUnconfigured(
+            f"LOCKAGE_DEBIAN_MIRROR is not an address that begins with http, https or file: {word[:120]!r}", value=word[:120]
+        )
+    return word.rstrip("/")
+
+
+def _addresses(uri: str) -> Iterator[str]:
+    """The base addresses a source's URI stands for: itself, or those listed in a ``mirror+file`` (apt-transport-mirror(1))."""
+    parts = urlsplit(uri)
+    if parts.scheme in _SCHEMES:
+        yield uri.rstrip("/")
+    elif parts.scheme in ("mirror+file", "mirror+copy"):
+        for line in _read(Path(unquote(parts.path))).splitlines():
+            words = line.split()
+            if words and urlsplit(words[0]).scheme in _SCHEMES:
+                yield words[0].rstrip("/")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""  # what this user may not read is not configuration for this user
+
+
+def _named(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _sources(apt_root: Path) -> Iterator[_Source]:
+    yield from _one_line(_read(apt_root / "sources.list"))
+    for path in _named(apt_root / "sources.list.d", "*"):
+        if path.suffix == ".list":
+            yield from _one_line(_read(path))
+        elif path.suffix == ".sources":
+            yield from _paragraphs(_read(path))
+
+
+def _one_line(text: str) -> Iterator[_Source]:
+    for line in text.splitlines():
+        match = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
+        if match is not None:
+            options, uri, suite, components = match.groups()
+            named = dict(option.partition("=")[::2] for option in (options or "").split())
+            yield _Source([uri], [suite], components.split(), named.get("signed-by", "").replace(",", " "))
+
+
+def _paragraphs(text: str) -> Iterator[_Source]:
+    for paragraph in re.split(r"\n[ \t]*\n", text.replace("\r", "")):
+        try:
+            found = fields(paragraph)
+        except ValueError:
+            continue  # apt would refuse the whole file; the other sources may still serve
+        if found.get("enabled", "yes").lower() in ("no", "false", "0", "off", "without", "disable"):
+            continue
+        if "deb" in found.get("types", "").split():
+            uris, suites, components = (found.get(key, "").split() for key in ("uris", "suites", "components"))
+            yield _Source(uris, suites, components, found.get("signed-by", ""))
+
+
+def _keys(signed_by: str) -> Iterator[bytes]:
+    """The keyrings of a Signed-By: paths, or a key itself; fingerprints name keys that are looked for elsewhere."""
+    if "-----BEGIN PGP" in signed_by:
+        yield "\n".join("" if line == "." else line for line in signed_by.split("\n")).encode()
+        return
+    for word in signed_by.split():
+        if word.startswith("/"):
+            try:
+                yield Path(word).read_bytes()
+            except OSError:
+                continue
+
+
+_TOKEN = re.compile(r'"[^"\n]*"|//[^\n]*|/\*.*?\*/|#[^\n]*|[{};]|[^\s{};"]+', re.DOTALL)
+
+
+def _options(text: str) -> Iterator[tuple[str, str]]:
+    """The values of an apt.conf file by full lower-case name (``acquire::http::proxy``)."""
+    scopes: list[str] = []
+    name, value = "", None
+    for word in _TOKEN.findall(text):
+        if word.startswith(("//", "/*", "#")):
+            continue
+        if word == "{":
+            scopes.append(name)
+            name, value = "", None
+        elif word in ("}", ";"):
+            if value is not None:
+                yield "::".join([*(scope for scope in scopes if scope), name]).lower(), value
+            if word == "}" and scopes:
+                scopes.pop()
+            name, value = "", None
+        elif word.startswith('"'):
+            value = word[1:-1]
+        elif not name:
+            name = word
+        else:
+            value = word
+
+
+def discover_proxies(apt_root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Proxies by scheme, and under ``no`` the hosts to be asked directly: apt's own, else http_proxy, https_proxy, no_proxy."""
+    configured: dict[str, str] = {}
+    for path in [*_named(apt_root / "apt.conf.d", "*"), apt_root / "apt.conf"]:
+        configured.update(_options(_read(path)))
+    found = {}
+    for scheme, variables in (("http", ("http_proxy",)), ("https", ("https_proxy", "HTTPS_PROXY"))):
+        own = configured.get(f"acquire::{scheme}::proxy") or (configured.get("acquire::http::proxy") if scheme == "https" else None)
+        value = own or _first(environment, variables)
+        if value and value != "DIRECT":
+            found[scheme] = value
+    return {**found, "no": _first(environment, ("no_proxy", "NO_PROXY"))}
+
+
+def _first(environment: Mapping[str, str], names: Iterable[str]) -> str:
+    return next((environment[name] for name in names if environment.get(name)), "")

@@ -1,0 +1,178 @@
+"""A suite's signed Release file and its Packages index, from a mirror that is not trusted."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING
+
+from lockage.adapters.debian_mirror.transport import shown
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
+from lockage.environment.debian import Release, Stanza, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
+from lockage.ports import MirrorUnconfigured, StoreUnwritable, UntrustedRelease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lockage.adapters.debian_mirror.discovery import Mirror
+    from lockage.adapters.debian_mirror.transport import Transport
+    from lockage.ports import Memo
+
+    #: (signed bytes, keyrings of the machine, now) → (the text that was signed, whether the archive's own keys vouch for it)
+    Verify = Callable[[bytes, Sequence[bytes], Instant], tuple[str, bool]]
+
+__all__ = ["SeenReleases", "check_release", "fetch_release", "fetch_stanzas"]
+
+_MEMO = "debian-packages-1"
+#: A Release file is some 200 kB.
+_RELEASE_LIMIT = 16 << 20
+#: How far the clocks of the archive and of this machine may be apart, in seconds.
+_SKEW = 3600
+
+
+class SeenReleases:
+    """The newest Release of each suite that this store has accepted, so that a mirror cannot go back unnoticed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def newest(self, codename: str) -> Instant | None:
+        try:
+            return Instant.parse((self._folder / codename).read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def accept(self, release: Release) -> None:
+        """Remember it, durably enough: losing this record loses only the protection it gives. Raises StoreUnwritable."""
+        newest = self.newest(release.codename)
+        if newest is not None and newest >= release.date:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = self._folder / f".{release.codename}.new"
+            partial.write_text(f"{release.date} {release.sha256}\n")
+            partial.replace(self._folder / release.codename)
+        except OSError as error:
+            raise StoreUnwritable(f"{self._folder} cannot be written: {error.strerror}", folder=str(self._folder)) from error
+
+
+def fetch_release(transport: Transport, mirror: Mirror, suite: str, verify: Verify, keys: Sequence[bytes], now: Instant) -> Release | None:
+    """The suite's InRelease, its signature verified; None if the mirror does not have the suite."""
+    sink = io.BytesIO()
+    url = f"{mirror.uri}/dists/{suite}/InRelease"
+    if not transport.fetch(url, sink, limit=_RELEASE_LIMIT, fresh=True):
+        return None
+    signed = sink.getvalue()
+    try:
+        text, own = verify(signed, [*keys, *mirror.keys], now)
+    except UntrustedRelease as error:
+        raise UntrustedRelease(f"{shown(url)}: {error.message}", hint=error.hint, url=shown(url), **error.details) from error
+    release = parse_release(text, Digest.of(signed))
+    if suite not in (release.codename, release.suite) or "/" in release.codename or release.codename.startswith("."):
+        raise UntrustedRelease(
+            f"{shown(url)} is the Release file of {release.codename} ({release.suite}), not of {suite}",
+            reason="other-suite",
+            expected=suite,
+            found=release.codename,
+        )
+    if not own and release.origin != "Debian":
+        raise UntrustedRelease(
+            f"{shown(url)} is of the archive {release.origin!r}, not of Debian, and no Debian archive key has signed it",
+            reason="other-archive",
+        )
+    return release
+
+
+def check_release(release: Release, suite: str, seen: SeenReleases, allow_stale: frozenset[str], now: Instant) -> None:
+    """Raises UntrustedRelease if the Release is from the future, out of date or older than one seen before."""
+    if release.date > now + _SKEW:
+        raise UntrustedRelease(
+            f"the Release file of {suite} is dated {release.date}, but it is {now}", reason="future", found=str(release.date)
+        )
+    if not allow_stale.isdisjoint((suite, release.suite, release.codename)):
+        return
+    hint = f"Check the mirror and the machine's clock; to accept it all the same, name {suite} in LOCKAGE_ALLOW_STALE_SUITES."
+    if release.valid_until is not None and release.valid_until <= now:
+        raise UntrustedRelease(
+            f"the Release file of {suite} was valid until {release.valid_until}; it is {now}",
+            hint=hint,
+            reason="stale",
+            found=str(release.valid_until),
+        )
+    newest = seen.newest(release.codename)
+    if newest is not None and release.date < newest:
+        raise UntrustedRelease(
+            f"the Release file of {suite} is dated {release.date}, older than that of {newest} which was seen before",
+            hint=hint,
+            reason="rolled-back",
+            expected=str(newest),
+            found=str(release.date),
+        )
+
+
+def fetch_stanzas(transport: Transport, memo: Memo, mirror: Mirror, suite: str, release: Release, architecture: str) -> list[Stanza]:
+    """Every stanza of the suite's main component, from the memo if this very index was read before."""
+    path = f"main/binary-{architecture}/Packages"
+    offered = [path + ending for ending in (".xz", ".gz", "") if path + ending in release.files]
+    if not offered:
+        raise MirrorUnconfigured(
+            f"{suite} has no packages for {architecture} in main",
+            hint="Choose a suite or architecture that Debian publishes.",
+            suite=suite,
+            architecture=architecture,
+        )
+    plain = release.files.get(path)
+    key = release.files[offered[0]].digest if plain is None else plain.digest
+    kept = memo.get(_MEMO, key)
+    stanzas = None if kept is None else stanzas_from_memo(kept)
+    if stanzas is None:
+        packed = _fetch_listed(transport, mirror, suite, release, offered[0])
+        stanzas = parse_packages(_unpacked(packed, offered[0], plain))
+        memo.put(_MEMO, key, stanzas_to_memo(stanzas))
+    return stanzas
+
+
+def _fetch_listed(transport: Transport, mirror: Mirror, suite: str, release: Release, path: str) -> bytes:
+    """A file that the Release vouches for; by its hash if the mirror offers that, so that an update on the way does no harm."""
+    wanted = release.files[path]
+    base = f"{mirror.uri}/dists/{suite}/"
+    urls = [base + path]
+    if release.acquire_by_hash:
+        urls.insert(0, f"{base}{path.rpartition('/')[0]}/by-hash/SHA256/{wanted.digest}")
+    for url in urls:
+        sink = io.BytesIO()
+        if transport.fetch(url, sink, limit=wanted.size):
+            data = sink.getvalue()
+            found = BlobRef.of(data)
+            if found == wanted:
+                return data
+            raise UntrustedRelease(
+                f"{shown(url)} is not the file that the Release of {suite} names: sha256 and size should be {wanted}, are {found}",
+                hint="The mirror may be in the middle of an update: try again later, or use another one.",
+                reason="hash-mismatch",
+                expected=str(wanted),
+                found=str(found),
+            )
+    raise UntrustedRelease(f"{shown(urls[-1])} is missing, though the Release of {suite} names it", reason="missing-index")
+
+
+def _unpacked(data: bytes, path: str, plain: BlobRef | None) -> bytes:
+    """The plain index, checked against the Release where that lists it, so that a small file cannot unpack to a huge one."""
+    limit = (plain.size if plain is not None else 1 << 30) + 1
+    if path.endswith(".xz"):
+        import lzma
+
+        try:
+            data = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data, limit)
+        except lzma.LZMAError as error:
+            raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
+    elif path.endswith(".gz"):
+        try:
+            data = zlib.decompressobj(31).decompress(data, limit)
+        except zlib.error as error:
+            raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
+    if plain is not None and BlobRef.of(data) != plain:
+        raise UntrustedRelease(f"{path} does not unpack to the index that the Release names", reason="hash-mismatch", expected=str(plain))
+    return data

@@ -125,6 +125,13 @@ class FolderUnwritable(NotPermitted):
     hint = "Name an empty folder that you may write, or free space on its disk."
 
 
+class TooManyCpus(NotPermitted):
+    """A step declares more CPUs than this host lets us use."""
+
+    code = "too-many-cpus"
+    hint = "Declare fewer `cpus` for the step, or build on a larger host."
+
+
 class LedgerConflict(Conflict):
     """The ledger has grown since it was read."""
 

@@ -4,7 +4,7 @@ Invariants: a step sees its root, its workspace and its variables, and nothing o
 docs/what-can-differ.md lists; whatever happens, no process and no half-written output stays behind.
 """
 
-from lockage.adapters.sandbox_bwrap.executor import BwrapExecutor, TooManyCpus
+from lockage.adapters.sandbox_bwrap.executor import BwrapExecutor
 from lockage.adapters.sandbox_bwrap.instruments import supported
 
-__all__ = ["BwrapExecutor", "TooManyCpus", "supported"]
+__all__ = ["BwrapExecutor", "supported"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -15,51 +16,37 @@ from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
-from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
+from lockage.adapters.sandbox_bwrap.sandbox import Ended, NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spawner
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate
-from lockage.base.errors import NotPermitted
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, SandboxUnavailable
+from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
 from lockage.record.result import ActionResult, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lockage.base.digest import BlobRef
     from lockage.ports import Blobs, ExecutionRequest
 
-__all__ = ["BwrapExecutor", "TooManyCpus"]
+__all__ = ["BwrapExecutor"]
 
 #: A log up to this size never touches the disk.
 _LOG_IN_MEMORY = 1 << 20
 
 
-class TooManyCpus(NotPermitted):
-    """A step declares more CPUs than this host lets us use."""
-
-    code = "too-many-cpus"
-    hint = "Declare fewer `cpus` for the step, or build on a larger host."
-
-
-class _Run:
-    """One execution that can be cancelled at any moment."""
-
-    def __init__(self) -> None:
-        self.sandbox = Sandbox()
-        self.watch: Watch | None = None
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-        if self.watch is not None:
-            self.watch.end("cancelled", "the build was cancelled")
-        else:
-            self.sandbox.kill()
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """Turn what the operating system says of our own folder into the port's error."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise StoreUnwritable(f"cannot write below {folder}: {error}", file=str(folder)) from error
 
 
 class BwrapExecutor:
@@ -82,7 +69,8 @@ class BwrapExecutor:
         self._fixtures = Fixtures(self._scratch / "fixed")
         self._spawner = Spawner()
         self._layouts: dict[object, Layout] = {}
-        self._running: dict[int, _Run] = {}
+        self._overs: dict[tuple[int, str], list[tuple[str, str]]] = {}
+        self._running: dict[int, Watch] = {}
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
@@ -92,51 +80,46 @@ class BwrapExecutor:
                 expected=request.action.cpus,
                 found=len(self._host_cpus),
             )
-        run = _Run()
-        self._running[id(run)] = run
         cpus = self._take_cpus(request)
+        sandbox = Sandbox()
         try:
-            with cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_LOG_IN_MEMORY, dir=str(self._scratch))) as log:
-                return self._execute(request, run, log, cpus)
+            with (
+                _scratch(self._scratch),
+                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_LOG_IN_MEMORY, dir=str(self._scratch))) as log,
+            ):
+                watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
+                self._running[id(watch)] = watch
+                try:
+                    return self._execute(request, sandbox, watch, log, cpus)
+                finally:
+                    del self._running[id(watch)]
         finally:
-            run.sandbox.close()
+            sandbox.close()
             with self._lock:
                 for cpu in cpus:
                     self._load[cpu] -= 1
-            del self._running[id(run)]
 
     def cancel(self) -> None:
         """Kill everything that is running; takes no lock, so it is safe in a signal handler."""
-        for run in list(self._running.values()):
-            run.cancel()
+        for watch in list(self._running.values()):
+            watch.end("cancelled", "the build was cancelled")
 
-    def _execute(self, request: ExecutionRequest, run: _Run, log: BinaryIO, cpus: Sequence[int]) -> ActionResult | ExecutionFailed:
-        sandbox, action, resources, world = run.sandbox, request.action, request.resources, request.world
-        writable = places(world, resources.disk)
-        watch = Watch(resources, log, sandbox.kill, log_limit=self._log_limit)
-        folders = self._build(request, sandbox, writable)
-        epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
+    def _execute(
+        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int]
+    ) -> ActionResult | ExecutionFailed:
         try:
-            populate(folders[0], action.workspace, self._blobs, order=world.file_order, time=epoch)
-        except Full:
-            watch.end("disk-limit", disk_message(resources))
+            folders = self._prepare(request, sandbox, watch, cpus)
+        except (Full, SandboxUnavailable):
+            if watch.reason is None:  # else it was cancelled while it was being made
+                raise
             return self._failed(watch, log)
-        for folder in folders:
-            os.utime(folder, (epoch, epoch))
-        sandbox.limit(cpus=cpus, processes=resources.processes, niceness=world.niceness)
-        run.watch = watch
-        if run.cancelled:
-            run.cancel()
-        started = time.monotonic()
-        sandbox.release()
-        watch.run(sandbox.log, sandbox.monitor, sandbox.processes, folders)
-        ended = sandbox.wait()
-        wall = time.monotonic() - started
-        watch.drain(sandbox.log)
+        if watch.reason is not None:  # cancelled before there was anything to kill
+            sandbox.kill()
+        ended, wall = self._run(sandbox, watch, folders)
         if watch.reason is None and ended.exit_code != 0:
             watch.disk(folders)
             if watch.full:
-                watch.end("disk-limit", disk_message(resources))
+                watch.end("disk-limit", disk_message(request.resources))
         if watch.reason is None and ended.exit_code is None:
             watch.end("killed", "the sandbox was killed from outside")
         if watch.reason is not None:
@@ -153,6 +136,16 @@ class BwrapExecutor:
         log.seek(0)
         return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._blobs.put_stream(log), usage=usage)
 
+    def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
+        """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
+        started = time.monotonic()
+        sandbox.release()
+        watch.run(sandbox.log, sandbox.monitor, sandbox.processes, folders)
+        ended = sandbox.wait()
+        wall = time.monotonic() - started
+        watch.drain(sandbox.log)
+        return ended, wall
+
     def _failed(self, watch: Watch, log: BinaryIO) -> ExecutionFailed:
         assert watch.reason is not None
         log.seek(0)
@@ -165,36 +158,47 @@ class BwrapExecutor:
         self._blobs.put_many(blobs.values())
         return ref
 
-    def _build(self, request: ExecutionRequest, sandbox: Sandbox, writable: Sequence[Place]) -> list[int]:
-        """Make the sandbox up to the point where it is held; the writable folders' descriptors, the workspace's first."""
-        world = request.world
-        clock = clock_library(request.instruments) if world.clock_offset else None
-        sources = locale_sources(world.locale, request.instruments)
-        locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
+    def _prepare(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]) -> list[int]:
+        """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
+        world, action = request.world, request.action
+        epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
+        writable = places(world, request.resources.disk)
         layout = self._layout(request, writable)
-        over = self._over(request)
-        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
-        base = request.root.layers[0][1]
-        given = arguments(
-            world=world,
-            layout=layout,
-            writable=writable,
-            over=over,
-            variables=variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None),
-        )
+        given = self._arguments(request, layout, writable)
         personality = (UNAME26 if world.old_kernel else 0) | (ADDR_NO_RANDOMIZE if world.fixed_addresses else 0)
         try:
-            sandbox.start(self._spawner, self._bwrap, given, command=request.action.arguments, umask=world.umask, personality=personality)
+            sandbox.start(self._spawner, self._bwrap, given, command=action.arguments, umask=world.umask, personality=personality)
             sandbox.hold(max(place.path for place in writable))
             freeze(sandbox.root, [path for path, _ in layout.folders], [path for path, _ in layout.links], time=ZIP_FLOOR)
-            return [sandbox.open(place.path) for place in writable] + [sandbox.open("/dev/shm")]  # noqa: S108 (in the sandbox)
+            folders = [sandbox.open(place.path) for place in writable] + [sandbox.open("/dev/shm")]  # noqa: S108 (in the sandbox)
+            populate(folders[0], action.workspace, self._blobs, order=world.file_order, time=epoch)
+            for folder in folders:
+                os.utime(folder, (epoch, epoch))
+            sandbox.limit(cpus=cpus, processes=request.resources.processes, niceness=world.niceness)
         except NotBuilt as error:
             raise unavailable(str(error)) from error
+        except Full:
+            watch.end("disk-limit", disk_message(request.resources))
+            raise
         except PermissionError as error:
             raise SandboxUnavailable(
                 f"this host does not let lockage look into its own sandbox: {error}",
                 hint="Mount /proc without hidepid, and allow ptrace-like access to one's own processes (docs/sandbox.md).",
             ) from error
+        except OSError as error:
+            raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
+        return folders
+
+    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place]) -> bytes:
+        world = request.world
+        clock = clock_library(request.instruments) if world.clock_offset else None
+        sources = locale_sources(world.locale, request.instruments)
+        locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
+        over = self._over(request)
+        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
+        base = request.root.layers[0][1]
+        found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
@@ -206,11 +210,13 @@ class BwrapExecutor:
         return found
 
     def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:
-        cpus = request.world.cpus or request.action.cpus
-        found = [(str(self._fixtures.tree(cpu_tree(cpus))), "/sys")]
-        for path, content in proc_files(cpus, request.action.architecture).items():
-            found.append((str(self._fixtures.file(content)), path))
-        return found
+        key = (request.world.cpus or request.action.cpus, request.action.architecture)
+        found = self._overs.get(key)
+        if found is None:
+            found = [(str(self._fixtures.tree(cpu_tree(key[0]))), "/sys")]
+            found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(*key).items()]
+            self._overs[key] = found
+        return list(found)
 
     def _take_cpus(self, request: ExecutionRequest) -> list[int]:
         """The least busy of the host's CPUs, as many as declared; ties go to the first or the last, as the world says."""

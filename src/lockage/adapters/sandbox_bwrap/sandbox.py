@@ -30,7 +30,7 @@ __all__ = ["Ended", "NotBuilt", "Sandbox"]
 
 #: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
 _BUILD_TIME = 60.0
-_LOOK = 0.0002
+_LOOK = 0.0003
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -123,8 +123,10 @@ class Sandbox:
         until = time.monotonic() + _BUILD_TIME
         while True:
             try:
-                there = Path(f"{base}/root/").stat()
-                if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) and _standing(f"{base}/mountinfo", place):
+                there = os.stat(f"{base}/root/")  # noqa: PTH116 (a tight loop)
+                # Cheap looks first: mountinfo takes a lock that bubblewrap needs for its mounts.
+                moved = (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+                if moved and os.path.isdir(f"{base}/root{place}") and _standing(f"{base}/mountinfo", place):  # noqa: PTH112
                     self.root = self._keep(os.open(f"{base}/root", _HELD))
                     self.processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
                     return

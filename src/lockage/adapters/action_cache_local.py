@@ -38,10 +38,11 @@ class LocalActionCache:
 
     def get(self, action: BlobRef) -> ActionResult | None:
         try:
-            entry = decode(self._path(action).read_bytes(), _Entry)
+            data = self._path(action).read_bytes()
+            entry = decode(data, _Entry)
         except (OSError, LockageError):
             return None
-        if entry.action != str(action) or entry.sha256 != Digest.of(canonical_of(entry.result)):
+        if entry.action != str(action) or entry.sha256 != Digest.of(canonical_of(entry.result)) or data != canonical_of(entry):
             return None
         return entry.result
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.digest import Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ChannelName, ProjectName, Version
 from lockage.catalog.model import Attempt, AttemptKind, Change, ChannelHead, EvidenceRecord, Hold, ReleaseRecord, ReleaseState
+from lockage.ledger.checkpoint import open_checkpoint
 from lockage.ledger.entry import (
     Conflicted,
     Entry,
@@ -29,9 +29,14 @@ from lockage.ledger.entry import (
     decode_entry,
 )
 from lockage.ledger.errors import LedgerCorrupt
+from lockage.ledger.merkle import extend, root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from lockage.base.digest import Digest
+    from lockage.ledger.merkle import Edge
+    from lockage.ledger.note import VerifierKey
 
 __all__ = ["Catalog"]
 
@@ -63,6 +68,29 @@ class Catalog:
         found = cls()
         for data in entries:
             found.apply(decode_entry(data, strict=strict))
+        return found
+
+    @classmethod
+    def of_ledger(cls, entries: Iterable[bytes], checkpoint: bytes, keys: Sequence[VerifierKey]) -> Catalog:
+        """The catalog of a ledger whose entries are proven to be those that the signed checkpoint speaks of.
+
+        This is the one to decide on: the tree is computed again from the entries. Raises :class:`LedgerCorrupt`,
+        :class:`InvalidCheckpoint`, :class:`UnknownEntry`, :class:`InvalidEntry`.
+        """
+        signed = open_checkpoint(checkpoint, keys)
+        found = cls()
+        edge: Edge = ()
+        for data in entries:
+            edge, _ = extend(edge, found.size, (data,))
+            found.apply(decode_entry(data, strict=False))
+        root = root_of(edge)
+        if found.size != signed.size or root != signed.root or (found.size and found.origin != signed.origin):
+            raise LedgerCorrupt(
+                f"{found.size} entries have the root {root.hex()}, {signed.origin} has signed {signed.size} with {signed.root.hex()}",
+                hint="Find the first damaged entry with `lockage ledger verify`, and restore the ledger from a copy you trust.",
+                expected=signed.root.hex(),
+                found=root.hex(),
+            )
         return found
 
     def apply(self, entry: Entry) -> None:

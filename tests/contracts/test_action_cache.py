@@ -1,0 +1,85 @@
+"""The contract of ports.ActionCache, over every adapter."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.adapters.memory import MemoryActionCache
+from lockage.base.digest import BlobRef
+from lockage.ports import ActionCache, StoreUnwritable
+from lockage.record.result import ActionResult, Usage
+
+ACTION = BlobRef.of(b"an action")
+RESULT = ActionResult(exit_code=0, outputs=BlobRef.of(b"outputs"), log=BlobRef.of(b"log"), usage=Usage(wall_ms=12, peak_memory=1 << 40))
+
+
+@pytest.fixture(params=["local", "memory"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ActionCache:
+    return LocalActionCache(tmp_path) if request.param == "local" else MemoryActionCache()
+
+
+def test_gives_back_the_result(cache: ActionCache) -> None:
+    assert cache.get(ACTION) is None
+    cache.put(ACTION, RESULT)
+    assert cache.get(ACTION) == RESULT
+    assert cache.get(BlobRef(ACTION.digest, ACTION.size + 1)) is None
+
+
+def test_a_later_result_replaces_the_earlier(cache: ActionCache) -> None:
+    cache.put(ACTION, ActionResult(exit_code=1, outputs=RESULT.outputs, log=RESULT.log))
+    cache.put(ACTION, RESULT)
+    assert cache.get(ACTION) == RESULT
+
+
+def test_a_damaged_entry_is_absent(tmp_path: Path) -> None:
+    cache = LocalActionCache(tmp_path)
+    cache.put(ACTION, RESULT)
+    (path,) = (path for path in tmp_path.rglob("*-9") if path.is_file())
+    good = path.read_bytes()
+    path.chmod(0o644)
+    for at in range(len(good)):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        assert cache.get(ACTION) is None, at
+    for size in range(0, len(good), 7):
+        path.write_bytes(good[:size])
+        assert cache.get(ACTION) is None
+    cache.put(ACTION, RESULT)
+    assert cache.get(ACTION) == RESULT
+
+
+def test_the_entry_of_another_action_is_absent(tmp_path: Path) -> None:
+    cache = LocalActionCache(tmp_path)
+    cache.put(ACTION, RESULT)
+    other = BlobRef.of(b"bn action")
+    cache._path(other).parent.mkdir(exist_ok=True)
+    cache._path(ACTION).rename(cache._path(other))
+    assert cache.get(other) is None
+
+
+def test_a_kill_at_any_step_leaves_the_result_or_none(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
+    code = """
+from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.base.digest import BlobRef
+from lockage.record.result import ActionResult
+LocalActionCache(home).put(BlobRef.of(b"an action"), ActionResult(exit_code=0, outputs=BlobRef.of(b"outputs"), log=BlobRef.of(b"log")))
+"""
+    for step in range(1, 20):
+        home = tmp_path / str(step)
+        killed = run_killed(code, step, home)
+        found = LocalActionCache(home).get(ACTION)
+        assert found is None or found.outputs == RESULT.outputs
+        if killed == 0:
+            assert found is not None
+            assert step > 4
+            return
+    pytest.fail("the child was still being killed at the last step")
+
+
+def test_a_cache_below_a_file_is_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    cache = LocalActionCache(tmp_path / "file")
+    assert cache.get(ACTION) is None
+    with pytest.raises(StoreUnwritable):
+        cache.put(ACTION, RESULT)

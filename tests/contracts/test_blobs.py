@@ -1,0 +1,242 @@
+"""The contract of ports.Blobs, over every adapter; and what only a store on a disk can suffer."""
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.adapters.memory import MemoryBlobs
+from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
+from lockage.ports import BlobCorrupt, BlobMissing, Blobs, StoreUnwritable
+
+LARGE = bytes(range(256)) * 4 * 9000  # above what is served from memory
+
+
+@pytest.fixture(params=["local", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return LocalBlobs(tmp_path / "store") if request.param == "local" else MemoryBlobs()
+
+
+def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> None:
+    """Put other bytes where a blob is."""
+    if isinstance(blobs, MemoryBlobs):
+        blobs.data[ref.digest] = data
+    else:
+        assert isinstance(blobs, LocalBlobs)
+        path = blobs._path(ref.digest)
+        path.chmod(0o644)
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "small", "large"])
+def test_gives_back_what_was_put(blobs: Blobs, data: bytes) -> None:
+    ref = blobs.put(data)
+    assert ref == BlobRef.of(data)
+    assert blobs.get(ref) == data
+    assert blobs.has(ref)
+    assert blobs.locate(ref.digest) == ref
+    with blobs.open(ref) as stream:
+        assert stream.read(1) == data[:1]
+        stream.seek(0)
+        assert stream.read() == data
+
+
+def test_a_stream_is_kept_as_its_bytes(blobs: Blobs) -> None:
+    ref = blobs.put_stream(io.BytesIO(LARGE))
+    assert ref == BlobRef.of(LARGE)
+    assert blobs.get(ref) == LARGE
+    assert blobs.put_stream(io.BytesIO(LARGE)) == ref
+
+
+def test_many_come_back_in_order_with_repetitions(blobs: Blobs) -> None:
+    items = [b"a", b"b", b"a", b"", *(str(n).encode() for n in range(100))]
+    refs = blobs.put_many(iter(items))
+    assert [blobs.get(ref) for ref in refs] == items
+    assert blobs.put_many([]) == []
+    assert blobs.put_many(items) == refs
+
+
+def test_what_is_absent_is_missing(blobs: Blobs) -> None:
+    ref = BlobRef.of(b"never put")
+    assert not blobs.has(ref)
+    assert blobs.locate(ref.digest) is None
+    with pytest.raises(BlobMissing, match=ref.digest):
+        blobs.get(ref)
+    with pytest.raises(BlobMissing, match=ref.digest):
+        blobs.open(ref)
+
+
+def test_the_size_is_part_of_the_identity(blobs: Blobs) -> None:
+    ref = blobs.put(b"four")
+    wrong = BlobRef(ref.digest, 5)
+    assert not blobs.has(wrong)
+    with pytest.raises(BlobMissing):
+        blobs.get(wrong)
+    with pytest.raises(BlobMissing):
+        blobs.open(wrong)
+    assert blobs.get(ref) == b"four"
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "grown"])
+@pytest.mark.parametrize("data", [b"good bytes", LARGE], ids=["small", "large"])
+def test_damaged_bytes_are_never_returned_and_can_be_healed(blobs: Blobs, data: bytes, how: str) -> None:
+    ref = blobs.put(data)
+    bad = {"flipped": bytes([data[0] ^ 1]) + data[1:], "truncated": data[:-1], "grown": data + b"!"}[how]
+    damage(blobs, ref, bad)
+    with pytest.raises(BlobCorrupt) as caught:
+        blobs.open(ref)
+    assert caught.value.details["expected"] == ref.digest
+    assert caught.value.details["found"] == Digest.of(bad)
+    assert not blobs.has(ref)
+    assert blobs.put(data) == ref
+    assert blobs.get(ref) == data
+
+
+def test_a_put_replaces_a_file_of_another_size(blobs: Blobs) -> None:
+    ref = blobs.put(b"good bytes")
+    damage(blobs, ref, b"good")
+    blobs.put(b"good bytes")
+    assert blobs.get(ref) == b"good bytes"
+
+
+# What only a folder has
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "store")
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o777], ids=oct)
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        blobs = LocalBlobs(tmp_path / "store")
+        ref = blobs.put(b"x")
+    finally:
+        os.umask(before)
+    path = tmp_path / "store" / "sha256" / ref.digest[:2] / ref.digest[2:]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in (path.parent, tmp_path / "store"))
+
+
+def test_damaged_files_are_kept_in_quarantine(local: LocalBlobs, tmp_path: Path) -> None:
+    ref = local.put(b"good")
+    damage(local, ref, b"evil")
+    with pytest.raises(BlobCorrupt, match=ref.digest):
+        local.get(ref)
+    (kept,) = (tmp_path / "store" / "quarantine").iterdir()
+    assert kept.name.startswith(ref.digest)
+    assert kept.read_bytes() == b"evil"
+
+
+def test_quarantine_spares_a_file_that_was_healed_meanwhile(local: LocalBlobs) -> None:
+    ref = local.put(b"good")
+    path = local._path(ref.digest)
+    local._set_aside(path, path.stat().st_ino + 1)
+    assert local.get(ref) == b"good"
+
+
+def test_threads_put_and_get_the_same_blobs(local: LocalBlobs) -> None:
+    items = [str(n).encode() * 100 for n in range(40)]
+    faults: list[Exception] = []
+
+    def work() -> None:
+        try:
+            for ref, data in zip(local.put_many(items), items, strict=True):
+                assert local.get(ref) == data
+        except Exception as error:  # noqa: BLE001  # whatever a thread raises fails the test
+            faults.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+PUT_MANY = """
+from lockage.adapters.blobs_local import LocalBlobs
+LocalBlobs(home).put_many(b"%d" % n * 50 for n in range(150))
+"""
+
+
+def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    code = f"import sys; from pathlib import Path; home = Path(sys.argv[1])\n{PUT_MANY}"
+    children = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "store")]) for _ in range(2)]
+    assert [child.wait() for child in children] == [0, 0]
+    blobs = LocalBlobs(tmp_path / "store")
+    for n in range(150):
+        assert blobs.get(BlobRef.of(b"%d" % n * 50)) == b"%d" % n * 50
+    assert list((tmp_path / "store" / "tmp").iterdir()) == []
+
+
+PUT_THREE = """
+from lockage.adapters.blobs_local import LocalBlobs
+LocalBlobs(home).put_many([b"one", b"two", b"three"])
+"""
+
+
+def test_a_kill_at_any_step_leaves_whole_blobs_and_nothing_that_stays(
+    tmp_path: Path, run_killed: Callable[[str, int, object], int]
+) -> None:
+    for step in range(1, 20):
+        home = tmp_path / str(step)
+        killed = run_killed(PUT_THREE, step, home)
+        found = LocalBlobs(home)
+        for data in (b"one", b"two", b"three"):
+            ref = BlobRef.of(data)
+            assert not found.has(ref) or found.get(ref) == data
+        found.put_many([b"one", b"two", b"three"])
+        assert all(found.get(BlobRef.of(data)) == data for data in (b"one", b"two", b"three"))
+        found.put(b"four")  # writing is when left-overs are removed
+        assert len(files(home)) == 4
+        if killed == 0:
+            assert step > 8
+            return
+    pytest.fail("the child was still being killed at the last step")
+
+
+FULL = """
+import resource
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.ports import StoreUnwritable
+resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))
+blobs = LocalBlobs(home)
+blobs.put(b"fits")
+import io
+large = b"x" * 20000
+for put in (lambda: blobs.put(large), lambda: blobs.put_many([b"y", large]), lambda: blobs.put_stream(io.BytesIO(large))):
+    try:
+        put()
+    except StoreUnwritable as error:
+        assert str(home) in error.message, error.message
+    else:
+        raise SystemExit("was put")
+assert len([path for path in home.rglob("*") if path.is_file()]) == 1
+"""
+
+
+def test_a_file_that_cannot_be_written_names_the_folder_and_leaves_nothing(
+    tmp_path: Path, run_killed: Callable[[str, int, object], int]
+) -> None:
+    assert run_killed(FULL, 0, tmp_path / "store") == 0
+
+
+def test_a_store_below_a_file_is_unwritable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreUnwritable, match="not a folder"):
+        LocalBlobs(tmp_path / "file" / "store").put(b"x")
+    assert not LocalBlobs(tmp_path / "file" / "store").has(EMPTY_BLOB)

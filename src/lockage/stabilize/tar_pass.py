@@ -111,15 +111,15 @@ def _written(archive: TarArchive, changes: Changes, date: Instant) -> bytes:
     stamp = type(date)(min(max(int(date), int(ZIP_FLOOR)), _CEILING))
     ordered = _ordered(archive)
     executables = {member.path for member in archive.members if member.executable}
-    changes.add("", "tar dialect", "+".join(archive.dialects), "PAX+ustar" if "PAX" in archive.dialects else "ustar")
     if ordered != list(archive.members):
         changes.add("", "member order", "as written", "by path")
     writer = TarWriter(stamp)
     for member in ordered:
-        executable = (member.target if member.kind is MemberKind.HARDLINK else member.path) in executables
+        executable = member.target in executables if member.kind is MemberKind.HARDLINK else member.executable
         mode = MODES[member.kind] | (0o111 if executable else 0)
         writer.add(member.path, member.kind, member.packed(), mode=mode, target=member.target)
         _note(changes, member, mode, stamp)
+    changes.add("", "tar dialect", "+".join(archive.dialects), "+".join(sorted(writer.dialects)))
     return writer.finish()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.stabilize.errors import ArchiveTooLarge, MalformedArchive, Unhandled
+from lockage.stabilize.errors import MalformedArchive, Unhandled
 from lockage.stabilize.member import clean_path, forbid_below_links
 from lockage.stabilize.model import MemberKind
 
@@ -102,8 +102,6 @@ def read_tar(data: bytes) -> TarArchive:
     if tail.strip(b"\0"):
         raise MalformedArchive(f"bytes follow the end of a tar archive ({len(tail)})")
     forbid_below_links([(member.path, member.kind) for member in members])
-    if sum(member.size for member in members) > len(data):
-        raise ArchiveTooLarge("a tar archive's members overlap")
     return TarArchive(tuple(members), tuple(sorted(dialects)), len(tail))
 
 

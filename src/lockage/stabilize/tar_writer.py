@@ -25,6 +25,8 @@ class TarWriter:
     def __init__(self, date: Instant) -> None:
         self._out = bytearray()
         self._date = int(date)
+        #: What the headers are written in so far.
+        self.dialects: set[str] = set()
 
     def add(self, path: str, kind: MemberKind, data: bytes, *, mode: int, target: str | None = None) -> None:
         """Add a member; directories get their final slash. ``data`` only for files."""
@@ -35,7 +37,9 @@ class TarWriter:
             records += _record(b"linkpath", link)
         if len(name) > 100 or not name.isascii():
             records += _record(b"path", name)
+        self.dialects.add("ustar")
         if records:
+            self.dialects.add("PAX")
             self._block(_PAX_NAME, b"x", records, mode=0o644, date=0)
         self._block(name, _TYPES[kind], data, mode=mode, date=self._date, link=link)
 

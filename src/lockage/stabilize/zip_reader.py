@@ -242,9 +242,9 @@ def _unreferenced(data: bytes, members: list[ZipMember], locals_: list[int], dir
     """How many bytes between members belong to none; raises :class:`MalformedArchive` if members overlap."""
     order = sorted(range(len(members)), key=lambda index: locals_[index])
     lost = 0
-    for index, following in zip(order, [*order[1:], None], strict=True):
+    limits = [*(locals_[index] for index in order[1:]), directory]
+    for index, limit in zip(order, limits, strict=False):  # of no members there are no limits
         member = members[index]
-        limit = directory if following is None else locals_[following]
         gap = limit - member.stop
         if gap < 0:
             raise MalformedArchive(f"{member.name}: it overlaps the next member", member=member.name)

@@ -65,7 +65,7 @@ def _places(pyproject: Mapping[str, Any], read: Read) -> Iterator[Metadata]:
     flit = table_at(pyproject, "tool", "flit", "metadata")
     yield Metadata(name=_text(flit.get("dist-name")) or _text(flit.get("module")), requires_python=_text(flit.get("requires-python")))
     yield _setup_cfg(read("setup.cfg"), read)
-    yield _setup_py(read("setup.py"))
+    yield _setup_py(read("setup.py"), read)
 
 
 def table_at(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -127,8 +127,8 @@ def _package_dirs(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _setup_py(data: bytes | None) -> Metadata:
-    """Literal arguments of the ``setup()`` call, and names bound to literals at the top of the module."""
+def _setup_py(data: bytes | None, read: Read) -> Metadata:
+    """Arguments of the ``setup()`` call: literals, names bound to literals, ``module.attribute``, and ``**options`` bound to a dict."""
     if data is None:
         return Metadata()
     try:
@@ -137,16 +137,47 @@ def _setup_py(data: bytes | None) -> Metadata:
         return Metadata()
     constants = _constants(module)
     found: dict[str, str] = {}
+    for name, value in _setup_arguments(module):
+        text: str | None = None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            text = value.value
+        elif isinstance(value, ast.Name):
+            text = constants.get(value.id)
+        elif isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name):
+            text = _attribute(f"{value.value.id}.{value.attr}", {}, read)
+        if text is not None:
+            found.setdefault(name, text)
+    return Metadata(name=_text(found.get("name")), version=_text(found.get("version")), requires_python=_text(found.get("python_requires")))
+
+
+def _setup_arguments(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """Every argument of every ``setup()`` call, by name."""
+    dicts = {
+        target.id: node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", None)) == "setup":
             for argument in node.keywords:
-                value = argument.value
-                literal = (
-                    value.value if isinstance(value, ast.Constant) else constants.get(value.id) if isinstance(value, ast.Name) else None
-                )
-                if argument.arg is not None and isinstance(literal, str):
-                    found.setdefault(argument.arg, literal)
-    return Metadata(name=_text(found.get("name")), version=_text(found.get("version")), requires_python=_text(found.get("python_requires")))
+                if argument.arg is not None:
+                    yield argument.arg, argument.value
+                elif isinstance(argument.value, ast.Name):
+                    yield from _dict_items(dicts.get(argument.value.id))
+
+
+def _dict_items(node: ast.expr | None) -> Iterator[tuple[str, ast.expr]]:
+    """The items of a ``{...}`` or ``dict(...)``."""
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, value
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "dict":
+        for argument in node.keywords:
+            if argument.arg is not None:
+                yield argument.arg, argument.value
 
 
 def _constants(module: ast.Module) -> dict[str, str]:

@@ -177,6 +177,10 @@ class Folders(Protocol):
         """A small file of a folder; None if it is not there."""
         ...
 
+    def write(self, folder: Path, name: str, data: bytes) -> None:
+        """Put one small file into a folder, in the place of what was there."""
+        ...
+
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
         """Make a folder hold exactly these files and the small ``keep`` files: all are verified beside it before the first appears.
 
@@ -283,6 +287,16 @@ class Keys(Protocol):
     def load_or_create(self, name: str) -> Signer:
         """The key of that name, made durably if it is not there; two callers at once get one key."""
         ...
+
+
+class Pins(Protocol):
+    """What this user trusts without being told again: trust roots by ledger origin, kept beside the keys. Raises :class:`KeyUnusable`."""
+
+    def trust_root(self, origin: str) -> bytes | None:
+        """The signed trust root that was pinned for a ledger."""
+        ...
+
+    def pin(self, origin: str, trust_root: bytes) -> None: ...
 
 
 class Sources(Protocol):

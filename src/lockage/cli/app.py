@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.screen import show_error
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["COMMANDS", "program", "run"]
 

@@ -98,6 +98,11 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
 
+    @property
+    def digest(self) -> Digest:
+        """The sha256 of the file's bytes."""
+        return Digest.of(self.encode())
+
     def encode(self) -> bytes:
         """The file's bytes: JSON, keys in declared order, each package on a line of its own."""
         text = json.dumps(_lined(plain(self)), indent=1, ensure_ascii=False)

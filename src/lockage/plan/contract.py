@@ -46,7 +46,7 @@ PREVENTION: dict[str, tuple[str, str]] = {
 
 
 def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:
-    """The stamp variables of a step: SOURCE_DATE_EPOCH always, the fixed epoch if no date was asked for; LOCKAGE_VERSION only if asked for."""
+    """The stamp variables of a step: SOURCE_DATE_EPOCH always (the fixed epoch unless asked for), LOCKAGE_VERSION if asked for."""
     date = source.date if Stamp.DATE in wanted else ZIP_FLOOR
     found = {"SOURCE_DATE_EPOCH": str(int(date))}
     if Stamp.VERSION in wanted:

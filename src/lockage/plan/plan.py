@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from lockage.base.name import StepName
+    from lockage.base.tree import Node
     from lockage.environment.lock import Lock
 
 __all__ = ["LockMismatch", "NoSuchStep", "Plan", "PlannedStep", "Resolved", "check_lock", "make_plan", "resolution_key", "resolve"]
@@ -118,7 +119,7 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
         if step.name in only or (not only and (not kinds or step.kind in kinds)):
             visit(step)
     steps = tuple(_planned(step, recipe, lock, source) for step in ordered.values())
-    return Plan(source=source, recipe=recipe, lock_digest=Digest.of(lock.encode()), steps=steps)
+    return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
 
 
 def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
@@ -157,7 +158,7 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
 def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) -> Resolved:
     """The action of a step whose inputs are all known; raises :class:`NoInputs`, or InvalidTree if outputs and inputs share a path."""
     step = planned.step
-    nodes = []
+    nodes: list[Node] = []
     if step.inputs:
         chosen, unmatched = select(source, step.inputs)
         if unmatched and not chosen.nodes:

@@ -92,7 +92,9 @@ def _stabilized(services: Services, plan: Plan, planned: PlannedStep, node: File
 
     raw = services.blobs.get(node.blob)
     if not planned.step.stabilize:
-        return Artifact(name=node.path.name, blob=node.blob, content_digest=content_digest(node.path.name, raw), step=planned.name, raw=node.blob)
+        return Artifact(
+            name=node.path.name, blob=node.blob, content_digest=content_digest(node.path.name, raw), step=planned.name, raw=node.blob
+        )
     stable = stabilize(node.path.name, raw, plan.source.date)
     blob, report = services.blobs.put_many([stable.data, canonical_of(stable.report)])
     return Artifact(
@@ -103,4 +105,3 @@ def _stabilized(services: Services, plan: Plan, planned: PlannedStep, node: File
         raw=node.blob,
         report=report,
     )
-

@@ -16,12 +16,13 @@ from lockage.work.execute import execute
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockage.base.instant import Instant
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build"]
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run"]
 
 #: How many of a failed step's last lines are quoted.
 _TAIL = 20
@@ -53,8 +54,15 @@ def build(services: Services, plan: Plan) -> Built:
     """Run a plan and record it. Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded."""
     started = services.clock.now()
     results = execute(services, plan)
-    artifacts = deliver(services, plan, results)
-    steps = tuple(results[planned.name] for planned in plan.steps if planned.name in results)
+    run, run_id = record_run(services, plan, results, started)
+    failed = [step for step in run.steps if step.failure is not None]
+    if failed:
+        raise not_done(services, failed[0], run_id)
+    return Built(run=run, run_id=run_id)
+
+
+def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRun], started: Instant) -> tuple[Run, str]:
+    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log."""
     run = Run(
         project=plan.recipe.project,
         source=plan.source,
@@ -62,15 +70,11 @@ def build(services: Services, plan: Plan) -> Built:
         lock=plan.lock_digest,
         started=started,
         finished=services.clock.now(),
-        steps=steps,
-        artifacts=artifacts,
+        steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
+        artifacts=deliver(services, plan, results),
         host=services.host,
     )
-    run_id = _recorded(services, plan, run, results)
-    failed = [step for step in steps if step.failure is not None]
-    if failed:
-        raise not_done(services, failed[0], run_id)
-    return Built(run=run, run_id=run_id)
+    return run, _recorded(services, plan, run, results)
 
 
 def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepName, StepRun]) -> str:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
+from lockage.environment.debian import pin
 from lockage.environment.debian import resolve as resolve_packages
-from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
+from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
 from lockage.record.event import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lockage.environment.debian import Stanza
     from lockage.environment.declaration import Declaration
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
@@ -47,10 +45,10 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     release, stanzas = services.os_packages.index(declaration.os, architecture)
     terms = declaration.packages if not declaration.python else ("python3", *declaration.packages)
     packages = resolve_packages(stanzas, terms, architecture)
-    instruments = _pinned(stanzas, INSTRUMENTS)
+    instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages"))
     services.os_packages.fetch(declaration.os, [*packages, *instruments])
-    wheels = ()
+    wheels: tuple[LockedWheel, ...] = ()
     if declaration.python:
         from lockage.environment.python import target_of  # only environments with Python requirements need it
 
@@ -70,10 +68,3 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     )
     services.tell(Phase(text=f"environment {name}: putting the root together"))
     return msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
-
-
-def _pinned(stanzas: Sequence[Stanza], names: Sequence[str]) -> tuple[LockedPackage, ...]:
-    """The newest version of each named package that the suite has, without what it depends on."""
-    from lockage.environment.debian import pin  # the same pinning as the solver's
-
-    return tuple(sorted(pin(stanzas, name) for name in names))

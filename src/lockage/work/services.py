@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from lockage import ports
+    from lockage.base.name import PrincipalName
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.ports import RealisedRoot
     from lockage.record.event import Event
     from lockage.schedule import Capacity
+    from lockage.variation import World
 
 __all__ = ["Services"]
 
@@ -37,6 +42,35 @@ class Services(Protocol):
     def os_packages(self) -> ports.OsPackages: ...
     @property
     def python_index(self) -> ports.PythonIndex: ...
+    @property
+    def sources(self) -> ports.Sources: ...
+    @property
+    def folders(self) -> ports.Folders: ...
+    @property
+    def ledger(self) -> ports.Ledger: ...
+    @property
+    def keys(self) -> ports.Keys: ...
+    @property
+    def pins(self) -> ports.Pins: ...
+    @property
+    def principal(self) -> PrincipalName:
+        """Who signs when a store is begun."""
+        ...
+
+    def new_origin(self) -> str:
+        """A name for a new ledger that no other has."""
+        ...
+
+    def varied_roots(self, world: World) -> AbstractContextManager[Callable[[LockedEnvironment], RealisedRoot]]:
+        """Roots as a world wants them: the store's own, or copies elsewhere that are removed at the end."""
+        ...
+
+    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> tuple[str, ...]:
+        """The axes that cannot be varied on this machine or with what these environments have."""
+        ...
+
+    @property
+    def architecture(self) -> Literal["amd64", "arm64"]: ...
     @property
     def capacity(self) -> Capacity: ...
     @property

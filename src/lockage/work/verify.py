@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.record.event import Phase
 from lockage.variation import AXES, Claim, Side, vary
 from lockage.work.artifacts import NoArtifacts, deliver
+from lockage.work.attest import record_reproductions
 from lockage.work.execute import Execution
+from lockage.work.hand_over import build_project
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Artifact
     from lockage.work.build import Built
+    from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["ArtifactVerdict", "Round", "Verification", "verify"]
+__all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project"]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,14 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
     sha256: tuple[Digest, ...]
     differences: tuple[MemberDifference, ...] = ()
 
+    def lines(self) -> list[str]:
+        """What differs, a line each, for people."""
+        if not self.differences:
+            return []
+        from lockage.compare import Comparison, render_text  # only where something differs
+
+        return render_text(Comparison(name=self.filename, grade=self.robust, members=self.differences))
+
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The result of verifying one build."""
@@ -55,7 +67,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     robust: Grade
     rounds: tuple[Round, ...]
     artifacts: tuple[ArtifactVerdict, ...]
+    started: Instant
     unavailable: tuple[str, ...] = ()
+
+    @property
+    def identical(self) -> bool:
+        """Whether every rebuild gave the same bytes."""
+        return self.robust is Grade.IDENTICAL
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -63,12 +81,21 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(axis.name for axis in AXES if axis.name in varied)
 
 
+def verify_project(services: Services, project: Project, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
+    """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad."""
+    plan, built = build_project(services, project)
+    found = verify(services, plan, built, rounds=rounds, axes=axes)
+    record_reproductions(services, built, found)
+    return found
+
+
 def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
     """Rebuild ``plan`` ``rounds`` times for each claim and grade every artifact of ``built``.
 
     ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails gives the grade `failed`.
     """
-    unavailable = services.unavailable_axes(plan)
+    started = services.clock.now()
+    unavailable = services.unavailable_axes([planned.environment for planned in plan.steps])
     wanted = [axis for axis in AXES if (axes is None or axis.name in axes) and axis.name not in unavailable]
     host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)
     everything = tuple(axis.name for axis in wanted)
@@ -88,6 +115,7 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         robust=worst(verdict.robust for verdict in verdicts),
         rounds=tuple(performed),
         artifacts=verdicts,
+        started=started,
         unavailable=tuple(name for name in unavailable if axes is None or name in axes),
     )
 

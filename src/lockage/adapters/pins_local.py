@@ -1,0 +1,38 @@
+"""Pinned trust roots as files beside the keys: what a store says of itself is believed only if it agrees with these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.durable import ensure_folder, write_file
+from lockage.ports import KeyUnusable, StoreUnwritable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LocalPins"]
+
+
+class LocalPins:
+    """Implements :class:`lockage.ports.Pins`: ``ORIGIN.json`` in one folder, the slashes of the origin as underscores."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, origin: str) -> Path:
+        return self._folder / f"{origin.replace('/', '_')}.json"
+
+    def trust_root(self, origin: str) -> bytes | None:
+        try:
+            return self._path(origin).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise KeyUnusable(f"the pinned trust root {self._path(origin)} cannot be read: {error.strerror}") from error
+
+    def pin(self, origin: str, trust_root: bytes) -> None:
+        try:
+            ensure_folder(self._folder)
+            write_file(self._path(origin), trust_root, mode=0o600)
+        except (OSError, StoreUnwritable) as error:
+            raise KeyUnusable(f"the trust root cannot be pinned in {self._folder}: {error}") from error

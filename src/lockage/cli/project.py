@@ -1,0 +1,77 @@
+"""What the commands that build something have in common: reading the project, and telling what was built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from lockage.cli.screen import Progress, human_size, say, short, table
+from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
+from lockage.wiring import Wiring
+from lockage.work.prepare import prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockage.record.source import Source
+    from lockage.work.build import Built
+    from lockage.work.prepare import Project
+
+__all__ = ["built_document", "open_project", "say_built", "source_line"]
+
+
+def open_project(
+    source: str, *, lock_file: Path | None = None, out: Path | None = None, jobs: int | None = None, quiet: bool = False
+) -> tuple[Wiring, Project]:
+    """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
+    wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
+    given = lock_file.read_bytes() if lock_file is not None else None
+    beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
+    return wiring, prepare(wiring, source, given=given, beside=beside)
+
+
+def source_line(source: Source) -> str:
+    """The source in a few words."""
+    return f"{source.version} from {_origin(source)}, {source.date}"
+
+
+def _origin(source: Source) -> str:
+    match source.origin:
+        case CommitOrigin(commit=commit, tag=tag):
+            return f"commit {commit[:12]}" + (f" ({tag})" if tag else "")
+        case SdistOrigin(file=file):
+            return file
+        case DirectoryOrigin(reason=reason):
+            return f"a directory ({reason})"
+        case _ as other:
+            assert_never(other)
+
+
+def built_document(project: Project, built: Built) -> dict[str, Any]:
+    """The ``--json`` document of a build."""
+    return {
+        "artifacts": [
+            {
+                "filename": artifact.name,
+                "sha256": artifact.blob.digest,
+                "size": artifact.blob.size,
+                "content_digest": artifact.content_digest,
+            }
+            for artifact in built.artifacts
+        ],
+        "project": project.recipe.project,
+        "version": project.source.version,
+        "source": project.source,
+        "inferred": project.recipe.inferred,
+        "lock": project.lock.digest,
+        "run": built.run_id,
+        "steps": [{"step": step.step, "action": step.action.digest, "cached": step.cached} for step in built.run.steps],
+    }
+
+
+def say_built(project: Project, built: Built, out: Path) -> None:
+    """The same for people."""
+    executed = built.executed
+    done = "nothing to do, all steps unchanged" if not executed else f"{executed} of {len(built.run.steps)} steps executed"
+    say(f"{project.recipe.project} {source_line(project.source)}: {done}")
+    for line in table([(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts]):
+        say(f"  {line}")

@@ -1,0 +1,45 @@
+"""``lockage test``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lockage.cli.options import json_option, lock_option, source_argument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command"]
+
+
+@click.command("test")
+@source_argument
+@lock_option
+@click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@json_option
+def command(source: str, lock_file: Path | None, jobs: int | None, as_json: bool) -> int:
+    """Run the test steps of SOURCE's recipe in the sandbox and sign their results.
+
+    The result, passed or failed, is evidence about the artifacts that were tested; gates judge it later. Exit 9 if a test step failed.
+    """
+    from lockage.base.errors import ExitCode
+    from lockage.cli.project import open_project
+    from lockage.cli.screen import print_json, say
+    from lockage.work.test import test_project
+
+    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    outcome = test_project(wiring, project)
+    if as_json:
+        print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})
+    else:
+        for step in outcome.steps:
+            say(f"{step.step}: {'passed' if step.failure is None else step.failure}{' (unchanged)' if step.cached else ''}")
+        if not outcome.steps:
+            say("the recipe has no test steps")
+    if not outcome.passed:
+        from lockage.work.build import not_done
+
+        raise not_done(wiring, next(step for step in outcome.steps if step.failure is not None), outcome.run_id)
+    return int(ExitCode.DONE)

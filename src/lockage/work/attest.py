@@ -1,0 +1,93 @@
+"""Attest: what was built, tested and rebuilt is said in signed statements, kept as blobs and recorded in the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage import __version__
+from lockage.base.canonical import canonical
+from lockage.base.digest import Digest
+from lockage.recipe.model import StepKind
+from lockage.variation import Claim, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.plan.plan import Plan
+    from lockage.record.artifact import Run, StepRun
+    from lockage.work.build import Built
+    from lockage.work.prepare import Project
+    from lockage.work.services import Services
+    from lockage.work.verify import Verification
+
+__all__ = ["record_provenance", "record_reproductions", "record_tests"]
+
+
+def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None) -> None:
+    """Sign and record provenance, once for the same artifacts from the same inputs."""
+    if not built.artifacts:
+        return
+    run = built.run
+    key = Digest.of(canonical([run.source.digest, run.recipe, run.lock, *sorted(f"{a.name} {a.blob}" for a in run.artifacts)]))
+    if services.memo.get("provenance", key) is not None:
+        return
+    from lockage.base.path import RelPath  # the rest is needed only when something new was built
+    from lockage.evidence.predicate import PROVENANCE, provenance
+    from lockage.evidence.trust import Role
+    from lockage.work.book import record_evidence
+
+    kept = services.runs.get(built.run_id)
+    statements = provenance(
+        run,
+        run_id=built.run_id,
+        log=kept[1] if kept is not None else services.blobs.put(b""),
+        recipe_path=RelPath(recipe_path) if recipe_path else None,
+        roots={planned.step.environment: planned.environment.root for planned in plan.steps},
+        lockage=__version__,
+    )
+    record_evidence(services, PROVENANCE, statements, Role.BUILDER)
+    services.memo.put("provenance", key, b"recorded")
+
+
+def record_tests(services: Services, project: Project, built: Built, steps: Iterable[StepRun]) -> None:
+    """Sign and record how the recipe's test steps ended, about every artifact of the project."""
+    from lockage.evidence.predicate import TEST_RESULT, test_result
+    from lockage.evidence.trust import Role
+    from lockage.work.book import record_evidence
+
+    if not built.artifacts:
+        return
+    declared = [step.name for step in project.recipe.steps if step.kind is not StepKind.BUILD]
+    run: Run = msgspec.structs.replace(built.run, steps=tuple(steps), finished=services.clock.now())
+    record_evidence(services, TEST_RESULT, test_result(run, declared), Role.TESTER)
+
+
+def record_reproductions(services: Services, built: Built, found: Verification) -> None:
+    """Sign and record one reproduction for each claim, whatever its grade."""
+    from lockage.evidence.predicate import REPRODUCTION, ReproductionRound, VariedAxis, reproduction
+    from lockage.evidence.trust import Role
+    from lockage.work.book import record_evidence
+
+    for claim in Claim:
+        rounds = [round_ for round_ in found.rounds if round_.claim is claim]
+        if not rounds:
+            continue
+        axes = sorted({name for round_ in rounds for name in round_.axes})
+        statements = reproduction(
+            built.run,
+            claim=claim,
+            grades={v.filename: v.reproduced if claim is Claim.REPRODUCED else v.robust for v in found.artifacts},
+            rebuilt={
+                artifact.name: [round_.artifacts[artifact.name].digest for round_ in rounds if artifact.name in round_.artifacts]
+                for artifact in built.artifacts
+            },
+            rounds=[ReproductionRound(axes=round_.axes, failure=round_.failure) for round_ in rounds],
+            axes=[VariedAxis(name=name, values=values_of(name)) for name in axes],
+            unavailable=found.unavailable,
+            started=found.started,
+            finished=services.clock.now(),
+            lockage=__version__,
+        )
+        record_evidence(services, REPRODUCTION, statements, Role.VERIFIER)

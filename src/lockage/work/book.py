@@ -1,0 +1,163 @@
+"""The book of a store: its ledger, the trust root it is read with, and the catalog it folds to.
+
+Invariants: nothing is believed that does not agree with the pinned trust root; a new store gets its keys, trust root and
+default policies before its first entry; an append that loses a race changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Integrity
+from lockage.catalog import Catalog
+from lockage.evidence.facts import sign_statements
+from lockage.evidence.statement import Statement
+from lockage.evidence.trust import Role, TrustRoot, initial_trust_root, read_trust_root, seal_trust_root
+from lockage.ledger.append import check_head, prepare_append
+from lockage.ledger.checkpoint import read_checkpoint
+from lockage.ledger.entry import Entry, PolicySet, StoreCreated, evidence_entries
+from lockage.ledger.errors import LedgerCorrupt
+from lockage.ledger.merkle import extend
+from lockage.ledger.note import VerifierKey
+from lockage.policy.defaults import DEFAULT_POLICIES
+from lockage.ports import LedgerConflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lockage.base.name import PrincipalName
+    from lockage.ports import LedgerHead, Signer
+    from lockage.work.services import Services
+
+__all__ = ["Book", "NoStore", "TrustRootUnknown", "record_evidence"]
+
+#: How often an append that lost a race is tried again.
+_TRIES = 20
+
+
+class TrustRootUnknown(Integrity):
+    """No trust root was pinned for the ledger of this store."""
+
+    code = "trust-root-unknown"
+    hint = "Get the trust root from the store's admin over another way and put it into the folder named."
+
+
+class TrustRootMismatch(Integrity):
+    """The store names another trust root than the one that was pinned for it."""
+
+    code = "trust-root-mismatch"
+    hint = "Do not use this store until its admin has explained the change."
+
+
+class NoStore(Integrity):
+    """There is nothing in this store yet."""
+
+    code = "no-store"
+    hint = "Build and release something first, or set LOCKAGE_HOME to the store that you mean."
+
+
+class Book:
+    """A store's ledger as it was read at one moment; :meth:`append` adds to exactly that state."""
+
+    def __init__(self, services: Services, head: LedgerHead, root: TrustRoot) -> None:
+        self._services = services
+        self.head = head
+        self.root = root
+        self.key = VerifierKey.parse(root.ledger.vkey)
+        check_head(head, (self.key,))
+        entries = tuple(services.ledger.entries(0, head.size))
+        # The fold believes the entries, so they are hashed again first: a byte changed in the database must not count.
+        edge, _ = extend((), 0, entries)
+        if len(entries) != head.size or edge != head.edge:
+            raise LedgerCorrupt(
+                f"the ledger's {len(entries)} entries do not hash to its signed checkpoint of {head.size}",
+                hint="Run `lockage ledger verify`: it names the first entry that was changed.",
+            )
+        self.catalog = Catalog.fold(entries)
+        if self.catalog.trust_root != root.digest:
+            raise TrustRootMismatch(
+                "the ledger names another trust root than the pinned one", expected=root.digest, found=self.catalog.trust_root
+            )
+
+    @classmethod
+    def open(cls, services: Services, *, make: bool) -> Book:
+        """The book as it stands now; with ``make`` a new store is begun, otherwise one without a ledger raises :class:`NoStore`."""
+        head = services.ledger.head()
+        if head is None:
+            if not make:
+                raise NoStore("this store has no ledger yet")
+            _begin(services)
+            head = services.ledger.head()
+            assert head is not None
+        origin = read_checkpoint(head.checkpoint).origin
+        pinned = services.pins.trust_root(origin)
+        if pinned is None:
+            raise TrustRootUnknown(f"no trust root is pinned for the ledger {origin}", origin=origin)
+        return cls(services, head, read_trust_root(pinned))
+
+    def signer(self, role: Role) -> Signer:
+        """This user's key for a role."""
+        return self._services.keys.load(role)
+
+    @property
+    def actor(self) -> PrincipalName:
+        """Who asks: the principal whose keys this user has."""
+        mine = Digest.of(self._services.keys.load(Role.PROMOTER).public)
+        for principal, key in self.root.listed():
+            if key.id == mine:
+                return principal.name
+        return self._services.principal
+
+    def append(self, drafts: Sequence[Entry]) -> None:
+        """Append, durably, if nobody else did since; raises LedgerConflict."""
+        prepared = prepare_append(self.head, drafts, now=self._services.clock.now(), key=self.key, sign=self.signer(Role.LEDGER).sign)
+        self._services.ledger.append(prepared.data, expected=prepared.expected, checkpoint=prepared.checkpoint, time=prepared.time)
+
+
+def _begin(services: Services) -> None:
+    """Make keys, trust root, policies and the first entries of a store."""
+    now = services.clock.now()
+    origin = services.new_origin()
+    signers = {role: services.keys.load_or_create(role) for role in Role}
+    root = initial_trust_root(services.principal, {role: signer.public for role, signer in signers.items()}, origin, now)
+    sealed = seal_trust_root(root, [signers[Role.ADMIN]])
+    services.pins.pin(origin, sealed)
+    services.blobs.put_many([sealed, *(policy.encode() for policy in DEFAULT_POLICIES)])
+    actor = services.principal
+    drafts: list[Entry] = [StoreCreated(actor=actor, origin=origin, trust_root=root.digest)]
+    drafts += [PolicySet(actor=actor, channel=policy.channel, policy=policy.digest) for policy in DEFAULT_POLICIES]
+    prepared = prepare_append(None, drafts, now=now, key=VerifierKey.parse(root.ledger.vkey), sign=signers[Role.LEDGER].sign)
+    try:
+        services.ledger.append(prepared.data, expected=0, checkpoint=prepared.checkpoint, time=prepared.time)
+    except LedgerConflict:
+        return  # another process began the store at the same moment; its ledger holds
+
+
+def record_evidence(services: Services, predicate: str, statements: Iterable[bytes], role: Role) -> tuple[BlobRef, ...]:
+    """Sign statements, keep the bundles, and record them; an append that loses a race is made again on the new head."""
+    said = tuple(statements)
+    book = Book.open(services, make=True)
+    bundles = sign_statements(said, book.signer(role))
+    kept = services.blobs.put_many(bundles)
+    actor = book.actor
+    drafts: list[Entry] = []
+    for statement, bundle in zip(said, kept, strict=True):
+        subjects = Statement.read(statement).subjects
+        drafts += evidence_entries(
+            actor=actor, subjects=subjects, statement=Digest.of(statement), predicate=predicate, bundle=bundle.digest
+        )
+    append_again(services, book, drafts)
+    return tuple(kept)
+
+
+def append_again(services: Services, book: Book, drafts: Sequence[Entry]) -> None:
+    """Append what does not depend on the state; tries again on the new head if somebody else was first."""
+    for _ in range(_TRIES - 1):
+        try:
+            book.append(drafts)
+        except LedgerConflict:
+            book = Book.open(services, make=False)
+        else:
+            return
+    book.append(drafts)

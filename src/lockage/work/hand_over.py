@@ -1,0 +1,39 @@
+"""Hand over: a project built, its provenance signed and recorded, its artifacts in the user's folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.plan.plan import make_plan
+from lockage.recipe.model import StepKind
+from lockage.work.attest import record_provenance
+from lockage.work.build import Built, build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lockage.base.name import StepName
+    from lockage.plan.plan import Plan
+    from lockage.work.prepare import Project
+    from lockage.work.services import Services
+
+__all__ = ["build_project", "hand_over"]
+
+
+def build_project(services: Services, project: Project, *, only: Sequence[StepName] = ()) -> tuple[Plan, Built]:
+    """Build the artifacts of a project (or only what the named steps need) and record their provenance."""
+    plan = make_plan(project.recipe, project.lock, project.source, only=only, kinds=(StepKind.BUILD,))
+    built = build(services, plan)
+    record_provenance(services, plan, built, recipe_path=None if project.recipe.inferred else "lockage.toml")
+    return plan, built
+
+
+def hand_over(services: Services, project: Project, *, out: Path, only: Sequence[StepName] = ()) -> Built:
+    """Build and put the artifacts into ``out``; with an inferred recipe the lock as well, so that the build can be repeated."""
+    _, built = build_project(services, project, only=only)
+    files = [(artifact.name, artifact.blob) for artifact in built.artifacts]
+    if project.recipe.inferred:
+        files.append(("lockage.lock", services.blobs.put(project.lock.encode())))
+    services.folders.place(out, files)
+    return built

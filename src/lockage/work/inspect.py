@@ -1,0 +1,122 @@
+"""Inspect: what a store holds, as plain values for a screen or a document. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.errors import Usage
+from lockage.base.instant import Instant
+from lockage.base.name import ChannelName, ProjectName
+from lockage.ledger.entry import PromotionKind
+from lockage.work.book import Book
+from lockage.work.release import release_title
+
+if TYPE_CHECKING:
+    from lockage.base.digest import Digest
+    from lockage.work.services import Services
+
+__all__ = ["ChannelStatus", "HistoryLine", "ProjectStatus", "history", "only_project", "status"]
+
+
+class AmbiguousProject(Usage):
+    """The store holds several projects, or none, and none was named."""
+
+    code = "which-project"
+    hint = "Name the project with --project."
+
+
+class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel holds of a project; no release: nothing yet."""
+
+    channel: ChannelName
+    release: str | None = None
+    generation: int = 0
+    since: Instant | None = None
+    held: str | None = None
+
+
+class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A project's channels, and its releases, newest first."""
+
+    project: ProjectName
+    channels: tuple[ChannelStatus, ...]
+    releases: tuple[str, ...]
+
+
+class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened on a channel: forward, rollback, refused or conflicted."""
+
+    what: str
+    release: str
+    at: Instant
+    actor: str
+    generation: int | None = None
+    reasons: tuple[str, ...] = ()
+    sequence: int
+
+
+def status(services: Services) -> tuple[ProjectStatus, ...]:
+    """Every project of the store."""
+    catalog = Book.open(services, make=False).catalog
+    found = []
+    for project in catalog.projects:
+        channels = []
+        for channel in catalog.policies:
+            head, hold = catalog.channel(project, channel), catalog.hold(project, channel)
+            record = catalog.release(head.release) if head is not None else None
+            channels.append(
+                ChannelStatus(
+                    channel=channel,
+                    release=release_title(record) if record is not None else None,
+                    generation=head.generation if head is not None else 0,
+                    since=head.since if head is not None else None,
+                    held=hold.reason if hold is not None else None,
+                )
+            )
+        releases = tuple(release_title(record) for record in reversed(catalog.releases(project)))
+        found.append(ProjectStatus(project=project, channels=tuple(channels), releases=releases))
+    return tuple(found)
+
+
+def history(services: Services, project: ProjectName, channel: ChannelName) -> tuple[HistoryLine, ...]:
+    """Changes, refusals and conflicts of a channel, oldest first."""
+    catalog = Book.open(services, make=False).catalog
+
+    def title(digest: Digest) -> str:
+        record = catalog.release(digest)
+        return release_title(record) if record is not None else digest[:12]
+
+    lines = [
+        HistoryLine(
+            what="rollback" if change.kind is PromotionKind.ROLLBACK else "forward",
+            release=title(change.release),
+            at=change.at,
+            actor=change.actor,
+            generation=change.generation,
+            reasons=(change.reason,) if change.reason else (),
+            sequence=change.sequence,
+        )
+        for change in catalog.history(project, channel)
+    ]
+    lines += [
+        HistoryLine(what=str(a.kind), release=title(a.release), at=a.at, actor=a.actor, reasons=a.reasons, sequence=a.sequence)
+        for a in catalog.attempts(project, channel)
+    ]
+    return tuple(sorted(lines, key=lambda line: line.sequence))
+
+
+def only_project(services: Services, named: str | None) -> ProjectName:
+    """The project named, or the only one there is; raises :class:`AmbiguousProject`."""
+    if named is not None:
+        try:
+            return ProjectName.normalised(named)
+        except ValueError as error:
+            raise AmbiguousProject(str(error)) from error
+    projects = Book.open(services, make=False).catalog.projects
+    if len(projects) != 1:
+        raise AmbiguousProject(
+            f"the store holds {len(projects)} projects: {', '.join(projects[:5]) or 'none'}", projects=tuple(projects[:20])
+        )
+    return projects[0]

@@ -1,0 +1,175 @@
+"""Prepare: a locator becomes a project with source, recipe and lock; what a project does not say is inferred and locked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage import __version__
+from lockage.base.canonical import canonical_of, decode
+from lockage.base.digest import Digest
+from lockage.base.errors import Drift, LockageError
+from lockage.base.tree import FileNode, read_tree
+from lockage.environment.lock import Lock
+from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
+from lockage.recipe.model import Recipe
+from lockage.record.event import Phase
+from lockage.record.source import SdistOrigin, Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockage.ports import SourceRead
+    from lockage.recipe.inference import InferredProject
+    from lockage.work.services import Services
+
+__all__ = ["LockMissing", "Project", "infer_recipe", "lock_project", "prepare"]
+
+_LOCK = "lockage.lock"
+
+
+class LockMissing(Drift):
+    """A recipe is there, but nothing says what its environments hold exactly."""
+
+    code = "lock-missing"
+    hint = "Run `lockage lock` and commit lockage.lock."
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a plan is made from."""
+
+    recipe: Recipe
+    source: Source
+    lock: Lock
+
+
+def prepare(services: Services, locator: str, *, given: bytes | None = None, beside: bytes | None = None) -> Project:
+    """Read a source with its recipe and lock.
+
+    ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits.
+    Raises what sources, recipes and locks raise, and :class:`LockMissing`.
+    """
+    read = services.sources.read(locator)
+    if read.recipe is not None:
+        from lockage.recipe.parse import parse_recipe  # an inferred recipe needs no parser
+
+        recipe = parse_recipe(read.recipe)
+        data = given if given is not None else read.lock
+        if data is None:
+            raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
+        lock = Lock.decode(data)
+        check_lock(recipe, lock)
+    else:
+        fixed = given if given is not None else read.lock
+        recipe, asked_in = _inferred(services, read, Lock.decode(fixed) if fixed is not None else None, locator)
+        lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in)
+    return Project(recipe=recipe, source=read.source(recipe.version), lock=lock)
+
+
+def _lock_of_inferred(services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None) -> Lock:
+    if fixed is not None:
+        lock = Lock.decode(fixed)
+        check_lock(recipe, lock)
+        return lock
+    if beside is not None:
+        try:
+            lock = Lock.decode(beside)
+            check_lock(recipe, lock)
+        except LockageError:
+            pass  # it belongs to another build; a new one takes its place
+        else:
+            return lock
+    from lockage.work.lock import lock_recipe  # what is locked already needs no resolver
+
+    return lock_recipe(services, recipe, asked_in)
+
+
+def infer_recipe(services: Services, locator: str) -> Recipe:
+    """The recipe that a source without one would be built by."""
+    read = services.sources.read(locator)
+    return _inferred(services, read, None, locator)[0]
+
+
+def _inferred(services: Services, read: SourceRead, given: Lock | None, locator: str) -> tuple[Recipe, Lock | None]:
+    """The inferred recipe, with the requirements that the backend's hooks ask for; remembered by the source's tree.
+
+    The lock is the one that the hooks ran in, if that had to be made: where they ask for nothing it is the build's as well.
+    """
+    sdist = isinstance(read.origin, SdistOrigin)
+    key = Digest.of(f"{__version__} {read.tree} {sdist}".encode())
+    kept = services.memo.get("inferred-recipe", key)
+    if kept is not None:
+        return decode(kept, Recipe), None
+    from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
+    from lockage.recipe.inference import infer
+    from lockage.recipe.inference import infer_recipe as recipe_of
+
+    tree = read_tree(read.tree, services.blobs.get)
+    files = {str(node.path): node.blob for node in tree if isinstance(node, FileNode)}
+    project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
+    recipe = recipe_of(project)
+    lock = _lock_for_hooks(services, recipe, given)
+    recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
+    services.memo.put("inferred-recipe", key, canonical_of(recipe))
+    return recipe, lock if given is None else None
+
+
+def _lock_for_hooks(services: Services, recipe: Recipe, given: Lock | None) -> Lock:
+    """The given lock's environment, taken for the declared one; else one that is locked for this."""
+    from lockage.work.lock import lock_recipe
+
+    name = recipe.steps[0].environment
+    locked = given.environments.get(name) if given is not None else None
+    if locked is None:
+        return lock_recipe(services, recipe, None)
+    return Lock(environments={name: msgspec.structs.replace(locked, declaration=recipe.environments[name].digest)})
+
+
+def _asked(services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock) -> tuple[str, ...]:
+    """What the backend's hooks ask for, run in the sandbox."""
+    from lockage.base.errors import StepFailed
+    from lockage.recipe.hooks import HOOK_STEP, InvalidHookOutput, hook_step, parse_hook_output
+    from lockage.work.build import not_done
+    from lockage.work.execute import execute
+
+    step = hook_step(project, recipe)
+    services.tell(Phase(text="asking the build backend what else it needs"))
+    asking = msgspec.structs.replace(recipe, steps=(step,))
+    plan: Plan = make_plan(asking, lock, read.source(recipe.version))
+    run = execute(services, plan)[HOOK_STEP]
+    if run.failure is not None:
+        error: StepFailed = not_done(services, run, None)
+        raise InvalidHookOutput(
+            f"the build backend could not be asked what it needs: {error.message}", last_lines=error.details.get("last_lines")
+        )
+    (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
+    return parse_hook_output(services.blobs.get(output.blob))
+
+
+def lock_project(services: Services, locator: str, *, folder: Path, upgrade: bool, check: bool) -> tuple[Lock, bool]:
+    """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written."""
+    read = services.sources.read(locator)
+    present = services.folders.read(folder, _LOCK)
+    previous = Lock.decode(present) if present is not None else None
+    if read.recipe is not None:
+        from lockage.recipe.parse import parse_recipe
+
+        recipe = parse_recipe(read.recipe)
+    else:
+        recipe, _ = _inferred(services, read, previous, locator)
+    if check:
+        if previous is None:
+            raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
+        check_lock(recipe, previous)
+        extra = sorted(set(previous.environments) - set(recipe.environments))
+        if extra:
+            raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))
+        return previous, False
+    from lockage.work.lock import lock_recipe
+
+    lock = lock_recipe(services, recipe, previous, upgrade=upgrade)
+    data = lock.encode()
+    if data != present:
+        services.folders.write(folder, _LOCK, data)
+    return lock, data != present

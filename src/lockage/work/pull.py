@@ -1,0 +1,61 @@
+"""Pull: what a channel holds, into a folder; signature, generation and every checksum are verified before a byte appears there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.canonical import decode
+from lockage.base.digest import Digest
+from lockage.base.errors import Usage
+from lockage.evidence import dsse
+from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, read_manifest
+from lockage.ports import BlobMissing
+from lockage.work.book import Book
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockage.base.name import ChannelName, ProjectName
+    from lockage.work.services import Services
+
+__all__ = ["MANIFEST_FILE", "ChannelEmpty", "pull"]
+
+#: Where a pulled folder keeps the manifest that it was made from; also the memory of the newest generation seen.
+MANIFEST_FILE = ".lockage-manifest.json"
+
+
+class ChannelEmpty(Usage):
+    """A channel holds nothing of a project."""
+
+    code = "channel-empty"
+    hint = "`lockage status` shows what every channel holds."
+
+
+def pull(services: Services, project: ProjectName, channel: ChannelName, folder: Path) -> Manifest:
+    """Make ``folder`` hold exactly the artifacts of a channel.
+
+    Raises :class:`ChannelEmpty`, what :func:`lockage.evidence.manifest.read_manifest` raises, BlobCorrupt and BlobMissing,
+    and FolderUnwritable; then the folder is as it was.
+    """
+    book = Book.open(services, make=False)
+    head = book.catalog.channel(project, channel)
+    if head is None:
+        raise ChannelEmpty(f"{channel} holds nothing of {project}", channel=channel, project=project)
+    ref = services.blobs.locate(head.manifest)
+    if ref is None:
+        raise BlobMissing(f"the manifest of {channel} is not in the store", sha256=head.manifest)
+    data = services.blobs.get(ref)
+    seen = _seen(services.folders.read(folder, MANIFEST_FILE), project, channel)
+    manifest = read_manifest(data, book.root, project=project, channel=channel, now=services.clock.now(), seen=seen)
+    services.folders.replace(folder, [(artifact.name, artifact.blob) for artifact in manifest.artifacts], {MANIFEST_FILE: data})
+    return manifest
+
+
+def _seen(before: bytes | None, project: ProjectName, channel: ChannelName) -> Seen | None:
+    """What the folder was made from, if it was of the same channel; a memory, so its signature is not asked again."""
+    if before is None:
+        return None
+    known = decode(dsse.parse_strict(before, MANIFEST_TYPE).payload, Manifest)
+    if (known.project, known.channel) != (project, channel):
+        return None
+    return Seen(generation=known.generation, envelope=Digest.of(before))

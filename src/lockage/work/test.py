@@ -1,0 +1,45 @@
+"""Test: the recipe's test and check steps in the sandbox; their outcome, passed or failed, is signed evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.plan.plan import make_plan
+from lockage.recipe.model import StepKind
+from lockage.record.artifact import StepRun
+from lockage.work.attest import record_tests
+from lockage.work.build import record_run
+from lockage.work.execute import execute
+from lockage.work.hand_over import build_project
+
+if TYPE_CHECKING:
+    from lockage.work.prepare import Project
+    from lockage.work.services import Services
+
+__all__ = ["TestOutcome", "test_project"]
+
+
+class TestOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How the test steps ended, in plan order."""
+
+    steps: tuple[StepRun, ...]
+    run_id: str
+
+    @property
+    def passed(self) -> bool:
+        return all(step.failure is None for step in self.steps)
+
+
+def test_project(services: Services, project: Project) -> TestOutcome:
+    """Build what is needed, run every test and check step, and record the result about all artifacts of the project."""
+    _, built = build_project(services, project)
+    plan = make_plan(project.recipe, project.lock, project.source, kinds=(StepKind.TEST, StepKind.CHECK))
+    kinds = {planned.name: planned.step.kind for planned in plan.steps}
+    results = execute(services, plan)
+    run, run_id = record_run(services, plan, results, built.run.started)
+    steps = tuple(step for step in run.steps if kinds[step.step] is not StepKind.BUILD)
+    outcome = TestOutcome(steps=steps, run_id=run_id)
+    record_tests(services, project, built, outcome.steps)
+    return outcome

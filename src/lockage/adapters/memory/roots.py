@@ -1,0 +1,58 @@
+"""Roots that are digests only: what the packages are, not what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockage.base.canonical import canonical
+from lockage.base.digest import BlobRef, Digest
+from lockage.environment.lock import RootRef
+from lockage.ports import RealisedRoot, RootDrift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.ports import Blobs
+
+__all__ = ["MemoryRoots"]
+
+
+class MemoryRoots:
+    """Implements :class:`lockage.ports.Roots` without files: its folders do not exist. It reads every package once, as a real one does."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._made: set[bytes] = set()
+
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
+        packages = self._read("os", (package.ref for package in environment.packages))
+        layers = [("", Path(f"/memory/os/{Digest.of(packages)}"))]
+        wheels = b""
+        if environment.python:
+            wheels = self._read("python", (wheel.ref for wheel in environment.python))
+            layers.append(("usr/local", Path(f"/memory/python/{Digest.of(packages + wheels)}")))
+        identity = packages + wheels
+        ref = RootRef(tree=BlobRef.of(b"tree" + identity), metadata=Digest.of(b"metadata" + identity))
+        if expect and ref != environment.root:
+            raise RootDrift(
+                f"the locked packages make another root than the lock pins: expected {environment.root.tree}, found {ref.tree}",
+                expected=str(environment.root.tree),
+                found=str(ref.tree),
+            )
+        return RealisedRoot(ref=ref, layers=tuple(layers))
+
+    def instruments(self, environment: LockedEnvironment) -> Path | None:
+        if not environment.instruments:
+            return None
+        return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
+
+    def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
+        listed = sorted(refs)
+        key = canonical([kind, *(str(ref) for ref in listed)])
+        if key not in self._made:
+            for ref in listed:
+                self._blobs.get(ref)
+            self._made.add(key)
+        return key

@@ -62,7 +62,7 @@ _LANGUAGES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("Cargo.toml",), ("cargo", "rustc")),
     ((".f", ".f77", ".f90", ".f95", ".f03", ".f08"), ("gfortran",)),
 )
-#: Sources of compiled code: such a build gets more memory and time.
+#: Sources of compiled code: such a build gets more time.
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".pxd", ".s", ".asm", ".rs", ".f", ".f77", ".f90", ".f95", ".f03", ".f08")
 #: Folders whose files say nothing about what a build compiles.
 _BESIDE = frozenset({"test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"})
@@ -72,23 +72,20 @@ _WHEEL_FOLDER = RelPath("wheelhouse")
 
 
 class InferredProject(msgspec.Struct, frozen=True, kw_only=True):
-    """What could be told of a Python project: ``version`` is None if only its build knows; ``requires_python`` is as written.
+    """What could be told of a Python project: ``version`` is None if only its build or its tags know; ``requires_python`` is as written.
 
-    ``version_from_tag`` says that the version is taken from version control; ``sdist`` that the source is one.
+    ``stated`` says that the version stands in ``[project]`` or in an sdist's metadata, where every reader of the source finds it.
     """
 
     name: ProjectName
     version: Version | None
+    stated: bool
     requires_python: str | None
     backend: Backend
     tools: tuple[VersionTool, ...]
     compiled: bool
     packages: tuple[str, ...]
     sdist: bool
-
-    @property
-    def version_from_tag(self) -> bool:
-        return self.version is None and bool(self.tools)
 
     @property
     def repository(self) -> bool:
@@ -110,6 +107,7 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
     return InferredProject(
         name=_name(metadata),
         version=_version(metadata),
+        stated=sdist or isinstance(table_at(pyproject, "project").get("version"), str),
         requires_python=metadata.requires_python,
         backend=backend,
         tools=() if sdist else version_tools(backend, pyproject, read),
@@ -173,7 +171,9 @@ def infer_recipe(project: InferredProject, *, os: OsBase | None = None) -> Recip
         packages=tuple(sorted(packages)),
         python=tuple(dict.fromkeys(project.backend.requires)),
     )
-    version = VersionFrom(rule="tag" if project.version_from_tag else "pyproject")
+    # "pyproject" falls back to the commit's tag. What a backend would read from a file of code is handed on as it was found.
+    found = project.version if not project.stated else None
+    version = VersionFrom(rule="pyproject") if found is None else VersionFrom(rule="literal", literal=found)
     return Recipe(project=project.name, version=version, environments={ENVIRONMENT: declaration}, steps=_steps(project), inferred=True)
 
 
@@ -207,7 +207,7 @@ def _wheel_step(project: InferredProject, *, needs: tuple[StepName, ...], inputs
         run=_shell(*before, *_call(project.backend, "build_wheel", _WHEEL_FOLDER)),
         outputs=(_WHEEL_FOLDER,),
         artifacts=(f"{_WHEEL_FOLDER}/*.whl",),
-        resources=Resources(memory=4 << 30, timeout=2 * 3600) if project.compiled else Resources(),
+        resources=Resources(timeout=2 * 3600) if project.compiled else Resources(),
     )
 
 

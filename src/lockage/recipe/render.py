@@ -28,9 +28,9 @@ _HEAD = """\
 # `lockage lock` writes lockage.lock beside this file: the exact packages of every environment. Commit both.
 """
 _VERSIONS = {
-    "pyproject": "of the project's own metadata",
+    "pyproject": "of [project] in pyproject.toml, else of the commit's tag",
     "tag": "of the commit's tag",
-    "literal": "this one, always",
+    "literal": 'this one until it is changed here; or "tag": of the commit\'s tag',
 }
 
 

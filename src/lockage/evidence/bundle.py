@@ -32,7 +32,7 @@ class _Material(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     tlog_entries: tuple[()] = ()
 
 
-class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class _Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     media_type: Literal["application/vnd.dev.sigstore.bundle.v0.3+json"]
     verification_material: _Material
     dsse_envelope: dict[str, object]
@@ -61,7 +61,7 @@ def parse_bundle(data: bytes) -> Bundle:
     if len(data) > MAX_BUNDLE:
         raise dsse.InvalidEnvelope(f"the bundle has {len(data)} bytes; the most is {MAX_BUNDLE}", found=len(data), expected=MAX_BUNDLE)
     try:
-        found = msgspec.convert(parse(data), _Wire)
+        found = msgspec.convert(parse(data), _Bundle)
         key = Digest.from_raw(dsse.decode_base64(found.verification_material.public_key.hint))
     except (msgspec.ValidationError, ValueError) as error:
         raise dsse.InvalidEnvelope(f"not a key-signed Sigstore bundle v0.3: {error}") from error

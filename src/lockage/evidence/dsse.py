@@ -54,7 +54,7 @@ class _Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     keyid: str | None = None
 
 
-class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     payload: str
     payload_type: str
     signatures: tuple[_Signature, ...]
@@ -108,14 +108,14 @@ def wire(payload_type: str, payload: bytes, signers: Sequence[Signing]) -> Json:
     """The envelope as JSON values, to be embedded in a bundle."""
     data = pae(payload_type, payload)
     signatures = tuple(_Signature(base64.b64encode(signer.sign(data)).decode()) for signer in signers)
-    found: Json = plain(_Wire(base64.b64encode(payload).decode(), payload_type, signatures))
+    found: Json = plain(_Envelope(base64.b64encode(payload).decode(), payload_type, signatures))
     return found
 
 
 def envelope_of(document: object) -> Envelope:
     """Read an envelope from JSON values; raises :class:`InvalidEnvelope`."""
     try:
-        found = msgspec.convert(document, _Wire)
+        found = msgspec.convert(document, _Envelope)
         if not found.signatures:
             raise ValueError("it has no signature")
         return Envelope(
@@ -136,7 +136,7 @@ def parse_strict(data: bytes, payload_type: str, *, max_size: int = MAX_SIZE) ->
         raise InvalidEnvelope(f"the envelope has {len(data)} bytes; the most is {max_size}", found=len(data), expected=max_size)
     document = parse(data)
     envelope = envelope_of(document)
-    found = decode(data, _Wire)
+    found = decode(data, _Envelope)
     if canonical(document) != data or any(signature.keyid is not None for signature in found.signatures):
         raise InvalidEnvelope("the envelope is not in canonical form: sorted keys, no spaces, no key ids")
     if any("-" in text or "_" in text for text in (found.payload, *(signature.sig for signature in found.signatures))):

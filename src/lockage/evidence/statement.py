@@ -6,7 +6,7 @@ allow no more; more artifacts give several statements. Predicates are in :mod:`l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -65,13 +65,13 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return cls(name=name, digest={"sha256": str(digest)}, annotations=annotations)
 
 
-class _Wire(
+class _InTotoStatement(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"type_": "_type", "predicate_type": "predicateType"}
 ):
     type_: Literal["https://in-toto.io/Statement/v1"]
     subject: tuple[Subject, ...]
     predicate_type: str
-    predicate: dict[str, object]
+    predicate: dict[str, Any]  # Any: plain JSON, converted to its type as soon as that is known
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +79,12 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     subjects: tuple[Digest, ...]
     predicate_type: str
-    predicate: dict[str, object]
+    predicate: dict[str, Any]
 
     @classmethod
     def read(cls, data: bytes) -> Statement:
         """Read the verified bytes of a statement; raises :class:`InvalidStatement` or InvalidDocument."""
-        found = decode(data, _Wire)
+        found = decode(data, _InTotoStatement)
         if not 1 <= len(found.subject) <= MAX_SUBJECTS:
             raise InvalidStatement(
                 f"a statement has 1 to {MAX_SUBJECTS} subjects; this one has {len(found.subject)}", found=len(found.subject)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lockage.base.canonical import canonical_of, decode
+from lockage.base.canonical import canonical, canonical_of, decode, parse
 from lockage.base.digest import Digest
 from lockage.base.errors import Integrity
 from lockage.base.instant import Instant
@@ -362,5 +362,7 @@ def open_signed(
         if key.key.verifies(envelope.signatures[0], envelope.signed):
             if role not in key.roles:
                 root.require(key, principal, role, key.not_before)
+            if canonical(parse(envelope.payload)) != envelope.payload:
+                raise dsse.InvalidEnvelope("the signed document is not in canonical form")
             return envelope.payload, principal, key
     raise dsse.BadSignature(f"no key of version {root.version} of the trust root made the signature on this {payload_type}")

@@ -46,6 +46,8 @@ def judge(
     """Judge a proposal. ``facts`` and ``rejected`` are what ``evidence.gather`` made of the evidence about its artifacts at ``now``."""
     results = list(_always(proposal, policy, standing, now))
     asked = [gate for gate in policy.gates if proposal.kind is Kind.FORWARD or gate.in_rollback]
+    if not proposal.artifacts:
+        asked = []  # gates ask something of every artifact; of none, everything would be true
     results += [_with_rejected(gate, gate.judge(_case(gate, proposal, facts, standing)), rejected) for gate in asked]
     return Verdict(passed=all(result.passed for result in results), gates=tuple(results))
 

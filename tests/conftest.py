@@ -1,0 +1,19 @@
+"""The sample world that the golden vectors of evidence are made of, for every test that needs signed evidence."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SAMPLES = Path(__file__).parent / "golden" / "evidence" / "samples.py"
+
+
+@pytest.fixture(scope="session")
+def samples() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evidence_samples", SAMPLES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -59,6 +59,11 @@ class SourceRouter:
             return self._directory(path)
         if path.exists():
             raise SourceUnusable(f"{locator} is neither a file nor a directory", path=locator)
+        if "://" not in locator:
+            for text, revision in revisions_of_path(locator):
+                folder = self._here / text
+                if folder.is_dir():
+                    return self._at_revision(folder, text, revision)
         remote = parse_remote(locator)
         if remote is not None:
             if remote.address.endswith((".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz", ".whl")):
@@ -66,10 +71,6 @@ class SourceRouter:
                     f"{remote.public} is a file, not a repository", hint="Download it, check its sha256, and give the file."
                 )
             return self._repositories.read_remote(remote)
-        for text, revision in revisions_of_path(locator):
-            folder = self._here / text
-            if folder.is_dir():
-                return self._at_revision(folder, text, revision)
         raise SourceUnusable(
             f"there is no source {locator!r}: no such file or directory, and not the address of a repository", path=locator
         )

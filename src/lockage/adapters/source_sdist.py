@@ -208,7 +208,7 @@ class _Unpacking:
 
 
 def _stays_inside(path: RelPath, target: str) -> bool:
-    """Whether a link's target, followed as text, is below the top directory. Links to links cannot leave it either, as each is checked."""
+    """Whether a link's target, followed as text, is below the top directory. Nothing here ever follows one."""
     if not target or target.startswith("/"):
         return False
     depth = len(path.parts) - 1

@@ -71,8 +71,9 @@ class Faults:
 class Table:
     """One table of the document. Every key is asked for by one method; :meth:`close` reports the others as unknown."""
 
-    def __init__(self, values: dict[str, object], key: Key, faults: Faults) -> None:
+    def __init__(self, values: dict[str, object], key: Key, faults: Faults, *, readable: bool = True) -> None:
         self._values = values
+        self._readable = readable
         self._known: set[str] = set()
         self.key = key
         self.faults = faults
@@ -82,6 +83,10 @@ class Table:
 
     def has(self, name: str) -> bool:
         return name in self._values
+
+    def has_items(self, name: str) -> bool:
+        """Whether something was written there, right or wrong."""
+        return self._values.get(name, []) != []
 
     def _take(self, name: str, kind: type[T], expected: str) -> T | None:
         self._known.add(name)
@@ -97,7 +102,7 @@ class Table:
         """A text that ``read`` converts; its ValueError becomes the fault."""
         value = self._take(name, str, expected)
         if value is None:
-            if required and not self.has(name):
+            if required and self._readable and not self.has(name):
                 self.faults.add(self.key, f"the key {shown(name)} is missing: {expected}")
             return None
         return self._converted((*self.key, name), value, read)
@@ -162,7 +167,7 @@ class Table:
     def table(self, name: str) -> Table:
         """The table of that name; an empty one if it is missing or not a table."""
         value = self._take(name, dict, "a table")
-        return Table(value or {}, (*self.key, name), self.faults)
+        return Table(value or {}, (*self.key, name), self.faults, readable=value is not None or not self.has(name))
 
     def names(self) -> Iterator[str]:
         """Every key, marked as known."""

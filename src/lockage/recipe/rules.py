@@ -41,12 +41,6 @@ def _check_needs(step: Step, known: dict[StepName, Step], names: Collection[str]
 
 
 def _check_outputs(step: Step, faults: Faults) -> None:
-    if step.kind is StepKind.BUILD and not step.outputs:
-        faults.add(
-            ("step", step.name),
-            "a build step needs `outputs`",
-            'Name the files or directories that the step writes, or set kind = "test" or "check".',
-        )
     if step.kind is not StepKind.BUILD and step.artifacts:
         faults.add(("step", step.name, "artifacts"), f"a {step.kind} step delivers no artifacts; only build steps do")
         return
@@ -57,14 +51,14 @@ def _check_outputs(step: Step, faults: Faults) -> None:
                     ("step", step.name, "outputs", number), f"{shown(str(output))} and {shown(str(other))} overlap; name the outer one only"
                 )
     for number, pattern in enumerate(step.artifacts):
-        if pattern.startswith("!"):
+        if pattern.startswith("!") or not step.outputs:
             continue
         try:
             lies_below = any(reaches(pattern, output) for output in step.outputs)
         except InvalidPattern:
             continue  # reported where it was read
         if not lies_below:
-            outputs = ", ".join(step.outputs) or "none"
+            outputs = ", ".join(step.outputs)
             faults.add(("step", step.name, "artifacts", number), f"{shown(pattern)} can match nothing below the step's outputs ({outputs})")
 
 

@@ -23,6 +23,8 @@ _MOST_SECONDS = 30 * 86400
 #: What stands in a step for a value that was reported: the rules between steps see the rest of it, and no recipe comes of it.
 _UNREADABLE = EnvironmentName("unreadable")
 
+_NO_OUTPUTS = 'Name the files or directories that the step writes, or set kind = "test" or "check".'
+
 
 def step_of(table: Table, name: str, environments: Collection[str], flags: Collection[str]) -> Step | None:
     """The step of this table, with its faults reported; None if not even its name can be used."""
@@ -33,6 +35,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     stamp = table.texts("stamp", _stamp, '"date" and "version"')
     run = _run(table)
     outputs = table.texts("outputs", _output, "paths")
+    if not outputs and kind in (None, StepKind.BUILD) and not table.has_items("outputs"):
+        table.faults.add(table.key, "a build step needs `outputs`", _NO_OUTPUTS)
     artifacts = _patterns(table, "artifacts")
     step_flags = table.texts("flags", lambda text: FlagName(_declared(text, flags, "flag")), "flags")
     variables = variables_of(table)

@@ -1,0 +1,62 @@
+"""Sources that a test declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.instant import ZIP_FLOOR, Instant
+from lockage.base.name import Version
+from lockage.base.path import RelPath
+from lockage.base.tree import FileNode, LinkNode, Tree
+from lockage.ports import SourceRead, SourceUnusable
+from lockage.record.source import CommitOrigin, Origin
+from lockage.record.version import VersionCandidates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockage.base.tree import Node
+    from lockage.ports import Blobs
+
+__all__ = ["MemorySources"]
+
+
+class MemorySources:
+    """Implements :class:`lockage.ports.Sources`."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._known: dict[str, SourceRead] = {}
+
+    def add(
+        self,
+        locator: str,
+        files: Mapping[str, bytes],
+        *,
+        origin: Origin | None = None,
+        date: Instant = ZIP_FLOOR,
+        version: str = "1.0",
+        executables: frozenset[str] = frozenset(),
+        links: Mapping[str, str] = {},  # never written
+    ) -> SourceRead:
+        """Declare what reading ``locator`` gives; by default a commit named by the digest of its tree."""
+        nodes: list[Node] = [FileNode(RelPath(name), self._blobs.put(data), name in executables) for name, data in files.items()]
+        nodes += [LinkNode(RelPath(name), target) for name, target in links.items()]
+        root, directories = Tree.of(nodes).encode()
+        self._blobs.put_many(directories.values())
+        self._known[locator] = SourceRead(
+            tree=root,
+            date=date,
+            origin=origin or CommitOrigin(commit=root.digest[:40]),
+            versions=VersionCandidates(tag=Version(version)),
+            recipe=files.get("lockage.toml"),
+            lock=files.get("lockage.lock"),
+        )
+        return self._known[locator]
+
+    def read(self, locator: str) -> SourceRead:
+        """What was declared; raises :class:`SourceUnusable` for anything else."""
+        found = self._known.get(locator)
+        if found is None:
+            raise SourceUnusable(f"there is no source {locator!r}", path=locator)
+        return found

@@ -1,0 +1,55 @@
+"""How people name sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockage.record.locator import Remote, parse_remote, public_address, revisions_of_path
+
+
+@pytest.mark.parametrize(
+    ("locator", "address", "revision"),
+    [
+        ("https://host/shop.git", "https://host/shop.git", None),
+        ("https://host/shop.git@v1.2", "https://host/shop.git", "v1.2"),
+        ("https://host/shop#feature/x@y", "https://host/shop", "feature/x@y"),
+        ("https://me:pass@host/shop@v1", "https://me:pass@host/shop", "v1"),
+        ("ssh://git@host:22/shop.git@main", "ssh://git@host:22/shop.git", "main"),
+        ("file:///srv/shop", "file:///srv/shop", None),
+        ("git@host:team/shop.git", "git@host:team/shop.git", None),
+        ("git@host:team/shop.git@v1", "git@host:team/shop.git", "v1"),
+        ("https://host/shop@", "https://host/shop", None),
+    ],
+)
+def test_addresses(locator: str, address: str, revision: str | None) -> None:
+    assert parse_remote(locator) == Remote(address=address, revision=revision)
+
+
+@pytest.mark.parametrize(
+    "locator", ["shop", "./shop@v1", "/srv/shop", "host:shop", "ext::sh -c x", "git@host::x", "https://host", "ftp://h/x", "-u@h"]
+)
+def test_what_is_no_address(locator: str) -> None:
+    assert parse_remote(locator) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("https://me:secret@host/shop.git", "https://host/shop.git"),
+        ("https://token@host:8443/shop", "https://host:8443/shop"),
+        ("https://host/shop?token=x", "https://host/shop"),
+        ("ssh://git:secret@host/shop", "ssh://git@host/shop"),
+        ("git@host:shop", "git@host:shop"),
+        ("file:///srv/shop", None),
+        ("/srv/shop", None),
+        ("../shop", None),
+    ],
+)
+def test_what_of_an_address_is_told_to_others(address: str, public: str | None) -> None:
+    assert public_address(address) == public
+
+
+def test_every_reading_of_a_path_with_a_revision() -> None:
+    assert list(revisions_of_path("a@b/c@v1#x")) == [("a", "b/c@v1#x"), ("a@b/c", "v1#x"), ("a@b/c@v1", "x")]
+    assert list(revisions_of_path("@x")) == []
+    assert list(revisions_of_path("x@")) == []

@@ -15,7 +15,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.name import ProjectName, Version
 from lockage.base.path import RelPath
-from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, top_file
+from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree
 from lockage.ports import SourceRead, SourceUnusable
 from lockage.record.source import SdistOrigin
 from lockage.record.version import VersionCandidates, metadata_fields, pyproject_version, sdist_stem
@@ -54,6 +54,8 @@ class _Unpacked(msgspec.Struct, frozen=True, kw_only=True):
     project: ProjectName | None
     metadata: Version | None
     pyproject: Version | None
+    recipe: BlobRef | None
+    lock: BlobRef | None
 
 
 class SdistSource:
@@ -83,8 +85,8 @@ class SdistSource:
             origin=SdistOrigin(file=file.name, sha256=unpacked.archive.digest),
             versions=VersionCandidates(pyproject=unpacked.pyproject, metadata=unpacked.metadata or named),
             project=unpacked.project or project,
-            recipe=top_file(unpacked.tree, "lockage.toml", self._blobs.get),
-            lock=top_file(unpacked.tree, "lockage.lock", self._blobs.get),
+            recipe=None if unpacked.recipe is None else self._blobs.get(unpacked.recipe),
+            lock=None if unpacked.lock is None else self._blobs.get(unpacked.lock),
         )
 
     def _remembered(self, digest: Digest) -> _Unpacked | None:
@@ -107,10 +109,22 @@ class SdistSource:
         tree = unpacking.tree()
         root, directories = tree.encode()
         self._blobs.put_many(directories.values())
-        metadata = top_file(root, "PKG-INFO", self._blobs.get)
-        project, version = metadata_fields(metadata) if metadata else (None, None)
-        pyproject = pyproject_version(top_file(root, "pyproject.toml", self._blobs.get))
-        return _Unpacked(tree=root, archive=archive, date=unpacking.date, project=project, metadata=version, pyproject=pyproject)
+        tops = {str(node.path): node.blob for node in tree if isinstance(node, FileNode) and "/" not in node.path}
+
+        def top(name: str) -> bytes | None:
+            return self._blobs.get(tops[name]) if name in tops else None
+
+        project, version = metadata_fields(top("PKG-INFO") or b"")
+        return _Unpacked(
+            tree=root,
+            archive=archive,
+            date=unpacking.date,
+            project=project,
+            metadata=version,
+            pyproject=pyproject_version(top("pyproject.toml")),
+            recipe=tops.get("lockage.toml"),
+            lock=tops.get("lockage.lock"),
+        )
 
 
 class _Unpacking:

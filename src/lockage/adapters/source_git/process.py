@@ -7,8 +7,8 @@ user's configuration, because there it carries what the user means: ignored file
 
 from __future__ import annotations
 
+import os
 import subprocess
-import tempfile
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -123,10 +123,10 @@ class Git:
 
     def _start(self, repository: Path, arguments: Sequence[str], environment: Mapping[str, str], feed: bytes) -> Running:
         ceiling = {"GIT_CEILING_DIRECTORIES": str(repository.parent)}  # a broken repository must not be taken for one around it
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by Running
+        errors = _scratch()
         stdin: IO[bytes] | int = subprocess.DEVNULL
         if feed:
-            stdin = tempfile.TemporaryFile()  # noqa: SIM115  # closed below
+            stdin = _scratch()
             stdin.write(feed)
             stdin.seek(0)
         try:
@@ -146,6 +146,11 @@ class Git:
             if not isinstance(stdin, int):
                 stdin.close()
         return Running(process, errors)
+
+
+def _scratch() -> IO[bytes]:
+    """A nameless file: both ends of a pipe at once could wait for each other. In memory, as importing tempfile costs a no-op build."""
+    return os.fdopen(os.memfd_create("lockage-git"), "w+b")
 
 
 @contextmanager

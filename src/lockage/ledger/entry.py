@@ -203,7 +203,7 @@ def decode_entry(data: bytes, *, strict: bool = True) -> Entry:
     """
     try:
         entry = _decoder.decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _why_not(data, error) from error
     if entry.schema != ENTRY_SCHEMA:
         raise _unknown(str(entry.__struct_config__.tag), entry.schema)
@@ -222,7 +222,7 @@ def _canonical_or_none(entry: Entry) -> bytes | None:
 def _why_not(data: bytes, error: Exception) -> InvalidEntry | UnknownEntry:
     try:
         peek = msgspec.json.decode(data, type=_Peek)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return InvalidEntry(f"not a ledger entry: {error}")
     if peek.type not in _Peek.types or peek.schema != ENTRY_SCHEMA:
         return _unknown(peek.type, peek.schema)

@@ -175,8 +175,11 @@ def close_release(
 def _check_distinct(names: Iterable[tuple[str, str]]) -> None:
     seen: dict[str, str] = {}
     for name, built in names:
-        other = seen.setdefault(name.casefold(), built)
-        if other != built or name in ("", ".", "..") or "/" in name or "\0" in name:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise Unpublishable(f"{name!r} is not a file name", name=name, artifact=built)
+        other = seen.get(name.casefold())
+        if other is not None:
             raise Unpublishable(f"{built!r} and {other!r} cannot both be published as {name!r}", name=name, artifact=built, other=other)
-    if len(seen) == 0:
+        seen[name.casefold()] = built
+    if not seen:
         raise Unpublishable("a release has no artifacts", hint="Declare artifacts in a build step of the recipe.")

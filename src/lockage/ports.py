@@ -238,7 +238,7 @@ class Memo(Protocol):
 class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):
     """Where a ledger ends.
 
-    ``edge`` holds the hashes of the largest complete subtrees, left to right; ``time`` is the last entry's; ``checkpoint`` is a signed note.
+    ``edge`` holds the hashes of the largest complete subtrees, left to right; ``time`` is the last entry's.
     """
 
     size: int

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Integrity
 from lockage.catalog import Catalog
@@ -21,13 +23,13 @@ from lockage.ledger.errors import LedgerCorrupt
 from lockage.ledger.merkle import extend
 from lockage.ledger.note import VerifierKey
 from lockage.policy.defaults import DEFAULT_POLICIES
-from lockage.ports import LedgerConflict
+from lockage.ports import LedgerConflict, LedgerHead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.name import PrincipalName
-    from lockage.ports import LedgerHead, Signer
+    from lockage.ports import Signer
     from lockage.work.services import Services
 
 __all__ = ["Book", "NoStore", "TrustRootUnknown", "record_evidence"]
@@ -57,14 +59,22 @@ class NoStore(Integrity):
     hint = "Build and release something first, or set LOCKAGE_HOME to the store that you mean."
 
 
+class _Cover(msgspec.Struct, frozen=True):
+    """What is known of a ledger before its entries are read."""
+
+    head: LedgerHead
+    root: TrustRoot
+    key: VerifierKey
+
+
 class Book:
     """A store's ledger as it was read at one moment; :meth:`append` adds to exactly that state."""
 
-    def __init__(self, services: Services, head: LedgerHead, root: TrustRoot) -> None:
+    def __init__(self, services: Services, cover: _Cover) -> None:
         self._services = services
-        self.head = head
-        self.root = root
-        self.key = VerifierKey.parse(root.ledger.vkey)
+        self.head = head = cover.head
+        self.root = root = cover.root
+        self.key = cover.key
         check_head(head, (self.key,))
         entries = tuple(services.ledger.entries(0, head.size))
         # The fold believes the entries, so they are hashed again first: a byte changed in the database must not count.
@@ -83,18 +93,22 @@ class Book:
     @classmethod
     def open(cls, services: Services, *, make: bool) -> Book:
         """The book as it stands now; with ``make`` a new store is begun, otherwise one without a ledger raises :class:`NoStore`."""
+        if make and services.ledger.head() is None:
+            _begin(services)
+        return cls(services, cls.open_unchecked(services))
+
+    @staticmethod
+    def open_unchecked(services: Services) -> _Cover:
+        """The head with the trust root that was pinned for it; no entry has been read, and the head's signature not checked."""
         head = services.ledger.head()
         if head is None:
-            if not make:
-                raise NoStore("this store has no ledger yet")
-            _begin(services)
-            head = services.ledger.head()
-            assert head is not None
+            raise NoStore("this store has no ledger yet")
         origin = read_checkpoint(head.checkpoint).origin
         pinned = services.pins.trust_root(origin)
         if pinned is None:
             raise TrustRootUnknown(f"no trust root is pinned for the ledger {origin}", origin=origin)
-        return cls(services, head, read_trust_root(pinned))
+        root = read_trust_root(pinned)
+        return _Cover(head, root, VerifierKey.parse(root.ledger.vkey))
 
     def signer(self, role: Role) -> Signer:
         """This user's key for a role."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
 
-__all__ = ["Ended", "NotBuilt", "Sandbox"]
+__all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
 
 #: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
 _BUILD_TIME = 60.0
@@ -243,9 +243,10 @@ def _below(point: bytes, top: bytes) -> bool:
     return point == top or point.startswith(top + b"/")
 
 
-def freeze(root: int, folders: Iterable[str], links: Iterable[str], *, time: int) -> None:
-    """Give the folders and links made in ``/`` their time, and ``/`` itself; then nobody writes there by accident."""
+def freeze(root: int, folders: Iterable[tuple[str, int]], links: Iterable[str], *, time: int) -> None:
+    """Give the folders and links made in ``/`` their time, and take away the permission to write, from ``/`` itself as well."""
     for path in links:
         os.utime(path, (time, time), dir_fd=root, follow_symlinks=False)
-    for path in (*folders, "."):
+    for path, mode in (*folders, (".", 0o755)):
+        os.chmod(path, mode & ~0o222, dir_fd=root)
         os.utime(path, (time, time), dir_fd=root)

@@ -87,14 +87,21 @@ class Watch:
     def look(self, processes: int, folders: Sequence[int]) -> None:
         """Sum up what the step takes now, and end it if that is too much."""
         self.disk(folders)
-        memory, threads = _taken(processes)
+        members = _members(processes)
+        if len(members) >= self._resources.processes:  # do not read thousands of files while it goes on forking
+            self._too_many()
+            return
+        memory, threads = _taken(processes, members)
         if memory > self._resources.memory:
-            memory = min(memory, _shared_out(processes))
+            memory = min(memory, _shared_out(processes, members))
         self.peak = max(self.peak, memory)
         if memory > self._resources.memory:
             self.end("memory-limit", f"the step's processes took more memory than its limit of {self._resources.memory} bytes")
         if threads >= self._resources.processes:
-            self.end("processes-limit", f"the step reached its limit of {self._resources.processes} processes and threads")
+            self._too_many()
+
+    def _too_many(self) -> None:
+        self.end("processes-limit", f"the step reached its limit of {self._resources.processes} processes and threads")
 
     def disk(self, folders: Sequence[int]) -> None:
         """Sum up what the writable folders hold."""
@@ -133,10 +140,10 @@ def _members(processes: int) -> list[str]:
         return []
 
 
-def _taken(processes: int) -> tuple[int, int]:
+def _taken(processes: int, members: Sequence[str]) -> tuple[int, int]:
     """Resident bytes, shared pages counted each time, and the number of threads (proc(5) stat, fields 24 and 20)."""
     memory = threads = 0
-    for name in _members(processes):
+    for name in members:
         rest = _read(processes, f"{name}/stat").rpartition(b")")[2].split()
         if len(rest) > 21:
             threads += int(rest[17])
@@ -144,10 +151,10 @@ def _taken(processes: int) -> tuple[int, int]:
     return memory, threads
 
 
-def _shared_out(processes: int) -> int:
+def _shared_out(processes: int, members: Sequence[str]) -> int:
     """Proportional bytes, shared pages counted once in all (proc(5) smaps_rollup); resident ones where that may not be read."""
     memory = 0
-    for name in _members(processes):
+    for name in members:
         rollup = _read(processes, f"{name}/smaps_rollup")
         found = [line.split()[1] for line in rollup.splitlines() if line.startswith(b"Pss:")]
         if found:

@@ -1,0 +1,129 @@
+"""An executor that runs Python callables instead of commands: for tests of everything above the sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.path import RelPath, link_stays_inside
+from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
+from lockage.ports import ExecutionFailed, TooManyCpus
+from lockage.record.result import ActionResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lockage.ports import Blobs, ExecutionRequest
+
+    Command = Callable[["Workspace"], int]
+
+__all__ = ["MemoryExecutor", "Workspace"]
+
+
+class Workspace:
+    """What a callable sees and changes: files by path, links, empty folders, the request and a log to write to."""
+
+    def __init__(
+        self, request: ExecutionRequest, files: dict[RelPath, bytes], links: dict[RelPath, str], executables: set[RelPath]
+    ) -> None:
+        self.request = request
+        self.variables = dict(request.action.variables)
+        self.files = files
+        self.links = links
+        self.folders: set[RelPath] = set()
+        self.executables = executables
+        self.log = bytearray()
+
+    def write(self, path: str, data: bytes, *, executable: bool = False) -> None:
+        """Make a file."""
+        self.files[RelPath(path)] = data
+        if executable:
+            self.executables.add(RelPath(path))
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """One execution that took place: for tests that count them."""
+
+    arguments: tuple[str, ...]
+    outcome: ActionResult | ExecutionFailed
+
+
+class MemoryExecutor:
+    """Implements :class:`lockage.ports.Executor`. ``commands`` are found by an action's arguments joined with spaces, or by the first.
+
+    ``ran`` lists what was executed. A command that raises TimeoutError exceeds its time limit.
+    """
+
+    def __init__(self, blobs: Blobs, commands: Mapping[str, Command], *, host_cpus: int = 64) -> None:
+        self._blobs = blobs
+        self._commands = commands
+        self._host_cpus = host_cpus
+        self.ran: list[Ended] = []
+        self.cancelled = False
+
+    def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
+        action = request.action
+        if action.cpus > self._host_cpus:
+            raise TooManyCpus(
+                f"the step declares {action.cpus} CPUs, this host has {self._host_cpus}", expected=action.cpus, found=self._host_cpus
+            )
+        workspace = self._filled(request)
+        command = self._commands.get(" ".join(action.arguments)) or self._commands.get(action.arguments[0])
+        outcome: ActionResult | ExecutionFailed
+        if command is None:
+            workspace.log += f"{action.arguments[0]}: not found\n".encode()
+            outcome = self._ended(workspace, 127)
+        else:
+            try:
+                outcome = self._ended(workspace, command(workspace))
+            except TimeoutError:
+                limit = request.resources.timeout
+                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit} s")
+        self.ran.append(Ended(action.arguments, outcome))
+        return outcome
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def _filled(self, request: ExecutionRequest) -> Workspace:
+        workspace = Workspace(request, {}, {}, set())
+        for node in read_tree(request.action.workspace, self._blobs.get):
+            if isinstance(node, FileNode):
+                workspace.write(node.path, self._blobs.get(node.blob), executable=node.executable)
+            elif isinstance(node, LinkNode):
+                workspace.links[node.path] = node.target
+            else:
+                workspace.folders.add(node.path)
+        return workspace
+
+    def _failed(self, workspace: Workspace, reason: str, message: str) -> ExecutionFailed:
+        return ExecutionFailed(reason=reason, message=message, log=self._blobs.put(bytes(workspace.log)))
+
+    def _ended(self, workspace: Workspace, exit_code: int) -> ActionResult | ExecutionFailed:
+        tree = EMPTY_TREE
+        if exit_code == 0:
+            nodes: list[Node] = []
+            for output in workspace.request.action.outputs:
+                found = self._under(workspace, output)
+                if not found:
+                    return self._failed(workspace, "output-missing", f"the step did not make its output {output}")
+                nodes += found
+            for node in nodes:
+                if isinstance(node, LinkNode) and not link_stays_inside(node.path, node.target):
+                    message = f"the output {node.path} is a link that leads out of the tree, to {node.target}"
+                    return self._failed(workspace, "output-unsafe-link", message)
+            tree = Tree.of(nodes)
+        ref, directories = tree.encode()
+        self._blobs.put_many(directories.values())
+        return ActionResult(exit_code=exit_code, outputs=ref, log=self._blobs.put(bytes(workspace.log)))
+
+    def _under(self, workspace: Workspace, output: RelPath) -> list[Node]:
+        nodes: list[Node] = [Directory(path) for path in workspace.folders if path.is_under(output)]
+        nodes += [LinkNode(path, target) for path, target in workspace.links.items() if path.is_under(output)]
+        nodes += [
+            FileNode(path, self._blobs.put(data), path in workspace.executables)
+            for path, data in workspace.files.items()
+            if path.is_under(output)
+        ]
+        return nodes

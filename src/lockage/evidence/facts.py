@@ -66,7 +66,7 @@ class WrongSubject(Integrity):
     """Evidence is about other artifacts than those asked about."""
 
     code = "wrong-subject"
-    hint = "Give the evidence of the release's own artifacts; `lockage show` lists their digests."
+    hint = "Give evidence about the release's own artifacts."
 
 
 class UnknownPredicate(Integrity):

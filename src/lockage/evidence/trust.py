@@ -78,7 +78,7 @@ class KeyNotValid(Integrity):
     """A key was not valid at the time that counts."""
 
     code = "key-not-valid"
-    hint = "Sign it again with a key that is valid now; `lockage key list` shows them."
+    hint = "Sign it again with a key that is valid now; the trust root lists the keys and their times."
 
 
 class Role(StrEnum):

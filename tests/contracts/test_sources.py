@@ -500,6 +500,16 @@ def test_a_store_that_lost_the_tree_gets_it_again(world: World) -> None:
     assert set(world.paths(first)) == FILES.keys()
 
 
+def test_a_memo_that_makes_no_sense_is_not_believed(world: World) -> None:
+    repository(world.folder / "shop")
+    sdist(world.folder / "shop-1.2.tar.gz")
+    for name in ("shop", "shop-1.2.tar.gz"):
+        first = world.sources.read(name)
+        for key in world.memo.values:
+            world.memo.values[key] = b"{}"
+        assert world.sources.read(name) == first
+
+
 def test_git_missing_is_said_so(world: World) -> None:
     repository(world.folder / "shop")
     world.environment["PATH"] = str(world.folder / "empty")

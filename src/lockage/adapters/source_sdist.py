@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical_of, decode
+from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.name import ProjectName, Version
@@ -93,7 +93,10 @@ class SdistSource:
         kept = self._memo.get(_MEMO, digest)
         if kept is None:
             return None
-        unpacked = decode(kept, _Unpacked)
+        try:
+            unpacked = decode(kept, _Unpacked)
+        except InvalidDocument:
+            return None  # another lockage wrote it; a memo counts for nothing
         return unpacked if self._blobs.has(unpacked.tree) and self._blobs.has(unpacked.archive) else None
 
     def _unpack(self, stream: IO[bytes], name: str) -> _Unpacked:

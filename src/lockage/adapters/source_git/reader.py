@@ -160,15 +160,20 @@ class GitSource:
 
     def _tree(self, top: Path, commit: _Commit) -> BlobRef:
         assert commit.tree is not None
-        kept = self._memo.get(_MEMO, commit.tree)
-        if kept is not None:
-            ref = BlobRef.parse(kept.decode())
-            if self._blobs.has(ref):
-                return ref
+        kept = self._remembered(commit.tree)
+        if kept is not None and self._blobs.has(kept):
+            return kept
         root, directories = import_tree(self._git, top, commit.tree, self._blobs).encode()
         self._blobs.put_many(directories.values())
         self._memo.put(_MEMO, commit.tree, str(root).encode())
         return root
+
+    def _remembered(self, tree: str) -> BlobRef | None:
+        kept = self._memo.get(_MEMO, tree)
+        try:
+            return None if kept is None else BlobRef.parse(kept.decode())
+        except ValueError:
+            return None  # a memo counts for nothing
 
     def _read_changed(self, top: Path, path: RelPath | None, commit: _Commit | None, status: Status, version: Version | None) -> SourceRead:
         """The working copy: what git knows or would add, as it is now."""

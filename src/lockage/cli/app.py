@@ -112,6 +112,18 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141
+    except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
+        return show_error(_fault(error), as_json=as_json)
+
+
+def _fault(error: Exception) -> LockageError:
+    """An exception that nobody foresaw, with the whole traceback among its details."""
+    import traceback  # only on the way to an error
+
+    from lockage.base.errors import Fault
+
+    lines = traceback.format_exception(error)
+    return Fault(f"{type(error).__name__}: {error}", traceback=tuple("".join(lines).rstrip().splitlines()))
 
 
 def _usage(error: click.ClickException) -> LockageError:

@@ -166,9 +166,9 @@ def _standing(book: Book, record: ReleaseRecord) -> Standing:
     stays: list[Stay] = []
     for channel in sorted(book.catalog.policies):
         history = book.catalog.history(record.project, channel)
-        for change, after in zip(history, [*history[1:], None], strict=True):
+        for place, change in enumerate(history):
             if change.release == record.release:
-                until = after.at if after is not None else None
+                until = history[place + 1].at if place + 1 < len(history) else None
                 stays.append(Stay(channel=channel, generation=change.generation, release=change.release, since=change.at, until=until))
     return Standing(stays=tuple(stays))
 

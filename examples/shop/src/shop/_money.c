@@ -26,8 +26,8 @@ static PyObject *cents(PyObject *module, PyObject *arg)
     }
     if (digits == 0 || decimals == 0)
         return PyErr_Format(PyExc_ValueError, "not a price: %R", arg);
-    for (; decimals < 2; decimals += decimals < 0 ? 2 : 1)
-        total *= decimals < 0 ? 100 : 10;
+    for (int missing = 2 - (decimals < 0 ? 0 : decimals); missing > 0; missing--)
+        total *= 10;
     assert(total >= 0);
     return PyLong_FromLongLong(total);
 }

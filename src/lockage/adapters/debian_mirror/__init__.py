@@ -71,6 +71,12 @@ class DebianMirror:
 
     def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         """The suite's Release, fetched anew and verified, and its stanzas, from the first mirror that has a good one."""
+        try:
+            return self._index(base, architecture)
+        finally:
+            self._transport.close()
+
+    def _index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         failures: list[LockageError] = []
         now = self._clock.now()
         for mirror in self._ordered(base):
@@ -100,7 +106,6 @@ class DebianMirror:
         missing = {package.sha256: package for package in packages if not self._blobs.has(package.ref)}
         if not missing:
             return
-        self._transport.stopped = False
         mirrors = self._ordered(base)
         pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="debian-mirror")
         try:
@@ -109,8 +114,9 @@ class DebianMirror:
                 future.result() for future in as_completed([pool.submit(self._download, mirrors, package) for package in largest_first])
             )
         finally:
-            self._transport.stopped = True
+            self._transport.stop()
             pool.shutdown(cancel_futures=True)
+            self._transport.close()
 
     def _keep(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> None:
         waiting: list[bytes] = []

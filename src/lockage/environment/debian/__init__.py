@@ -2,7 +2,7 @@
 
 from lockage.environment.debian.control import Release, Stanza, fields, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
 from lockage.environment.debian.relation import Relation, parse_field, parse_term
-from lockage.environment.debian.solver import resolve
+from lockage.environment.debian.solver import pin, resolve
 from lockage.environment.debian.version import satisfies, version_key
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "parse_packages",
     "parse_release",
     "parse_term",
+    "pin",
     "resolve",
     "satisfies",
     "stanzas_from_memo",

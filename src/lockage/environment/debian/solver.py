@@ -16,6 +16,7 @@ from lockage.environment.debian.explain import explain
 from lockage.environment.debian.reason import Clash, Need
 from lockage.environment.debian.relation import Relation, parse_term
 from lockage.environment.debian.search import Clause, NoSolution, search
+from lockage.environment.debian.version import version_key
 from lockage.environment.errors import InvalidIndex, Unresolvable
 from lockage.environment.lock import LockedPackage
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lockage.environment.debian.control import Stanza
     from lockage.environment.debian.relation import Alternatives
 
-__all__ = ["resolve"]
+__all__ = ["pin", "resolve"]
 
 
 def resolve(stanzas: Iterable[Stanza], terms: Sequence[str], architecture: str) -> tuple[LockedPackage, ...]:
@@ -40,6 +41,12 @@ def resolve(stanzas: Iterable[Stanza], terms: Sequence[str], architecture: str) 
         lines = explain(failure.core, problem.candidates)
         raise Unresolvable("\n".join(lines), terms=tuple(terms)) from failure
     return tuple(sorted(_locked(problem.candidates.stanza(number)) for number in chosen))
+
+
+def pin(stanzas: Iterable[Stanza], name: str, architecture: str) -> LockedPackage | None:
+    """The newest version of one package, without what it depends on; None if the suite has none."""
+    found = [stanza for stanza in stanzas if stanza.name == name and stanza.architecture in (architecture, "all")]
+    return _locked(max(found, key=lambda stanza: version_key(stanza.version))) if found else None
 
 
 def _locked(stanza: Stanza) -> LockedPackage:

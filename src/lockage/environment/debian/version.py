@@ -35,6 +35,8 @@ def version_key(text: str) -> VersionKey:
     if match is None or not text:
         raise ValueError(f"not a Debian version: {text[:80]!r}")
     epoch, upstream, revision = match.groups()
+    if epoch is None and ":" in upstream:
+        raise ValueError(f"not a Debian version, for its epoch is not a number: {text[:80]!r}")
     return int(epoch or 0), _part(upstream), _part(revision or "")
 
 

@@ -1,0 +1,173 @@
+"""One GET over HTTP/1.1 with connections that are kept open, through proxies, following redirects.
+
+Not by urllib.request, which opens a connection and asks the name service for each of a hundred packages, and reads proxy
+settings from the process environment.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["Connections", "Failed", "NoAnswer", "shown"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 8
+
+
+class Failed(Exception):
+    """One attempt did not succeed."""
+
+    def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
+        super().__init__(message)
+        self.worth_retrying = worth_retrying
+
+
+class NoAnswer(Exception):
+    """There is nothing at the address: 404 or 410."""
+
+
+class _Route(NamedTuple):
+    """Where to connect for an address: its own host, or a proxy's."""
+
+    secure: bool
+    host: str
+    proxy: str
+
+
+def shown(url: str) -> str:
+    """The address without user name and password, for messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+class Connections:
+    """Open connections by route; safe to use from several threads."""
+
+    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float) -> None:
+        self._proxies = proxies
+        self._ca_file = ca_file
+        self._timeout = timeout
+        self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
+
+    def close(self) -> None:
+        """Close those that are not in use."""
+        while self._idle:
+            for connection in self._idle.popitem()[1]:
+                connection.close()
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """The successful answer, to be read within the block. Raises NoAnswer, or Failed for anything else that goes wrong."""
+        for _ in range(_MOST_REDIRECTS):
+            route = self._route(urlsplit(url))
+            connection, answer = self._ask(route, url, headers)
+            reusable = False
+            try:
+                if answer.status in _REDIRECTS and answer.getheader("Location"):
+                    url = urljoin(url, answer.getheader("Location", ""))
+                    continue
+                _refuse_unless_good(answer)
+                yield answer
+                reusable = answer.isclosed() and not answer.will_close
+                return
+            except (OSError, http.client.HTTPException) as error:
+                raise Failed(str(error) or type(error).__name__) from error
+            finally:
+                if reusable:
+                    self._idle.setdefault(route, []).append(connection)
+                else:
+                    connection.close()
+        raise Failed(f"more than {_MOST_REDIRECTS} redirects", worth_retrying=False)
+
+    def _ask(self, route: _Route, url: str, headers: Mapping[str, str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Send the request; a kept connection that the server has closed meanwhile is replaced."""
+        idle = self._idle.get(route, [])
+        while True:
+            try:
+                connection, kept = idle.pop(), True
+            except IndexError:
+                connection, kept = self._connection(route), False
+            try:
+                connection.request("GET", *_target(route, urlsplit(url), headers))
+                return connection, connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                if not kept:
+                    raise Failed(str(error) or type(error).__name__) from error
+
+    def _route(self, parts: SplitResult) -> _Route:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Failed(f"it leads to an address that is not http or https: {parts.scheme}", worth_retrying=False)
+        host = parts.netloc.rpartition("@")[2]
+        proxy = self._proxies.get(parts.scheme, "")
+        if proxy and _direct(host, self._proxies.get("no", "")):
+            proxy = ""
+        return _Route(parts.scheme == "https", host, proxy if not proxy or "://" in proxy else f"http://{proxy}")
+
+    def _connection(self, route: _Route) -> http.client.HTTPConnection:
+        if not route.proxy:
+            if route.secure:
+                return http.client.HTTPSConnection(route.host, timeout=self._timeout, context=self._context())
+            return http.client.HTTPConnection(route.host, timeout=self._timeout)
+        proxy = urlsplit(route.proxy)
+        host = proxy.netloc.rpartition("@")[2]
+        if not route.secure and proxy.scheme != "https":
+            return http.client.HTTPConnection(host, timeout=self._timeout)
+        connection = http.client.HTTPSConnection(host, timeout=self._timeout, context=self._context())
+        if route.secure:
+            connection.set_tunnel(route.host, headers=_proxy_headers(route))
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        import ssl
+
+        return ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
+
+
+def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
+    if answer.status in (404, 410):
+        raise NoAnswer
+    if answer.status not in (200, 206):
+        retry = answer.status >= 500 or answer.status in (408, 429)
+        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry)
+
+
+def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str]) -> tuple[str, None, dict[str, str]]:
+    """What to ask for, no body, and the headers; those that carry secrets only for whom they are meant."""
+    path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    sent = {**headers, "Host": route.host}
+    who = parts.netloc.rpartition("@")[0]
+    if who:
+        sent["Authorization"] = _basic(who)
+    if route.proxy and not route.secure:
+        path = f"{parts.scheme}://{route.host}{path}"
+        sent.update(_proxy_headers(route))
+    return path, None, sent
+
+
+def _proxy_headers(route: _Route) -> dict[str, str]:
+    who = urlsplit(route.proxy).netloc.rpartition("@")[0]
+    return {"Proxy-Authorization": _basic(who)} if who else {}
+
+
+def _basic(who: str) -> str:
+    return "Basic " + base64.b64encode(unquote(who).encode()).decode()
+
+
+def _direct(host: str, no_proxy: str) -> bool:
+    """Whether the host, with or without its port, is one of those listed, or below one."""
+    names = {host.lower(), host.lower().rpartition(":")[0] or host.lower()}
+    for word in no_proxy.lower().replace(",", " ").split():
+        wanted = word.removeprefix("*").lstrip(".")
+        if not wanted or any(name == wanted or name.endswith(f".{wanted}") for name in names):
+            return True
+    return False

@@ -1,0 +1,50 @@
+"""A package index whose stanzas and packages a test puts in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.digest import BlobRef
+from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.declaration import OsBase
+    from lockage.environment.lock import LockedPackage
+    from lockage.ports import Blobs
+
+__all__ = ["MemoryOsPackages"]
+
+
+class MemoryOsPackages:
+    """Implements :class:`lockage.ports.OsPackages`. ``suites`` and ``pool`` (bytes by path) are filled by the test."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self.suites: dict[tuple[str, str], tuple[Release, list[Stanza]]] = {}
+        self.pool: dict[str, bytes] = {}
+
+    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+        found = self.suites.get((base.suite, architecture))
+        if found is None:
+            raise MirrorUnconfigured(f"no suite {base.suite} for {architecture}", suite=base.suite, architecture=architecture)
+        return found
+
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:  # noqa: ARG002 - one pool serves every suite
+        for package in packages:
+            if self._blobs.has(package.ref):
+                continue
+            data = self.pool.get(package.path)
+            if data is None:
+                raise PackageVanished(f"{package.name} {package.version} is gone", package=package.name, expected=package.sha256)
+            found = BlobRef.of(data)
+            if found != package.ref:
+                raise PackageChanged(
+                    f"{package.name} {package.version} should be {package.ref}, is {found}",
+                    package=package.name,
+                    expected=str(package.ref),
+                    found=str(found),
+                )
+            self._blobs.put(data)

@@ -85,7 +85,11 @@ class FileKeys:
         try:
             ensure_folder(self._folder)
         except OSError as error:
-            raise KeyUnusable(f"the key folder {self._folder} cannot be made: {error.strerror}", file=str(self._folder)) from error
+            raise KeyUnusable(
+                f"the key folder {self._folder} cannot be made: {error.strerror}",
+                hint="Set LOCKAGE_KEYS to a folder that you can write.",
+                file=str(self._folder),
+            ) from error
         self._check_folder()
 
     def _check_folder(self) -> None:

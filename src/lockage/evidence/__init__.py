@@ -25,7 +25,8 @@ from lockage.evidence.manifest import (
 )
 from lockage.evidence.predicate import Inputs, ReproductionRound, VariedAxis, provenance, reproduction, test_result
 from lockage.evidence.statement import Statement
-from lockage.evidence.trust import LOCAL_BUILDER, Role, TrustRoot, initial_trust_root, read_successor, read_trust_root, seal_trust_root
+from lockage.evidence.trust import LOCAL_BUILDER, Role, TrustRoot
+from lockage.evidence.trusted import initial_trust_root, read_successor, read_trust_root, seal_trust_root
 
 __all__ = [
     "LOCAL_BUILDER",

@@ -18,7 +18,8 @@ from lockage.base.name import ChannelName, ProjectName, Version
 from lockage.base.path import RelPath
 from lockage.evidence import dsse
 from lockage.evidence.facts import CLOCK_SKEW
-from lockage.evidence.trust import Role, TrustRoot, open_signed
+from lockage.evidence.trust import Role, TrustRoot
+from lockage.evidence.trusted import open_signed
 
 if TYPE_CHECKING:
     from lockage.evidence.keys import Signing

@@ -16,7 +16,8 @@ from lockage.base.errors import Integrity
 from lockage.base.instant import Instant
 from lockage.evidence import dsse
 from lockage.evidence.facts import Evidence, Rejected, gather
-from lockage.evidence.trust import Role, TrustRoot, open_signed
+from lockage.evidence.trust import Role, TrustRoot
+from lockage.evidence.trusted import open_signed
 from lockage.policy.judge import ENGINE, Verdict, judge
 from lockage.policy.proposal import Proposal, Standing
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lockage.adapters.memory.signer import MemoryKeys
 from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
-from lockage.base.name import StepName
+from lockage.base.name import PrincipalName, StepName
 from lockage.compare import Grade
 from lockage.evidence import (
     Evidence,
@@ -29,6 +32,7 @@ from lockage.evidence import (
 )
 from lockage.evidence.bundle import make_bundle
 from lockage.evidence.predicate import TestVerdict
+from lockage.evidence.trust import Principal, PrincipalKind, TrustedKey
 from lockage.record.source import DirectoryOrigin, SdistOrigin
 from lockage.variation import Claim
 
@@ -103,6 +107,24 @@ def test_a_strangers_signature_under_a_trusted_hint(samples: ModuleType) -> None
     honest, forged = (json.loads(sign_statements(samples.provenances(samples.run()), s)[0]) for s in (samples.signer("builder"), stranger))
     forged["verificationMaterial"] = honest["verificationMaterial"]
     assert _rejected(canonical(forged), samples).code == "bad-signature"
+
+
+def test_signed_by_a_trusted_p256_key(samples: ModuleType) -> None:
+    private = ec.derive_private_key(4711, ec.SECP256R1())
+
+    class Signer:
+        public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+        def sign(self, data: bytes) -> bytes:
+            return private.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    root = samples.trust_root()
+    key = TrustedKey.of(Signer.public, roles=[Role.BUILDER], not_before=samples.T0, not_after=samples.at(100))
+    robot = Principal(name=PrincipalName("robot"), kind=PrincipalKind.ROBOT, keys=(key,))
+    (data,) = sign_statements(samples.provenances(samples.run()), Signer())
+    fact = verify_evidence(Evidence(data=data), msgspec.structs.replace(root, principals=(*root.principals, robot)), now=samples.at(60))
+    assert isinstance(fact, ProvenanceFact)
+    assert fact.principal == "robot"
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.BUILDER])

@@ -12,21 +12,8 @@ from lockage.base.errors import Integrity
 from lockage.base.name import PrincipalName
 from lockage.evidence import dsse
 from lockage.evidence.dsse import BadSignature
-from lockage.evidence.trust import (
-    LOCAL_BUILDER,
-    TRUST_ROOT_TYPE,
-    Builder,
-    InvalidTrustRoot,
-    Principal,
-    PrincipalKind,
-    Role,
-    TrustedKey,
-    TrustRoot,
-    initial_trust_root,
-    read_successor,
-    read_trust_root,
-    seal_trust_root,
-)
+from lockage.evidence.trust import LOCAL_BUILDER, Builder, InvalidTrustRoot, Principal, PrincipalKind, Role, TrustedKey, TrustRoot
+from lockage.evidence.trusted import TRUST_ROOT_TYPE, initial_trust_root, read_successor, read_trust_root, seal_trust_root
 
 replace = msgspec.structs.replace
 BOB = MemoryKeys(b"bob").load_or_create("admin")

@@ -19,6 +19,7 @@ from lockage.record.event import StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
+from lockage.work.roots import realise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class Execution:
         self._plan = plan
         self._world = world
         self._fresh = fresh
-        self._root_for = root_for or services.roots.realise
+        self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self.results: dict[StepName, StepRun] = {}

@@ -19,6 +19,7 @@ from lockage.work.artifacts import NoArtifacts, deliver
 from lockage.work.attest import record_reproductions
 from lockage.work.execute import Execution
 from lockage.work.hand_over import build_project
+from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -95,6 +96,8 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
     ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails gives the grade `failed`.
     """
     started = services.clock.now()
+    for planned in plan.steps:
+        fetch_missing(services, planned.environment)
     unavailable = services.unavailable_axes([planned.environment for planned in plan.steps])
     wanted = [axis for axis in AXES if (axes is None or axis.name in axes) and axis.name not in unavailable]
     host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)

@@ -397,6 +397,22 @@ def _running(pid: int) -> bool:
         return False
 
 
+def test_a_host_without_user_namespaces_is_refused_with_the_setting(tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.path[:0] = {[str(Path('src').resolve()), *sys.path]!r}\n"
+        "import importlib.util\n"
+        f"spec = importlib.util.spec_from_file_location('contract', {__file__!r})\n"
+        "contract = importlib.util.module_from_spec(spec); sys.modules['contract'] = contract; spec.loader.exec_module(contract)\n"
+        "from lockage.ports import SandboxUnavailable\n"
+        f"try: contract.Bench(contract.Path({str(tmp_path)!r})).run('true')\n"
+        "except SandboxUnavailable as error: print(error.message, error.hint)\n"
+    )
+    closed = [bwrap_path(), "--unshare-user", "--disable-userns", "--dev-bind", "/", "/", sys.executable, "-c", script]
+    said = subprocess.run(closed, check=True, capture_output=True, text=True).stdout
+    assert "user.max_user_namespaces" in said
+    assert "sudo sysctl -w user.max_user_namespaces=" in said
+
+
 # --- outputs
 
 

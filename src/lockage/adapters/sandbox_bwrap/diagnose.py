@@ -36,6 +36,8 @@ def explain(words: str, read: dict[str, str]) -> tuple[str, str]:
         for name, value, remedy in _SETTINGS:
             if read.get(name) == value:
                 return f"{name}={value} forbids unprivileged user namespaces: {words}", f"{remedy} {_DOCS}."
+        if "ENOSPC" in words:
+            return f"user.max_user_namespaces is exhausted or 0 here: {words}", f"{_SETTINGS[2][2]} {_DOCS}."
         return (
             f"user namespaces are not allowed here: {words}",
             f"In a container, allow them with its options (docker: {_CONTAINER}) {_DOCS}.",

@@ -15,7 +15,8 @@ from lockage.base.errors import Integrity
 from lockage.catalog import Catalog
 from lockage.evidence.facts import sign_statements
 from lockage.evidence.statement import Statement
-from lockage.evidence.trust import Role, TrustRoot, initial_trust_root, read_trust_root, seal_trust_root
+from lockage.evidence.trust import Role, TrustRoot
+from lockage.evidence.trusted import initial_trust_root, read_trust_root, seal_trust_root
 from lockage.ledger.append import check_head, prepare_append
 from lockage.ledger.checkpoint import read_checkpoint
 from lockage.ledger.entry import Entry, PolicySet, StoreCreated, evidence_entries

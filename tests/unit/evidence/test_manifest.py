@@ -12,7 +12,7 @@ from lockage.base.errors import LockageError
 from lockage.base.name import ChannelName, ProjectName
 from lockage.base.path import RelPath
 from lockage.evidence import Manifest, Role, Seen, read_manifest, seal_manifest
-from lockage.evidence.dsse import BadSignature, seal
+from lockage.evidence.dsse import BadSignature, InvalidEnvelope, seal
 from lockage.evidence.manifest import MANIFEST_TYPE, InvalidManifest, ManifestFork, ManifestTooOld, WrongManifest
 from lockage.evidence.trust import KeyNotValid, WrongRole
 
@@ -131,4 +131,10 @@ def test_a_signed_manifest_that_contradicts_itself(samples: ModuleType, defect: 
 def test_a_climbing_name_is_refused(samples: ModuleType) -> None:
     payload = canonical_of(samples.manifest(samples.run())).replace(b"shop-1.2.0.tar.gz", b"../../etc/passwd")
     with pytest.raises(LockageError, match=r"\.\./"):
+        _read(samples, seal(MANIFEST_TYPE, payload, [samples.signer(Role.PROMOTER)]))
+
+
+def test_a_signed_payload_that_is_not_canonical(samples: ModuleType) -> None:
+    payload = canonical_of(samples.manifest(samples.run())).replace(b'"generation":1', b'"generation": 1')
+    with pytest.raises(InvalidEnvelope, match="canonical"):
         _read(samples, seal(MANIFEST_TYPE, payload, [samples.signer(Role.PROMOTER)]))

@@ -1,0 +1,337 @@
+"""The contract of PythonIndex: over a fake, a folder, and loopback servers that speak JSON and HTML."""
+
+import base64
+import io
+import json
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lockage.adapters.memory.python_index import MemoryPythonIndex
+from lockage.adapters.memory.store import MemoryBlobs, MemoryMemo
+from lockage.adapters.python_index import IndexSettings, UvIndex
+from lockage.adapters.python_index.settings import Source
+from lockage.base.digest import Digest
+from lockage.base.errors import LockageError
+from lockage.environment.python import PythonTarget
+from lockage.ports import PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
+
+_UV = Path(sys.executable).parent / "uv"
+_TARGET = PythonTarget(version="3.11", full_version="3.11.2", glibc="2.36", architecture="amd64")
+_USER, _PASSWORD = "reader", "s3cret/word"
+
+
+def wheel(name: str, version: str, tag: str = "py3-none-any", requires: tuple[str, ...] = (), build: str = "") -> tuple[str, bytes]:
+    """A tiny wheel and its file name; ``build`` makes the bytes differ."""
+    buffer = io.BytesIO()
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, text in {
+            f"{name}.py": f"# {build}\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            + "".join(f"Requires-Dist: {r}\n" for r in requires),
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
+            f"{info}/RECORD": "",
+        }.items():
+            archive.writestr(zipfile.ZipInfo(path), text)
+    return f"{name}-{version}-{tag}.whl", buffer.getvalue()
+
+
+_FILES = dict(
+    [
+        wheel("alpha", "1.0"),
+        wheel("alpha", "2.0"),
+        wheel("alpha", "2.0", "cp311-cp311-manylinux_2_17_x86_64"),
+        wheel("alpha", "2.0", "cp311-cp311-manylinux_2_40_x86_64"),
+        wheel("alpha", "2.0", "cp312-cp312-manylinux_2_17_x86_64"),
+        wheel("beta_two", "1.0"),
+        wheel("windows", "1.0", "cp311-cp311-win_amd64"),
+        ("onlysource-1.0.tar.gz", b"not looked into"),
+    ]
+)
+
+
+class _Memory:
+    def __init__(self, _: Path) -> None:
+        self.blobs = MemoryBlobs()
+        self.port = MemoryPythonIndex(self.blobs, _FILES)
+        self.files = self.port.files
+
+    def close(self) -> None:
+        pass
+
+
+def _project(file: str) -> str:
+    return file.partition("-")[0].replace("_", "-")
+
+
+class _Folder:
+    """A Simple index of files, as it is kept on a shared disk; without hashes, so that all checking is ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = dict(_FILES)
+        self._folder = folder
+        self.blobs = MemoryBlobs()
+        settings = IndexSettings(source=Source(default=(folder / "simple").as_uri()), home=str(folder))
+        self._real = UvIndex(self.blobs, MemoryMemo(), uv=_UV, settings=settings, cache=folder / "cache", interpreter=Path(sys.executable))
+
+    @property
+    def port(self) -> PythonIndex:
+        for path in sorted(self._folder.glob("simple/**/*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        for project in {_project(file) for file in self.files}:
+            page = self._folder / "simple" / project
+            page.mkdir(parents=True)
+            links = ""
+            for file, data in self.files.items():
+                if _project(file) == project:
+                    (page / file).write_bytes(data)
+                    links += f'<a href="{file}">{file}</a>\n'
+            (page / "index.html").write_text(f"<!doctype html><html><body>{links}</body></html>")
+        return self._real
+
+    def close(self) -> None:
+        pass
+
+
+class _Server:
+    """An index on the loopback that wants a password; ``kind`` is what it answers with."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.files = dict(_FILES)
+        self.broken: set[str] = set()
+        token = "Basic " + base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.headers.get("Authorization") != token:
+                    self._answer(401, "text/plain", b"who are you")
+                    return
+                path = self.path.strip("/").split("/")
+                if path[0] == "simple" and len(path) == 2:
+                    names = [file for file in outer.files if _project(file) == path[1]]
+                    if names:
+                        self._answer(200, *outer.page(kind, names))
+                        return
+                elif path[0] == "files" and path[1] in outer.files:
+                    data = outer.files[path[1]]
+                    self._answer(200, "application/octet-stream", data[:-1] + b"!" if path[1] in outer.broken else data)
+                    return
+                self._answer(404, "text/plain", b"no")
+
+            def do_HEAD(self) -> None:
+                self._answer(405, "text/plain", b"")
+
+            def _answer(self, status: int, kind: str, data: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                if status == 401:
+                    self.send_header("WWW-Authenticate", 'Basic realm="index"')
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name of the method it replaces)
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self.blobs = MemoryBlobs()
+        password = _PASSWORD.replace("/", "%2F")
+        address = f"http://{_USER}:{password}@127.0.0.1:{self._server.server_address[1]}/simple"
+        settings = IndexSettings(source=Source(default=address), home=str(folder), timeout=5, environment={"UV_HTTP_RETRIES": "0"})
+        self.port = UvIndex(self.blobs, MemoryMemo(), uv=_UV, settings=settings, cache=folder / "cache", interpreter=Path(sys.executable))
+
+    def page(self, kind: str, names: list[str]) -> tuple[str, bytes]:
+        digests = {name: Digest.of(self.files[name]) for name in names}
+        if kind == "json":
+            files = [{"filename": name, "url": f"../../files/{name}", "hashes": {"sha256": digest}} for name, digest in digests.items()]
+            page = {"meta": {"api-version": "1.1"}, "name": _project(names[0]), "files": files, "versions": []}
+            return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()
+        links = "".join(f'<a href="../../files/{name}#sha256={digest}">{name}</a><br/>' for name, digest in digests.items())
+        return "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+_Any = _Memory | _Folder | _Server
+
+
+def _made(kind: str, folder: Path) -> _Any:
+    if kind == "memory":
+        return _Memory(folder)
+    return _Folder(folder) if kind == "folder" else _Server(folder, kind)
+
+
+@pytest.fixture(params=["memory", "folder", "json", "html"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Any]:
+    made = _made(request.param, tmp_path)
+    yield made
+    made.close()
+
+
+def test_the_best_wheel_of_the_newest_version_is_chosen_and_kept(index: _Any) -> None:
+    found = index.port.resolve(["beta.two", "Alpha >= 1"], _TARGET)
+    assert [(item.name, item.version, item.file) for item in found] == [
+        ("alpha", "2.0", "alpha-2.0-cp311-cp311-manylinux_2_17_x86_64.whl"),
+        ("beta-two", "1.0", "beta_two-1.0-py3-none-any.whl"),
+    ]
+    for item in found:
+        assert index.blobs.get(item.ref) == _FILES[item.file]
+
+
+def test_the_same_index_gives_the_same_answer(index: _Any) -> None:
+    assert index.port.resolve(["alpha", "beta-two"], _TARGET) == index.port.resolve(["alpha", "beta-two"], _TARGET)
+
+
+def test_a_lock_works_when_the_index_has_moved_on(index: _Any) -> None:
+    found = index.port.resolve(["alpha"], _TARGET)
+    index.files.clear()
+    index.port.fetch(found)
+
+
+def test_what_is_missing_is_fetched(index: _Any) -> None:
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET)
+    index.blobs.data.clear()
+    index.port.fetch(found)
+    assert all(index.blobs.has(item.ref) for item in found)
+
+
+def test_no_requirements_are_no_wheels(index: _Any) -> None:
+    assert index.port.resolve([], _TARGET) == ()
+
+
+def test_a_marker_that_does_not_hold_asks_for_nothing(index: _Any) -> None:
+    found = index.port.resolve(["alpha", "nowhere; python_version < '3.11'", "windows; sys_platform == 'win32'"], _TARGET)
+    assert [item.name for item in found] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "named"),
+    [
+        ("alpha >= 3", "alpha"),
+        ("nowhere", "nowhere"),
+        ("onlysource", "onlysource"),
+        ("windows", "windows"),
+        ("alpha @ https://user:pass@example.invalid/alpha.whl", "alpha"),
+        ("-r /etc/hostname", "-r /etc/hostname"),
+        ("--index-url=https://example.invalid", "--index-url"),
+        ("alpha\nbeta", "alpha"),
+    ],
+)
+def test_what_cannot_be_had_is_named(index: _Any, requirement: str, named: str) -> None:
+    with pytest.raises(Unresolvable) as caught:
+        index.port.resolve([requirement], _TARGET)
+    assert named in caught.value.message
+    assert "pass@" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_vanished_wheel_is_named(index: _Any) -> None:
+    found = index.port.resolve(["beta-two"], _TARGET)
+    index.blobs.data.clear()
+    index.files.clear()
+    with pytest.raises(PackageVanished, match="beta_two-1"):
+        index.port.fetch(found)
+
+
+def test_a_changed_wheel_is_refused(index: _Any) -> None:
+    found = index.port.resolve(["beta-two"], _TARGET)
+    index.blobs.data.clear()
+    name, data = wheel("beta_two", "1.0", build="other")
+    index.files[name] = data
+    with pytest.raises(PackageChanged, match="beta_two-1") as caught:
+        index.port.fetch(found)
+    assert caught.value.details["expected"] == found[0].sha256
+    assert not index.blobs.has(found[0].ref)
+
+
+def test_a_wheel_of_another_size_is_refused(index: _Any) -> None:
+    (found,) = index.port.resolve(["beta-two"], _TARGET)
+    index.blobs.data.clear()
+    with pytest.raises(PackageChanged):
+        index.port.fetch([msgspec.structs.replace(found, size=found.size + 1)])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[_Server]:
+    made = _Server(tmp_path, "json")
+    yield made
+    made.close()
+
+
+def test_dependencies_are_resolved_too(server: _Server) -> None:
+    server.files |= dict([wheel("gamma", "1.0", requires=("alpha < 2", "onlysource; sys_platform == 'win32'"))])
+    assert [(item.name, item.version) for item in server.port.resolve(["gamma"], _TARGET)] == [("alpha", "1.0"), ("gamma", "1.0")]
+
+
+def test_a_conflict_names_both_sides(server: _Server) -> None:
+    server.files |= dict([wheel("gamma", "1.0", requires=("alpha < 2",))])
+    with pytest.raises(Unresolvable) as caught:
+        server.port.resolve(["gamma", "alpha >= 2"], _TARGET)
+    assert "gamma" in caught.value.message
+    assert "alpha" in caught.value.message
+
+
+def test_bytes_that_the_index_did_not_announce_are_refused(server: _Server) -> None:
+    server.broken.add("beta_two-1.0-py3-none-any.whl")
+    with pytest.raises(LockageError) as caught:
+        server.port.resolve(["beta-two"], _TARGET)
+    assert isinstance(caught.value, PackageChanged | ServiceUnreachable | Unresolvable)
+    assert server.blobs.data == {}
+
+
+def test_broken_bytes_while_fetching_are_refused(server: _Server) -> None:
+    found = server.port.resolve(["beta-two"], _TARGET)
+    server.blobs.data.clear()
+    server.broken.add(found[0].file)
+    with pytest.raises(PackageChanged):
+        server.port.fetch(found)
+    assert server.blobs.data == {}
+
+
+def test_an_index_that_does_not_answer(server: _Server) -> None:
+    found = server.port.resolve(["beta-two"], _TARGET)
+    server.blobs.data.clear()
+    server.close()
+    for call in (lambda: server.port.resolve(["alpha"], _TARGET), lambda: server.port.fetch(found)):
+        with pytest.raises(ServiceUnreachable) as caught:
+            call()
+        assert _PASSWORD not in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_wrong_credentials_are_said_and_not_shown(server: _Server, tmp_path: Path) -> None:
+    port = server._server.server_address[1]
+    settings = IndexSettings(source=Source(default=f"http://someone:hunter2two@127.0.0.1:{port}/simple"), home=str(tmp_path), timeout=5)
+    blobs = MemoryBlobs()
+    index = UvIndex(blobs, MemoryMemo(), uv=_UV, settings=settings, cache=tmp_path / "other", interpreter=Path(sys.executable))
+    wheels = server.port.resolve(["beta-two"], _TARGET)
+    for call in (lambda: index.resolve(["beta-two"], _TARGET), lambda: index.fetch(wheels)):
+        with pytest.raises(ServiceUnreachable) as caught:
+            call()
+        assert "redentials" in str(caught.value.hint)
+        assert "hunter2two" not in str(caught.value)
+
+
+def test_credentials_of_a_netrc_are_used(server: _Server, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text(f"machine 127.0.0.1 login {_USER} password {_PASSWORD}\n")
+    (home / ".netrc").chmod(0o600)
+    settings = IndexSettings(source=Source(default=f"http://127.0.0.1:{server._server.server_address[1]}/simple"), home=str(home))
+    blobs = MemoryBlobs()
+    index = UvIndex(blobs, MemoryMemo(), uv=_UV, settings=settings, cache=tmp_path / "other", interpreter=Path(sys.executable))
+    wheels = index.resolve(["beta-two"], _TARGET)
+    blobs.data.clear()
+    index.fetch(wheels)
+    assert blobs.has(wheels[0].ref)

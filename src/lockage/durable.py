@@ -121,9 +121,10 @@ def locked_folder(folder: Path) -> Iterator[None]:
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 
-    __slots__ = ("_handle", "path", "published")
+    __slots__ = ("_handle", "_spool", "path", "published")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spool: Spool | None = None) -> None:
+        self._spool = spool  # which would remove the file if it were no more
         self.path = path
         self.published = False
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -201,7 +202,7 @@ class Spool:
 
     def stage(self) -> Staged:
         """A new temporary file. Raises OSError."""
-        return Staged(self._claim() / str(next(self._count)))
+        return Staged(self._claim() / str(next(self._count)), self)
 
     def publish(self, staged: Sequence[Staged], targets: Sequence[Path], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.

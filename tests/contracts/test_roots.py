@@ -1,6 +1,7 @@
 """The contract of Roots, over the fake and over real folders with tiny packages."""
 
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from lockage import durable
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory.packages import TarNode, make_deb, make_wheel
 from lockage.adapters.memory.roots import MemoryRoots
@@ -385,3 +387,29 @@ def test_colliding_wheels_are_both_named(local: Bench) -> None:
 def test_wheels_without_a_python_are_refused(local: Bench) -> None:
     with pytest.raises(NoPython):
         local.roots.realise(local.environment((BASE,), (WHEEL,)), expect=False)
+
+
+def test_an_interrupt_leaves_nothing(local: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(step: str) -> None:
+        if step == "layer-unpacked":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "reached", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            local.roots.realise(local.environment(), expect=False)
+    assert not list(tmp_path.glob("roots/tmp/*")) + list(tmp_path.glob("roots/os/*"))
+    local.roots.realise(local.environment(), expect=False)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(local: Bench, tmp_path: Path) -> None:
+    environment = local.environment((make_deb("big", [TarNode(name="a", data=bytes(3 << 20))]),))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(StoreUnwritable, match="roots"):
+            local.roots.realise(environment, expect=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.glob("roots/tmp/*")) + list(tmp_path.glob("roots/os/*"))
+    local.roots.realise(environment, expect=False)

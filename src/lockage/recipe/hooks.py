@@ -13,6 +13,7 @@ from lockage.base.canonical import InvalidDocument, decode
 from lockage.base.errors import StepFailed
 from lockage.base.name import StepName
 from lockage.base.path import RelPath
+from lockage.recipe.inference import preparation
 from lockage.recipe.model import Recipe, Step
 from lockage.recipe.requirement import python_requirement
 
@@ -83,8 +84,6 @@ class _HookOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def hook_step(project: InferredProject, recipe: Recipe) -> Step:
     """The step that asks the backend; it runs in the environment and after the preparation that the inferred build has."""
-    from lockage.recipe.inference import preparation  # the room's two halves know each other
-
     first = recipe.steps[0]
     hooks = ["build_wheel"] if project.sdist else ["build_sdist", "build_wheel"]
     folders = "[" + ",".join(f'"{folder}"' for folder in project.backend.path) + "]"

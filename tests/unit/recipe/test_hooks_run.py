@@ -31,7 +31,8 @@ class backend:
             stream.write(open("data.txt").read() + str(int(os.stat("data.txt").st_mtime)) + " ".join(sorted(os.listdir("."))))
         return "own-1.0-py3-none-any.whl"
 """
-_PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "own_backend:backend"\nbackend-path = ["tools"]\n[project]\nname = "own"\nversion = "1.0"\n'
+_PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "own_backend:backend"\nbackend-path = ["tools"]\n'
+    '[project]\nname = "own"\nversion = "1.0"\n'
 
 
 @pytest.fixture

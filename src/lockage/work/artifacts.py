@@ -9,13 +9,15 @@ import msgspec
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import StepFailed
+from lockage.base.name import StepName
 from lockage.base.tree import FileNode, read_tree
+from lockage.ports import BlobMissing
 from lockage.record.artifact import Artifact, StepRun
+from lockage.record.source import SdistOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockage.base.name import StepName
     from lockage.plan.plan import Plan, PlannedStep
     from lockage.work.services import Services
 
@@ -40,11 +42,27 @@ def deliver(services: Services, plan: Plan, results: Mapping[StepName, StepRun],
         run = results.get(planned.name)
         if run is not None and run.failure is None:
             found.extend(_of_step(services, plan, planned, run, remember=remember))
+    if plan.recipe.inferred and found and isinstance(plan.source.origin, SdistOrigin):
+        found.append(_own_sdist(services, plan.source.origin))
     names = [artifact.name for artifact in found]
     for name in names:
         if names.count(name) > 1:
             raise NoArtifacts(f"two artifacts have the name {name!r}", name=name)
     return tuple(sorted(found, key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
+
+
+def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:
+    """An sdist source is its own sdist: delivered beside the wheel as it was given, byte for byte."""
+    blob = services.blobs.locate(origin.sha256)
+    if blob is None:
+        raise BlobMissing(f"the sdist {origin.file} is not in the store", sha256=origin.sha256)
+    kept = services.memo.get("content-digest", blob.digest)
+    if kept is None:
+        from lockage.stabilize import content_digest  # not needed when the digest is remembered
+
+        kept = content_digest(origin.file, services.blobs.get(blob)).encode()
+        services.memo.put("content-digest", blob.digest, kept)
+    return Artifact(name=origin.file, blob=blob, content_digest=Digest(kept.decode()), step=StepName("source"), raw=blob)
 
 
 def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun, *, remember: bool) -> tuple[Artifact, ...]:

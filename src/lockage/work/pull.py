@@ -9,6 +9,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import Usage
 from lockage.evidence import dsse
 from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, read_manifest
+from lockage.ledger.checkpoint import open_checkpoint
 from lockage.ports import BlobMissing
 from lockage.work.book import Book
 
@@ -47,6 +48,8 @@ def pull(services: Services, project: ProjectName, channel: ChannelName, folder:
     data = services.blobs.get(ref)
     seen = _seen(services.folders.read(folder, MANIFEST_FILE), project, channel)
     manifest = read_manifest(data, book.root, project=project, channel=channel, now=services.clock.now(), seen=seen)
+    # What the manifest says of the ledger must be signed by the ledger's own key, or it could be any ledger's.
+    open_checkpoint(manifest.ledger.checkpoint.encode(), [book.key])
     services.folders.replace(folder, [(artifact.name, artifact.blob) for artifact in manifest.artifacts], {MANIFEST_FILE: data})
     return manifest
 

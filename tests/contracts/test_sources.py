@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import random
 import subprocess
 import tarfile
 import zipfile
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -26,7 +29,6 @@ from lockage.record.version import NoVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 WHEN = 1_700_000_000
 FILES = {
@@ -240,12 +242,20 @@ def test_other_files_are_another_source(make: Make) -> None:
     assert one.read(name).tree != other.read(other_name).tree
 
 
+def test_files_larger_than_what_is_held_in_memory(world: World, make: Make) -> None:
+    large = b"0123456789abcdef" * (9 << 16)
+    sources, name = make({"large": large, "small": b"x", "zero": b""}, {})
+    for node in world.tree(sources.read(name)):
+        assert isinstance(node, FileNode)
+        assert world.blobs.get(node.blob) == {"large": large, "small": b"x", "zero": b""}[node.path]
+
+
 def test_no_date_is_before_1980(make: Make) -> None:
     sources, name = make(FILES, {})
     assert sources.read(name).date >= ZIP_FLOOR
 
 
-@pytest.mark.parametrize("name", ["no/such/place", "", "no-such@HEAD", "shop-9.tar.gz", "a\0b", "-rf"])
+@pytest.mark.parametrize("name", ["no/such/place", "", "no-such@HEAD", "shop-9.tar.gz", "a\0b", "-rf", "n" * 5000, "not-utf8-\udce9"])
 def test_what_does_not_exist_is_said_so(make: Make, name: str) -> None:
     sources, _ = make(FILES, {})
     with pytest.raises(SourceUnusable):
@@ -484,6 +494,40 @@ def test_a_missing_object_is_said_so(world: World) -> None:
         world.sources.read("shop@HEAD")
 
 
+def test_a_missing_tree_is_said_so(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    tree = git(folder, "rev-parse", "HEAD:src")
+    (folder / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(SourceUnusable, match="could not list"):
+        world.sources.read("shop@HEAD")
+
+
+def test_linked_work_trees_bare_repositories_and_sha256_are_read(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    first = world.sources.read("shop")
+    git(folder, "worktree", "add", "-q", "--detach", str(world.folder / "linked"))
+    assert world.sources.read("linked") == first
+    git(world.folder, "clone", "-q", "--bare", "shop", "bare")
+    bare = world.sources.read("bare")
+    assert (bare.tree, bare.origin) == (first.tree, first.origin)
+    assert world.sources.read("bare@main").tree == first.tree
+    other = world.folder / "sha256"
+    write(other, FILES)
+    git(other, "init", "-q", "--object-format=sha256")
+    git(other, "add", "-A")
+    git(other, "commit", "-q", "-m", "one")
+    read = world.sources.read("sha256")
+    assert read.tree == first.tree
+    assert isinstance(read.origin, CommitOrigin)
+    assert len(read.origin.commit) == 64
+
+
+def test_a_link_to_a_repository_is_that_repository(world: World) -> None:
+    repository(world.folder / "shop")
+    (world.folder / "link").symlink_to("shop")
+    assert world.sources.read("link") == world.sources.read("shop")
+
+
 def test_an_unchanged_commit_is_read_without_its_objects(world: World) -> None:
     folder = repository(world.folder / "shop")
     first = world.sources.read("shop@HEAD")
@@ -634,7 +678,7 @@ BAD_TARS: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
     "fifo": ([tar_member("s-1/d", type=tarfile.FIFOTYPE)], "device"),
     "empty": ([], "no files"),
     "only-the-top": ([tar_member("s-1", type=tarfile.DIRTYPE)], "no files"),
-    "too-large": ([tar_member("s-1/a", b"x" * 60), tar_member("s-1/b", b"x" * 60)], "more than 100 bytes"),
+    "too-large": ([tar_member("s-1/a", b"x" * 60_000), tar_member("s-1/b", b"x" * 60_000)], "more than 100000 bytes"),
     "too-many": ([tar_member(f"s-1/{number}") for number in range(20)], "more than 10 members"),
 }
 
@@ -644,7 +688,7 @@ def test_an_archive_with_a_defect_is_refused_and_the_member_named(tmp_path: Path
     members, said = BAD_TARS[defect]
     tarball(tmp_path / "s-1.tar.gz", members)
     with pytest.raises(SourceUnusable, match=said):
-        World(tmp_path, Limits(size=100, members=10)).sources.read("s-1.tar.gz")
+        World(tmp_path, Limits(size=100_000, members=10)).sources.read("s-1.tar.gz")
 
 
 def test_a_member_whose_name_is_not_utf8_is_named(world: World) -> None:
@@ -667,6 +711,42 @@ def test_an_archive_that_was_cut_off_is_refused_at_every_length(world: World) ->
         (world.folder / "cut-1.tar.gz").write_bytes(whole[:length])
         with pytest.raises(SourceUnusable):
             world.sources.read("cut-1.tar.gz")
+
+
+def test_what_follows_the_last_member_counts_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "s-1.tar.gz"
+    tarball(tmp_path / "s-1.tar", [tar_member("s-1/a", b"x")], "w")
+    file.write_bytes(gzip.compress((tmp_path / "s-1.tar").read_bytes() + bytes(200_000)))
+    with pytest.raises(SourceUnusable, match="more than 100000 bytes"):
+        World(tmp_path, Limits(size=100_000)).sources.read("s-1.tar.gz")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
+def test_a_checksum_behind_the_last_member_is_compared(world: World, mode: str) -> None:
+    file = tarball(world.folder / "s-1.tar.gz", [tar_member("s-1/a", b"x")], mode)
+    data = bytearray(file.read_bytes())
+    data[-6] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(SourceUnusable, match="damaged"):
+        world.sources.read("s-1.tar.gz")
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+def test_damage_anywhere_in_an_archive_is_refused_or_harmless(world: World, kind: str) -> None:
+    whole = sdist(world.folder / "whole-1.tar.gz", FILES, LINKS) if kind == "tar.gz" else Path(_zip(world)(FILES, LINKS)[1])
+    data = gzip.decompress(whole.read_bytes()) if kind == "tar.gz" else whole.read_bytes()
+    damage = random.Random(7)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(data)
+        for _ in range(damage.randint(1, 5)):
+            damaged[damage.randrange(len(damaged))] = damage.randrange(256)
+        (world.folder / "damaged-1.tar.gz").write_bytes(damaged)
+        try:
+            world.sources.read("damaged-1.tar.gz")
+        except SourceUnusable:
+            refused += 1
+    assert refused
 
 
 def test_a_zip_that_lies_or_climbs_is_refused(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from lockage.base.path import RelPath
@@ -52,6 +53,17 @@ class SourceRouter:
         """Read a source; raises :class:`SourceUnusable` with what was tried."""
         if not locator or "\0" in locator:
             raise SourceUnusable("the source's name is empty or holds a NUL")
+        try:
+            locator.encode()
+        except UnicodeEncodeError as error:
+            raise SourceUnusable(f"the source's name is not UTF-8: {os.fsencode(locator)!r}", hint="Rename it.") from error
+        try:
+            found = self._existing(locator)
+        except OSError as error:
+            raise SourceUnusable(f"cannot read {locator[:200]}: {error.strerror}", path=locator[:200]) from error
+        return found or self._elsewhere(locator)
+
+    def _existing(self, locator: str) -> SourceRead | None:
         path = self._here / locator
         if path.is_file():
             return self._archives.read(path)
@@ -59,6 +71,9 @@ class SourceRouter:
             return self._directory(path)
         if path.exists():
             raise SourceUnusable(f"{locator} is neither a file nor a directory", path=locator)
+        return None
+
+    def _elsewhere(self, locator: str) -> SourceRead:
         if "://" not in locator:
             for text, revision in revisions_of_path(locator):
                 folder = self._here / text

@@ -6,7 +6,10 @@ decided by its members alone. An archive is read once: afterwards hashing it is 
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+import errno
+import os
+import struct
+from typing import IO, TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -35,6 +38,8 @@ _WHOLE = 8 << 20
 _BATCH = 32 << 20
 #: 2107-12-31T23:59:58Z, the last time that a zip member can carry; a later one is damage, not a date.
 _CEILING = Instant(4354819198)
+#: What the standard library's readers raise for some damaged headers, besides their own errors.
+_ODD = (ValueError, LookupError, ArithmeticError, struct.error)
 _HINT = "Fetch the sdist again, or build from the project's repository."
 
 
@@ -50,7 +55,7 @@ class _Unpacked(msgspec.Struct, frozen=True, kw_only=True):
 
     tree: BlobRef
     archive: BlobRef
-    date: Instant
+    seconds: int
     project: ProjectName | None
     metadata: Version | None
     pyproject: Version | None
@@ -69,6 +74,10 @@ class SdistSource:
     def read(self, file: Path) -> SourceRead:
         """The source that the archive holds; raises :class:`SourceUnusable` naming the member that cannot be used."""
         try:
+            file.name.encode()
+        except UnicodeEncodeError as error:
+            raise SourceUnusable(f"the archive's name is not UTF-8: {os.fsencode(file.name)!r}", hint="Rename the file.") from error
+        try:
             with file.open("rb") as stream:
                 digest = Digest.of_file(stream)
                 unpacked = self._remembered(digest)
@@ -81,7 +90,7 @@ class SdistSource:
         project, named = sdist_stem(file.name)
         return SourceRead(
             tree=unpacked.tree,
-            date=unpacked.date,
+            date=Instant(unpacked.seconds),
             origin=SdistOrigin(file=file.name, sha256=unpacked.archive.digest),
             versions=VersionCandidates(pyproject=unpacked.pyproject, metadata=unpacked.metadata or named),
             project=unpacked.project or project,
@@ -121,13 +130,17 @@ class SdistSource:
         return _Unpacked(
             tree=root,
             archive=archive,
-            date=unpacking.date,
+            seconds=int(unpacking.date),
             project=project,
             metadata=version,
             pyproject=pyproject_version(top("pyproject.toml")),
             recipe=tops.get("lockage.toml"),
             lock=tops.get("lockage.lock"),
         )
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Unpacking:
@@ -182,10 +195,7 @@ class _Unpacking:
         if path is None:
             raise self.refuse("an sdist has one directory at its top, and its files inside that", member)
         self._size += size
-        if self._size > self._limits.size:
-            raise self.refuse(
-                f"it unpacks to more than {self._limits.size} bytes", hint="Check where this file comes from; it may be made to fill disks."
-            )
+        self._check_size()
         if size > _WHOLE:
             self._put(path, self._blobs.put_stream(stream), executable)  # type: ignore[arg-type]  # only read() is used
             return
@@ -213,6 +223,17 @@ class _Unpacking:
     def _flush(self) -> None:
         self._blobs.put_many(self._waiting)
         self._waiting, self._waiting_size = [], 0
+
+    def drain(self, stream: _Readable) -> None:
+        """Read what follows the last member, so that the compressor's own checksum is compared; it counts as content."""
+        while data := stream.read(1 << 16):
+            self._size += len(data)
+            self._check_size()
+
+    def _check_size(self) -> None:
+        if self._size > self._limits.size:
+            hint = "Check where this file comes from; it may be made to fill disks."
+            raise self.refuse(f"it unpacks to more than {self._limits.size} bytes", hint=hint)
 
     def tree(self) -> Tree:
         self._flush()
@@ -245,11 +266,13 @@ def _read_tar(stream: IO[bytes], unpacking: _Unpacking) -> None:
         with tarfile.open(fileobj=stream, mode="r:*", encoding="utf-8", errors="surrogateescape") as archive:
             for member in archive:
                 _add_tar_member(archive, member, unpacking)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+            assert archive.fileobj is not None
+            unpacking.drain(archive.fileobj)
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, *_ODD) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         if isinstance(error, tarfile.ReadError) and not unpacking.nodes:
-            raise unpacking.refuse("this is no .tar.gz, .tar.bz2, .tar.xz or .zip archive") from error
+            raise unpacking.refuse("this is no .tar.gz, .tar.bz2, .tar.xz or .zip archive, or its beginning is damaged") from error
         raise unpacking.refuse(f"the archive is damaged: {error}") from error
 
 
@@ -281,7 +304,9 @@ def _read_zip(stream: IO[bytes], unpacking: _Unpacking) -> None:
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
                 _add_zip_member(archive, member, unpacking)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError, *_ODD) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
         raise unpacking.refuse(f"the archive is damaged or uses what lockage does not read: {error}") from error
 
 
@@ -290,6 +315,8 @@ def _add_zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, unpacking
     import stat
 
     mode = member.external_attr >> 16 if member.create_system == 3 else 0  # APPNOTE 4.4.2: 3 is Unix
+    if not member.filename:
+        raise unpacking.refuse("a member without a name")
     if "\\" in member.filename:
         raise unpacking.refuse("a backslash in a member's name, which stands for a directory on some systems only", member.filename)
     path = unpacking.place(member.filename, calendar.timegm((*member.date_time, 0, 0, 0)))

@@ -29,6 +29,7 @@ _LFS_MOST = 1024
 _WHOLE = 8 << 20
 _BATCH = 32 << 20
 _NAMED = 5
+_INCOMPLETE = "The clone is partial or damaged; complete it with `git fetch --refetch`, or clone it again."
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -68,9 +69,14 @@ def look_up(running: Running, count: int) -> list[Found | None]:
 def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
     """Every file, link and gitlink of a tree object; raises :class:`SourceUnusable` for names that are not UTF-8."""
     running = git.objects(repository, ("ls-tree", "-r", "-z", "--full-tree", tree))
+    with ending(running):
+        try:
+            lines = running.output().split(b"\0")[:-1]
+        except GitFailed as error:
+            raise SourceUnusable(f"git could not list the tree {tree}: {error.text}", tree=tree, hint=_INCOMPLETE) from error
     found: list[Entry] = []
     bad: list[str] = []
-    for line in running.output().split(b"\0")[:-1]:
+    for line in lines:
         head, _, name = line.partition(b"\t")
         mode, _, oid = head.decode().split(" ")
         try:
@@ -166,7 +172,7 @@ class _Contents:
             raise SourceUnusable(
                 f"the repository lacks the object {oid}",
                 object=oid,
-                hint="The clone is partial or damaged; complete it with `git fetch --refetch`, or clone it again.",
+                hint=_INCOMPLETE,
             )
         return int(head[2])
 

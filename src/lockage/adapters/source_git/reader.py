@@ -180,7 +180,10 @@ class GitSource:
         where = top / path if path else top
         running = self._git.compare(top, path or ".", ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."))
         with ending(running):
-            names = sorted(set(running.output().split(b"\0")) - {b""})
+            try:
+                names = sorted(set(running.output().split(b"\0")) - {b""})
+            except GitFailed as error:
+                raise SourceUnusable(f"git cannot list the working copy {where}: {error.text}", path=str(where)) from error
         nested = [name.decode("utf-8", "backslashreplace") for name in names if name.endswith(b"/") or _is_repository(where, name)]
         if nested:
             raise SourceUnusable(

@@ -1,0 +1,64 @@
+"""docs/recipe.md says what the parser does: its example is a recipe, and its tables have exactly the keys there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockage.base.path import RelPath
+from lockage.environment.declaration import Declaration
+from lockage.recipe.glob import check_pattern
+from lockage.recipe.model import Recipe, Resources, Step
+from lockage.recipe.parse import parse_recipe
+from lockage.recipe.quantity import duration, size
+from lockage.recipe.variables import OWNED
+
+if TYPE_CHECKING:
+    import msgspec
+
+PAGE = (Path(__file__).parents[3] / "docs/recipe.md").read_text()
+
+
+def section(heading: str) -> str:
+    return PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def keys(heading: str) -> set[str]:
+    return set(re.findall(r"^\| `([a-z]+)` \|", section(heading), re.MULTILINE))
+
+
+def fields(kind: type[msgspec.Struct]) -> set[str]:
+    return set(kind.__struct_fields__)
+
+
+def test_the_example_is_a_recipe() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    found = parse_recipe(example.encode())
+    assert isinstance(found, Recipe)
+    assert RelPath("dist") in found.steps[0].outputs
+
+
+def test_every_key_has_its_line() -> None:
+    assert keys("`[project]`") == {"name", "version"}
+    assert keys("`[environment.NAME]`") == fields(Declaration)
+    assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources"}) | fields(Resources)
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    defaults = dict(re.findall(r"^\| `([a-z]+)` \| [a-z]+ \| `\"?([^`\"]+)\"?` \|", section("`[step.NAME]`"), re.MULTILINE))
+    resources = Resources()
+    assert (size(defaults["memory"]), size(defaults["disk"])) == (resources.memory, resources.disk)
+    assert duration(defaults["timeout"]) == resources.timeout
+    assert (int(defaults["cpus"]), int(defaults["processes"])) == (resources.cpus, resources.processes)
+
+
+def test_every_variable_of_the_contract_is_named() -> None:
+    assert {name for name in OWNED if f"`{name}`" not in section("Variables")} == set()
+
+
+@pytest.mark.parametrize("pattern", re.findall(r"^\| `([^`!]+)` \|", section("Patterns"), re.MULTILINE))
+def test_every_pattern_of_the_table_is_one(pattern: str) -> None:
+    check_pattern(pattern)

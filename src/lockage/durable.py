@@ -174,6 +174,7 @@ class Spool:
         while True:
             own = self._folder / f"{os.getpid()}-{os.urandom(6).hex()}"
             own.mkdir(0o700)
+            own.chmod(0o700)
             handle = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

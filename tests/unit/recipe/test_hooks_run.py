@@ -31,8 +31,15 @@ class backend:
             stream.write(open("data.txt").read() + str(int(os.stat("data.txt").st_mtime)) + " ".join(sorted(os.listdir("."))))
         return "own-1.0-py3-none-any.whl"
 """
-_PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "own_backend:backend"\nbackend-path = ["tools"]\n'
-    '[project]\nname = "own"\nversion = "1.0"\n'
+_PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "own_backend:backend"
+backend-path = ["tools"]
+[project]
+name = "own"
+version = "1.0"
+"""
 
 
 @pytest.fixture

@@ -8,8 +8,12 @@ import random
 import subprocess
 import tarfile
 import zipfile
+from base64 import b64encode
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -28,7 +32,7 @@ from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.record.version import NoVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 WHEN = 1_700_000_000
 FILES = {
@@ -793,3 +797,51 @@ def test_links_of_a_directory_are_not_followed(world: World) -> None:
 def test_a_directory_without_any_version_gets_one(world: World) -> None:
     write(world.folder / "shop", {"setup.py": b""})
     assert world.sources.read("shop").source().version == "0+directory"
+
+
+# A server that asks for credentials
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[str]:
+    """The address, without a scheme, of a server of the folder ``served`` that only lets one user in."""
+    expected = "Basic " + b64encode(b"me:s@cret").decode()
+    (world.folder / "served").mkdir()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") == expected:
+                super().do_GET()
+                return
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="shop"')
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(world.folder / "served"))) as listening:
+        thread = Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+        thread.join()
+
+
+def test_credentials_of_an_address_reach_the_server_and_nothing_else(world: World, server: str) -> None:
+    repository(world.folder / "shop")
+    git(world.folder, "clone", "-q", "--bare", "shop", "served/shop.git")
+    git(world.folder / "served/shop.git", "update-server-info")
+    read = world.sources.read(f"http://me:s%40cret@{server}/shop.git@main")
+    assert isinstance(read.origin, CommitOrigin)
+    assert read.origin.repository == f"http://{server}/shop.git"
+    kept = [path.read_bytes() for path in (world.folder / "clones").rglob("*") if path.is_file()]
+    assert kept
+    assert not any(word in data for data in kept for word in (b"s%40cret", b"s@cret", b64encode(b"me:s@cret")))
+
+
+def test_wrong_credentials_and_missing_repositories_are_told_apart(world: World, server: str) -> None:
+    with pytest.raises(ServiceUnreachable, match=r"Authentication failed|could not read Username"):
+        world.sources.read(f"http://me:wrong@{server}/shop.git")
+    with pytest.raises(SourceUnusable, match="no repository or revision"):
+        world.sources.read(f"http://me:s%40cret@{server}/none.git")

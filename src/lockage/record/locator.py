@@ -28,6 +28,25 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
         """The address without credentials."""
         return public_address(self.address) or "a repository on this machine"
 
+    @property
+    def bare(self) -> str:
+        """The address as git is given it: without what only its holder may know."""
+        found = _URL.fullmatch(self.address)
+        if found is None:
+            return self.address
+        return f"{found['scheme']}://{_shown_authority(found)}{found['path']}"
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password of an http address, decoded; None if it has none."""
+        found = _URL.fullmatch(self.address)
+        if found is None or not found["scheme"].startswith("http") or "@" not in found["authority"]:
+            return None
+        from urllib.parse import unquote  # only for addresses with credentials
+
+        user, _, password = found["authority"].rpartition("@")[0].partition(":")
+        return unquote(user), unquote(password)
+
 
 def parse_remote(locator: str) -> Remote | None:
     """The repository and revision of an address such as ``https://host/shop.git@v1.2``; None if it is none."""
@@ -46,10 +65,14 @@ def public_address(address: str) -> str | None:
         return address if _SHORT.fullmatch(address) else None
     if found["scheme"] == "file":
         return None
-    user, _, host = found["authority"].rpartition("@")
+    return f"{found['scheme']}://{_shown_authority(found)}{re.split('[?#]', found['path'])[0]}"
+
+
+def _shown_authority(address: re.Match[str]) -> str:
+    """Host and port; for ssh also the user, who is part of the place, but no password."""
+    user, _, host = address["authority"].rpartition("@")
     login = user.partition(":")[0]
-    kept = f"{login}@" if login and found["scheme"] == "ssh" else ""
-    return f"{found['scheme']}://{kept}{host}{re.split('[?#]', found['path'])[0]}"
+    return f"{login}@{host}" if login and address["scheme"] == "ssh" else host
 
 
 def revisions_of_path(locator: str) -> Iterator[tuple[str, str]]:

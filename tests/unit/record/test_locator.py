@@ -53,3 +53,19 @@ def test_every_reading_of_a_path_with_a_revision() -> None:
     assert list(revisions_of_path("a@b/c@v1#x")) == [("a", "b/c@v1#x"), ("a@b/c", "v1#x"), ("a@b/c@v1", "x")]
     assert list(revisions_of_path("@x")) == []
     assert list(revisions_of_path("x@")) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "bare", "credentials"),
+    [
+        ("https://me:s%40cret@host/shop?x", "https://host/shop?x", ("me", "s@cret")),
+        ("https://token@host/shop", "https://host/shop", ("token", "")),
+        ("https://host/shop", "https://host/shop", None),
+        ("ssh://git:secret@host/shop", "ssh://git@host/shop", None),
+        ("git@host:shop", "git@host:shop", None),
+        ("file:///srv/shop", "file:///srv/shop", None),
+    ],
+)
+def test_credentials_are_taken_out_of_what_git_is_given(address: str, bare: str, credentials: tuple[str, str] | None) -> None:
+    remote = Remote(address=address, revision=None)
+    assert (remote.bare, remote.credentials) == (bare, credentials)

@@ -39,7 +39,7 @@ class Clones:
 
     def fetched(self, remote: Remote) -> tuple[Path, str]:
         """The copy, and the revision asked for as the copy names it. A full commit that is already there is not fetched again."""
-        repository = self._folder / f"{Digest.of(_identity(remote).encode())[:32]}.git"
+        repository = self._folder / f"{Digest.of(remote.bare.encode())[:32]}.git"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(repository.with_suffix(".lock")):
             revision = remote.revision or _HEAD
@@ -69,7 +69,7 @@ class Clones:
             running = self._git.objects(repository, ("init", "--quiet", "--bare", "--template=", "."))
         else:
             arguments = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "lockage", *references)
-            running = self._git.network(repository, arguments, {"remote.lockage.url": remote.address})
+            running = self._git.network(repository, arguments, _settings(remote))
         with ending(running):
             try:
                 running.output()
@@ -77,13 +77,19 @@ class Clones:
                 raise _failed(remote, error) from error
 
 
-def _identity(remote: Remote) -> str:
-    """What tells one copy from another: the address without its password."""
-    return re.sub(r"^([a-z]+://)[^/]*@", r"\1", remote.address)
+def _settings(remote: Remote) -> dict[str, str]:
+    """git's configuration for one fetch. As part of the address, credentials would be arguments of git's own child process."""
+    settings = {"remote.lockage.url": remote.bare}
+    if remote.credentials is not None:
+        from base64 import b64encode  # only for addresses with credentials
+
+        encoded = b64encode(":".join(remote.credentials).encode()).decode()
+        settings[f"http.{remote.bare}.extraHeader"] = f"Authorization: Basic {encoded}"
+    return settings
 
 
 def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreachable:
-    text = re.sub(r"://[^/\s']*@", "://", error.text.replace(remote.address, remote.public))
+    text = re.sub(r"://[^/\s']*@", "://", error.text.replace(remote.bare, remote.public))
     line = next((line for line in text.splitlines() if line.startswith(("fatal: ", "error: "))), text[:200])
     if _ABSENT.search(text):
         return SourceUnusable(f"no repository or revision at {remote.public}: {line}", repository=remote.public, revision=remote.revision)

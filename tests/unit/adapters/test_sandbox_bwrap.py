@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     base = tmp_path / "root"
-    for folder in ("usr/bin", "usr/local", "etc/opt", "var/lib/dpkg", "var/tmp", "srv", "proc"):
+    for folder in ("usr/bin", "usr/local", "etc/opt", "var/lib/dpkg", "var/log/x", "srv", "proc", "sys", "dev", "build", "tmp", "home"):
         (base / folder).mkdir(parents=True)
     (base / "usr/bin/true").touch()
     (base / "var/lib/dpkg/status").touch()
@@ -49,22 +49,38 @@ def fixed(tmp_path: Path, **changes: str) -> dict[str, Path]:
     return {path: fixtures.file(content) for path, content in etc_files(msgspec.structs.replace(CONTRACT, **changes)).items()}
 
 
-def test_the_contract_binds_whole_folders_and_no_file(root: Path, tmp_path: Path) -> None:
+def test_the_contract_binds_the_root_as_it_is(root: Path, tmp_path: Path) -> None:
     layout = arrange((("", root),), fixed(tmp_path), ["/build", "/tmp", "/home/builder"])
+    assert (layout.whole, layout.covered) == (str(root), ("home",))
+    assert (layout.folders, layout.links, layout.binds) == ((), (), ())
+    assert layout.arguments() == ["--ro-bind", str(root), "/", "--size", "1048576", "--perms", "0755", "--tmpfs", "/home"]
+    assert layout.made == (("home", 0o755),)
+
+
+def test_a_root_without_the_mount_points_is_bound_folder_by_folder(root: Path, tmp_path: Path) -> None:
+    (root / "build").rmdir()
+    layout = arrange((("", root),), fixed(tmp_path), ["/build", "/tmp", "/home/builder"])
+    assert layout.whole is None
     assert [path for _, path in layout.binds] == ["etc", "usr", "var"]
     assert layout.links == (("bin", "usr/bin"),)
     assert [path for path, _ in layout.folders] == ["home", "srv"]
 
 
+def test_a_mount_point_deep_in_an_empty_folder_covers_it(root: Path, tmp_path: Path) -> None:
+    layout = arrange((("", root),), fixed(tmp_path), ["/build", "/srv/homes/verifier"])
+    assert layout.covered == ("srv",)
+    assert layout.folders == (("srv/homes", 0o755),)
+
+
 def test_a_build_path_inside_the_root_takes_its_folder_apart(root: Path, tmp_path: Path) -> None:
     layout = arrange((("", root),), fixed(tmp_path), ["/var/tmp/deep/build", "/tmp", "/home/builder"])
-    assert [path for _, path in layout.binds] == ["etc", "usr", "var/lib"]
+    assert [path for _, path in layout.binds] == ["etc", "usr", "var/lib", "var/log"]
     assert {"var", "var/tmp", "var/tmp/deep"} <= {path for path, _ in layout.folders}
 
 
 def test_changed_identity_binds_only_the_files_that_change(root: Path, tmp_path: Path) -> None:
     layout = arrange((("", root),), fixed(tmp_path, hostname="other"), ["/build"])
-    assert [path for _, path in layout.binds] == ["etc", "usr", "var", "etc/hostname", "etc/hosts"]
+    assert [path for _, path in layout.binds] == ["etc/hostname", "etc/hosts"]
 
 
 def test_further_layers_come_after_the_base(root: Path, tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ ARGS_FD, INFO_FD, BLOCK_FD = 3, 4, 5
 COMMAND_LINE = ("bwrap", "--args", str(ARGS_FD), "--")
 
 _KIB = 1 << 10
-#: The tmpfs of ``/`` holds folders, links and mount points only.
-_TOP_SIZE = 1 << 20
 _SHARED_MEMORY = 256 << 20
 
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
@@ -58,7 +56,7 @@ def arguments(
     found = [*_ISOLATION, "--uid", str(world.uid), "--gid", str(world.gid), "--hostname", world.hostname, "--clearenv"]
     for name, value in variables:
         found += ["--setenv", name, value]
-    found += ["--size", str(_TOP_SIZE), "--perms", "0755", "--tmpfs", "/", *layout.arguments(), "--proc", "/proc"]
+    found += [*layout.arguments(), "--proc", "/proc"]
     found += ["--dev", "/dev", "--size", str(_SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for source, path in over:
         found += ["--ro-bind", source, path]

@@ -169,7 +169,7 @@ class BwrapExecutor:
         try:
             sandbox.start(self._spawner, self._bwrap, given, command=action.arguments, umask=world.umask, personality=personality)
             sandbox.hold(max(place.path for place in writable))
-            freeze(sandbox.root, layout.folders, [path for path, _ in layout.links], time=ZIP_FLOOR)
+            freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
             folders = [sandbox.open(place.path) for place in writable] + [sandbox.open("/dev/shm")]  # noqa: S108 (in the sandbox)
             populate(folders[0], action.workspace, self._blobs, order=world.file_order, time=epoch)
             for folder in folders:

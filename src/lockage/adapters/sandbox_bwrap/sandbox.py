@@ -244,9 +244,9 @@ def _below(point: bytes, top: bytes) -> bool:
 
 
 def freeze(root: int, folders: Iterable[tuple[str, int]], links: Iterable[str], *, time: int) -> None:
-    """Give the folders and links made in ``/`` their time, and take away the permission to write, from ``/`` itself as well."""
+    """Give the folders and links that were made for the sandbox their time, and take away the permission to write there."""
     for path in links:
         os.utime(path, (time, time), dir_fd=root, follow_symlinks=False)
-    for path, mode in (*folders, (".", 0o755)):
+    for path, mode in folders:
         os.chmod(path, mode & ~0o222, dir_fd=root)
         os.utime(path, (time, time), dir_fd=root)

@@ -33,9 +33,9 @@ FIXED: dict[str, str] = {
 #: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
 PREVENTION: dict[str, tuple[str, str]] = {
     "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
-    "CFLAGS": ("-ffile-prefix-map=/build=.", "debug information and __FILE__ do not carry the build path"),
-    "CXXFLAGS": ("-ffile-prefix-map=/build=.", "the same for C++"),
-    "FFLAGS": ("-ffile-prefix-map=/build=.", "the same for Fortran"),
+    "CFLAGS": ("-g0 -ffile-prefix-map=/build=.", "debug information carries build paths, random temporary ones too; __FILE__ does not"),
+    "CXXFLAGS": ("-g0 -ffile-prefix-map=/build=.", "the same for C++"),
+    "FFLAGS": ("-g0 -ffile-prefix-map=/build=.", "the same for Fortran"),
     "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
     "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),

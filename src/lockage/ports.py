@@ -151,7 +151,7 @@ class Workers(Protocol):
 
     def start(self, key: str, task: Callable[[], object]) -> None: ...
     def wait(self) -> tuple[str, object]:
-        """The key and result of the next task that ends; raises what the task raised."""
+        """The key and result of the next task that ends; what a task raised is its result."""
         ...
 
 

@@ -17,7 +17,7 @@ class ThreadWorkers:
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[tuple[str, Callable[[], object]]] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[tuple[str, object, BaseException | None]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self._threads = 0
         self._busy = 0
 
@@ -33,21 +33,17 @@ class ThreadWorkers:
             raise RuntimeError("nothing was started")
         while True:
             try:
-                key, result, error = self._ended.get(timeout=1.0)
+                ended = self._ended.get(timeout=1.0)
                 break
             except queue.Empty:
                 continue  # wake up regularly so that a signal's handler runs on the main thread
         self._busy -= 1
-        if error is not None:
-            raise error
-        return key, result
+        return ended
 
     def _serve(self) -> None:
         while True:
             key, task = self._tasks.get()
             try:
-                result = task()
-            except BaseException as error:  # noqa: BLE001 (handed to the waiting thread, which raises it)
-                self._ended.put((key, None, error))
-            else:
-                self._ended.put((key, result, None))
+                self._ended.put((key, task()))
+            except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
+                self._ended.put((key, error))

@@ -79,17 +79,15 @@ class Execution:
                 else:
                     key, outcome = self._services.workers.wait()
                     planned, action = pending.pop(StepName(key))
+                    if isinstance(outcome, BaseException):
+                        raise outcome
                     assert isinstance(outcome, ActionResult | ExecutionFailed)
                     done = self._finish(planned, action, outcome)
                     schedule = schedule.finished(planned.name, succeeded=done.failure is None)
         except BaseException:
             self._services.executor.cancel()
             while pending:
-                try:
-                    key, _ = self._services.workers.wait()
-                    pending.pop(StepName(key), None)
-                except LockageError:
-                    pending.popitem()
+                pending.pop(StepName(self._services.workers.wait()[0]), None)
             raise
 
     def _start(self, planned: PlannedStep, pending: dict[StepName, tuple[PlannedStep, BlobRef]]) -> StepRun | None:

@@ -19,6 +19,7 @@ from lockage.cli.app import COMMANDS, program
 from lockage.wiring import SETTINGS
 
 HERE = Path(__file__).parent
+MADE = "Made from the code by `docs/regenerate.py`."
 _EXITS = {
     ExitCode.DONE: "done",
     ExitCode.FAULT: "a fault in lockage itself",
@@ -49,10 +50,11 @@ def every_error() -> list[type[LockageError]]:
 
 
 def errors_page() -> str:
-    lines = ["# Exit codes and errors", "", "Made from the code by `docs/regenerate.py`.", "", "## Exit codes", "", "| exit | means |", "|---|---|"]
+    lines = ["# Exit codes and errors", "", MADE, "", "## Exit codes", "", "| exit | means |", "|---|---|"]
     lines += [f"| {int(code)} | {meaning} |" for code, meaning in _EXITS.items()]
     lines += ["| 130, 143, 141 | interrupted by Ctrl-C, by SIGTERM, or nobody reads the output any more |"]
-    lines += ["", "## Errors", "", "Every error prints its code, what was wrong, where, and what to do.", "", "| code | exit | means | what to do |", "|---|---|---|---|"]
+    lines += ["", "## Errors", "", "Every error prints its code, what was wrong, where, and what to do.", ""]
+    lines += ["| code | exit | means | what to do |", "|---|---|---|---|"]
     for kind in every_error():
         meaning = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
         lines.append(f"| `{kind.code}` | {int(kind.exit_code)} | {meaning} | {kind.hint} |".replace("``", "`"))
@@ -71,7 +73,7 @@ def _help(command: click.Command, path: str) -> list[str]:
 
 
 def commands_page() -> str:
-    lines = ["# Commands", "", "Made from the code by `docs/regenerate.py`.", ""]
+    lines = ["# Commands", "", MADE, ""]
     lines += _help(program, "lockage")
     for name in COMMANDS:
         command = program.get_command(click.Context(program), name)
@@ -81,7 +83,8 @@ def commands_page() -> str:
 
 
 def settings_page() -> str:
-    lines = ["# Settings", "", "Made from the code by `docs/regenerate.py`. All are environment variables; none is needed.", "", "| setting | meaning | default |", "|---|---|---|"]
+    lines = ["# Settings", "", f"{MADE} All are environment variables; none is needed.", ""]
+    lines += ["| setting | meaning | default |", "|---|---|---|"]
     lines += [f"| `{setting.name}` | {setting.meaning} | {setting.default} |" for setting in SETTINGS]
     return "\n".join(lines) + "\n"
 

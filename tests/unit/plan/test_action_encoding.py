@@ -48,7 +48,7 @@ def message_classes() -> dict[str, type[Message]]:
         for field, number, kind, of in fields:
             message.field.add(
                 name=field, number=number, type=kind, label=3 if field in _REPEATED else 1, type_name=f".t.{of}" if of else None
-            )  # type: ignore[arg-type]  # enum values as numbers
+            )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"t.{name}")) for name in _MESSAGES}
@@ -70,18 +70,18 @@ def test_action_and_command_are_canonical_protobuf() -> None:
     encoded = ACTION.encode()
     command = classes["Command"].FromString(encoded.command)
     assert command.SerializeToString(deterministic=True) == encoded.command
-    assert list(command.arguments) == ["/bin/sh", "-c", "make", ""]  # type: ignore[attr-defined]  # made at run time
-    assert [(v.name, v.value) for v in command.environment_variables] == [("A", "ä"), ("TZ", "UTC")]  # type: ignore[attr-defined]  # the same
-    assert list(command.output_paths) == ["dist", "out"]  # type: ignore[attr-defined]  # the same
+    assert list(command.arguments) == ["/bin/sh", "-c", "make", ""]
+    assert [(v.name, v.value) for v in command.environment_variables] == [("A", "ä"), ("TZ", "UTC")]
+    assert list(command.output_paths) == ["dist", "out"]
     action = classes["Action"].FromString(encoded.action)
     assert action.SerializeToString(deterministic=True) == encoded.action
-    assert action.command_digest.hash == Digest.of(encoded.command)  # type: ignore[attr-defined]  # the same
-    names = [p.name for p in action.platform.properties]  # type: ignore[attr-defined]  # the same
+    assert action.command_digest.hash == Digest.of(encoded.command)
+    names = [p.name for p in action.platform.properties]
     assert names == sorted(names)
 
 
 def test_directories_are_canonical_protobuf() -> None:
-    nodes = [
+    nodes: list[FileNode | LinkNode | Directory] = [
         FileNode(RelPath("b"), BlobRef.of(b"1")),
         FileNode(RelPath("a"), BlobRef.of(b""), executable=True),
         LinkNode(RelPath("l"), "a"),

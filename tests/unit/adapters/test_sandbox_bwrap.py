@@ -133,7 +133,7 @@ def test_the_contract_changes_no_variable(tmp_path: Path) -> None:
 def test_a_world_changes_the_variables_of_its_axes_only(tmp_path: Path) -> None:
     world = msgspec.structs.replace(CONTRACT, user="verifier", timezone="Asia/Kathmandu", clock_offset=-60, noise=(("A", "2"), ("B", "3")))
     found = dict(variables(_action(A="1"), world, root=tmp_path, clock=True, locale=False))
-    assert found.pop("LD_PRELOAD").startswith("/.instruments/")
+    assert found.pop("LD_PRELOAD").startswith("/run/instruments/")
     assert found == {
         "A": "1",
         "B": "3",

@@ -25,6 +25,7 @@ from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
 from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
 from lockage.record.result import ActionResult, Usage
+from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -192,7 +193,7 @@ class BwrapExecutor:
     def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place]) -> bytes:
         world = request.world
         clock = clock_library(request.instruments) if world.clock_offset else None
-        sources = locale_sources(world.locale, request.instruments)
+        sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
         locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
         over = self._over(request)
         over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
@@ -202,11 +203,13 @@ class BwrapExecutor:
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
-        key = (root.layers, tuple(writable), world.user, world.uid, world.gid, world.home, world.hostname)
+        wanted = ((world.clock_offset, CLOCK), (world.locale != CONTRACT.locale, LOCALES))
+        later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
+        key = (root.layers, tuple(writable), world.user, world.uid, world.gid, world.home, world.hostname, later)
         found = self._layouts.get(key)
         if found is None:
             fixed = {path: self._fixtures.file(content) for path, content in etc_files(world).items()}
-            found = self._layouts[key] = arrange(root.layers, fixed, [place.path for place in writable])
+            found = self._layouts[key] = arrange(root.layers, fixed, [place.path for place in writable], later)
         return found
 
     def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:

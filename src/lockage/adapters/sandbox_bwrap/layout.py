@@ -134,8 +134,8 @@ def _same(base: Path, point: str, content: Path) -> bool:
         return False
 
 
-def arrange(layers: Iterable[tuple[str, Path]], fixed: Mapping[str, Path], writable: Iterable[str]) -> Layout:
-    """The layout of a root: ``fixed`` are files to show by absolute path, ``writable`` absolute folders that are mounted later.
+def arrange(layers: Iterable[tuple[str, Path]], fixed: Mapping[str, Path], writable: Iterable[str], later: Iterable[str] = ()) -> Layout:
+    """The layout of a root: ``fixed`` are files to show by absolute path; ``writable`` and ``later`` are what is mounted on top afterwards.
 
     A fixed file that the root has already, byte for byte, costs no mount; one that programs can do without is left out where
     the root lacks it, as a new mount point costs one mount for each of its neighbours.
@@ -146,7 +146,7 @@ def arrange(layers: Iterable[tuple[str, Path]], fixed: Mapping[str, Path], writa
     above = [(place.strip("/"), folder) for place, folder in rest]
     wanted = {path.lstrip("/"): file for path, file in fixed.items() if not _same(base, path.lstrip("/"), file)}
     wanted = {path: file for path, file in wanted.items() if path not in _DISPENSABLE or _real(base, path)}
-    points = {*_OWN, *(place for place, _ in above), *wanted, *(path.strip("/") for path in writable)}
+    points = {*_OWN, *(place for place, _ in above), *wanted, *(path.strip("/") for path in (*writable, *later))}
     tops = [*((str(folder), place) for place, folder in above), *((str(file), path) for path, file in sorted(wanted.items()))]
     covered = _covers(base, points)
     if covered is not None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["CLOCK", "LOCALES", "variables"]
 
 #: Where instruments appear in a sandbox that needs them.
-CLOCK = "/.instruments/libfaketime.so.1"
-LOCALES = "/.instruments/locales"
+CLOCK = "/run/instruments/libfaketime.so.1"
+LOCALES = "/run/instruments/locales"
 
 #: Zones as POSIX rules, for roots without tzdata, where a zone's name would silently mean UTC.
 _ZONES = {"Asia/Kathmandu": "<+0545>-5:45"}

@@ -30,12 +30,14 @@ FIXED: dict[str, str] = {
     "USER": "builder",
 }
 
+_MAPPED = "-g0 -ffile-prefix-map=/build=. -ffile-prefix-map=/tmp=/tmp"
+
 #: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
 PREVENTION: dict[str, tuple[str, str]] = {
     "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
-    "CFLAGS": ("-g0 -ffile-prefix-map=/build=.", "debug information carries build paths, random temporary ones too; __FILE__ does not"),
-    "CXXFLAGS": ("-g0 -ffile-prefix-map=/build=.", "the same for C++"),
-    "FFLAGS": ("-g0 -ffile-prefix-map=/build=.", "the same for Fortran"),
+    "CFLAGS": (_MAPPED, "debug information carries build paths, random temporary ones too; __FILE__ does not"),
+    "CXXFLAGS": (_MAPPED, "the same for C++"),
+    "FFLAGS": (_MAPPED, "the same for Fortran"),
     "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
     "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),
@@ -54,7 +56,13 @@ def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:
     return found
 
 
-def relocated(variables: tuple[tuple[str, str], ...], build_path: str) -> tuple[tuple[str, str], ...]:
-    """The variables of an action for a sandbox whose build path is another one."""
-    here = f"=/{WORKING_DIRECTORY}="
-    return tuple((name, value.replace(here, f"={build_path}=") if name in PREVENTION else value) for name, value in variables)
+def relocated(variables: tuple[tuple[str, str], ...], *, build_path: str, temporary: str) -> tuple[tuple[str, str], ...]:
+    """The variables of an action for a sandbox whose build path or folder for temporary files is another one."""
+    moves = ((f"=/{WORKING_DIRECTORY}=", f"={build_path}="), (f"={FIXED['TMPDIR']}=", f"={temporary}="))
+
+    def moved(value: str) -> str:
+        for here, there in moves:
+            value = value.replace(here, there)
+        return value
+
+    return tuple((name, moved(value) if name in PREVENTION else value) for name, value in variables)

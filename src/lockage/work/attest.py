@@ -10,7 +10,6 @@ from lockage import __version__
 from lockage.base.canonical import canonical
 from lockage.base.digest import Digest
 from lockage.recipe.model import StepKind
-from lockage.variation import Claim, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +67,7 @@ def record_reproductions(services: Services, built: Built, found: Verification) 
     """Sign and record one reproduction for each claim, whatever its grade."""
     from lockage.evidence.predicate import REPRODUCTION, ReproductionRound, VariedAxis, reproduction
     from lockage.evidence.trust import Role
+    from lockage.variation import Claim, values_of
     from lockage.work.book import record_evidence
 
     for claim in Claim:

@@ -107,7 +107,8 @@ class Execution:
         root = self._roots.get(environment.root.tree)
         if root is None:
             root = self._roots[environment.root.tree] = self._root_for(environment)
-        action = msgspec.structs.replace(resolved.action, variables=relocated(resolved.action.variables, self._world.build_path))
+        variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
+        action = msgspec.structs.replace(resolved.action, variables=variables)
         request = ExecutionRequest(
             action=action,
             root=root,

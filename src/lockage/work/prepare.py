@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage import __version__
-from lockage.base.canonical import canonical_of, decode
+from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import Digest
 from lockage.base.errors import Drift, LockageError
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.lock import Lock
 from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
-from lockage.recipe.model import Recipe
+from lockage.recipe.model import READING, Recipe
 from lockage.record.event import Phase
 from lockage.record.source import SdistOrigin, Source
 
@@ -52,9 +52,7 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
     """
     read = services.sources.read(locator)
     if read.recipe is not None:
-        from lockage.recipe.parse import parse_recipe  # an inferred recipe needs no parser
-
-        recipe = parse_recipe(read.recipe)
+        recipe = _read_recipe(services, read.recipe)
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
@@ -65,6 +63,27 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
         recipe, asked_in = _inferred(services, read, Lock.decode(fixed) if fixed is not None else None, locator)
         lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in)
     return Project(recipe=recipe, source=read.source(recipe.version), lock=lock)
+
+
+def _read_recipe(services: Services, data: bytes) -> Recipe:
+    """The recipe that a lockage.toml says, remembered by its bytes. Raises InvalidRecipe."""
+    key = Digest.of(f"{__version__} {READING} ".encode() + data)
+    kept = _remembered(services, "recipe", key)
+    if kept is not None:
+        return kept
+    from lockage.recipe.parse import parse_recipe  # it brings tomllib and many patterns; a recipe that was read before needs neither
+
+    recipe = parse_recipe(data)
+    services.memo.put("recipe", key, canonical_of(recipe))
+    return recipe
+
+
+def _remembered(services: Services, kind: str, key: Digest) -> Recipe | None:
+    kept = services.memo.get(kind, key)
+    try:
+        return None if kept is None else decode(kept, Recipe)
+    except InvalidDocument:
+        return None  # another lockage wrote it; a memo counts for nothing
 
 
 def _lock_of_inferred(services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None) -> Lock:
@@ -98,9 +117,9 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     """
     sdist = isinstance(read.origin, SdistOrigin)
     key = Digest.of(f"{__version__} {read.tree} {sdist}".encode())
-    kept = services.memo.get("inferred-recipe", key)
+    kept = _remembered(services, "inferred-recipe", key)
     if kept is not None:
-        return decode(kept, Recipe), None
+        return kept, None
     from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
     from lockage.recipe.inference import infer
     from lockage.recipe.inference import infer_recipe as recipe_of
@@ -153,9 +172,7 @@ def lock_project(services: Services, locator: str, *, folder: Path, upgrade: boo
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
     if read.recipe is not None:
-        from lockage.recipe.parse import parse_recipe
-
-        recipe = parse_recipe(read.recipe)
+        recipe = _read_recipe(services, read.recipe)
     else:
         recipe, _ = _inferred(services, read, previous, locator)
     if check:

@@ -10,7 +10,7 @@ from lockage.base.path import RelPath
 from lockage.environment.root.assemble import with_aliases, with_parents
 from lockage.environment.root.entry import Entry, Kind, directory, link
 from lockage.environment.root.errors import UnsupportedPackage
-from lockage.environment.root.rules import ALTERNATIVES, CERTIFICATES, COPIES, FILES, FOLDERS, LINKS, LOCAL
+from lockage.environment.root.rules import ALTERNATIVES, CERTIFICATES, COPIES, FILES, FOLDERS, LINKS, LOCAL, PYTHON_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +53,8 @@ def complete(entries: Entries, packages: Iterable[Package], read: Callable[[Entr
     write(_STATUS, status_of(packages))
     python = python_of(entries)
     if python is not None:
+        for text, content in PYTHON_FILES.items():
+            write(RelPath(text), content.encode())
         site = RelPath(f"{LOCAL}/lib/python{python}/dist-packages")
         entries.setdefault(site, directory(site))
     with_parents(entries)

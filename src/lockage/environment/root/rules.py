@@ -80,6 +80,46 @@ FILES: dict[str, str] = {
     "etc/timezone": "Etc/UTC\n",
 }
 
+#: Written where there is a python3: names from `tempfile` follow each other in one fixed order in every process, instead of being
+#: drawn at random. Builds compile in temporary folders, and their names end up in __FILE__ and debug information. A name that is
+#: taken is passed over as before, and the sandbox's temporary folder is nobody else's. Not for programs run with `python3 -S`.
+PYTHON_FILES: dict[str, str] = {
+    "usr/lib/python3/dist-packages/lockage_temporary_names.pth": "import lockage_temporary_names\n",
+    "usr/lib/python3/dist-packages/lockage_temporary_names.py": """\
+import sys
+
+
+class _Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name != "tempfile":
+            return None
+        sys.meta_path.remove(self)
+        from importlib.util import find_spec
+
+        spec = find_spec("tempfile")
+        load = spec.loader.exec_module
+
+        def load_and_fix(module):
+            load(module)
+            module._RandomNameSequence.rng = property(_fixed)
+
+        spec.loader.exec_module = load_and_fix
+        return spec
+
+
+def _fixed(names):
+    from os import getpid
+    from random import Random
+
+    if getattr(names, "_rng_pid", None) != getpid():
+        names._rng, names._rng_pid = Random(0), getpid()
+    return names._rng
+
+
+sys.meta_path.insert(0, _Finder())
+""",
+}
+
 #: (source, target): copied if a package ships the source and none ships the target (base-files postinst).
 COPIES: tuple[tuple[str, str], ...] = (
     ("usr/share/base-files/dot.bashrc", "root/.bashrc"),

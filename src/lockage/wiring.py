@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lockage import ports
+    from lockage.adapters.source_directory import DirectorySource
+    from lockage.adapters.source_git import GitSource
+    from lockage.adapters.source_sdist import SdistSource
     from lockage.base.name import PrincipalName
+    from lockage.base.tree import Tree
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.record.event import Event
@@ -211,18 +215,27 @@ class Wiring:
 
     @cached_property
     def sources(self) -> ports.Sources:
-        from lockage.adapters.source_directory import DirectorySource
-        from lockage.adapters.source_git import GitSource
         from lockage.adapters.source_router import SourceRouter
+
+        return SourceRouter(repositories=self._repositories, archives=self._archives, directories=self._directories, here=Path.cwd())
+
+    def _repositories(self) -> GitSource:
+        from lockage.adapters.source_git import GitSource
+
+        def snapshot(folder: Path, names: Iterable[bytes]) -> Tree:
+            return self._directories().snapshot(folder, names)
+
+        return GitSource(self.blobs, self.memo, clones=self.store / "clones", environment=self._environ, snapshot=snapshot)
+
+    def _archives(self) -> SdistSource:
         from lockage.adapters.source_sdist import SdistSource
 
-        directories = DirectorySource(self.blobs)
-        repositories = GitSource(
-            self.blobs, self.memo, clones=self.store / "clones", environment=self._environ, snapshot=directories.snapshot
-        )
-        return SourceRouter(
-            repositories=repositories, archives=SdistSource(self.blobs, self.memo), directories=directories, here=Path.cwd()
-        )
+        return SdistSource(self.blobs, self.memo)
+
+    def _directories(self) -> DirectorySource:
+        from lockage.adapters.source_directory import DirectorySource
+
+        return DirectorySource(self.blobs)
 
     @cached_property
     def os_packages(self) -> ports.OsPackages:

@@ -1,10 +1,11 @@
-"""Folders on this machine that results are put into: every file whole or absent, nothing unverified ever visible."""
+"""Folders on this machine that results are put into: every file whole or absent, nothing unverified ever visible.
+
+Where nothing has changed nothing is written, so shutil and tempfile (which bring all compressors and random) are imported late.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class LocalFolders:
             raise _unwritable(folder, error) from error
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
+        import tempfile
+
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
@@ -63,6 +66,9 @@ class LocalFolders:
             raise _unwritable(folder, error) from error
 
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
+        import shutil
+        import tempfile
+
         try:
             folder = folder.absolute()
             present = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
@@ -85,6 +91,8 @@ class LocalFolders:
 
     def _swap(self, staging: Path, folder: Path) -> None:
         """Put the staged folder in the place of the old one; on a crash between the two renames the old one lies beside it, whole."""
+        import shutil
+
         if not folder.exists():
             staging.rename(folder)
         else:
@@ -100,6 +108,9 @@ class LocalFolders:
         _sync_folder(folder.parent)
 
     def _write(self, folder: Path, name: str, ref: BlobRef) -> None:
+        import shutil
+        import tempfile
+
         with self._blobs.open(ref) as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
             try:
                 shutil.copyfileobj(source, target, 1 << 20)

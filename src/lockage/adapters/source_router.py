@@ -10,6 +10,7 @@ from lockage.ports import SourceRead, SourceUnusable
 from lockage.record.locator import parse_remote, revisions_of_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lockage.record.locator import Remote
@@ -40,10 +41,17 @@ class Directories(Protocol):
 class SourceRouter:
     """Implements :class:`lockage.ports.Sources`. What exists as a path is never taken for anything else.
 
-    ``here`` is what relative paths are relative to.
+    Each reader is made when a locator turns out to need it. ``here`` is what relative paths are relative to.
     """
 
-    def __init__(self, *, repositories: Repositories, archives: Archives, directories: Directories, here: Path) -> None:
+    def __init__(
+        self,
+        *,
+        repositories: Callable[[], Repositories],
+        archives: Callable[[], Archives],
+        directories: Callable[[], Directories],
+        here: Path,
+    ) -> None:
         self._repositories = repositories
         self._archives = archives
         self._directories = directories
@@ -66,7 +74,7 @@ class SourceRouter:
     def _existing(self, locator: str) -> SourceRead | None:
         path = self._here / locator
         if path.is_file():
-            return self._archives.read(path)
+            return self._archives().read(path)
         if path.is_dir():
             return self._directory(path)
         if path.exists():
@@ -85,7 +93,7 @@ class SourceRouter:
                 raise SourceUnusable(
                     f"{remote.public} is a file, not a repository", hint="Download it, check its sha256, and give the file."
                 )
-            return self._repositories.read_remote(remote)
+            return self._repositories().read_remote(remote)
         raise SourceUnusable(
             f"there is no source {locator!r}: no such file or directory, and not the address of a repository", path=locator
         )
@@ -93,13 +101,13 @@ class SourceRouter:
     def _directory(self, path: Path) -> SourceRead:
         folder = path.resolve()
         if _is_bare(folder):
-            return self._repositories.read_commit(folder, "HEAD", None)
+            return self._repositories().read_commit(folder, "HEAD", None)
         top = _top(folder)
         if top is None:
-            return self._directories.read(folder)
-        read = self._repositories.read_work_tree(top, _below(top, folder))
+            return self._directories().read(folder)
+        read = self._repositories().read_work_tree(top, _below(top, folder))
         if read is None:
-            return self._directories.read(folder, f"it lies in the repository {top.name} but is not part of its commit")
+            return self._directories().read(folder, f"it lies in the repository {top.name} but is not part of its commit")
         return read
 
     def _at_revision(self, path: Path, text: str, revision: str) -> SourceRead:
@@ -107,7 +115,7 @@ class SourceRouter:
         top = folder if _is_bare(folder) else _top(folder)
         if top is None:
             raise SourceUnusable(f"{text} is no git repository, so it has no revision {revision!r}", path=text, revision=revision)
-        return self._repositories.read_commit(top, revision, _below(top, folder))
+        return self._repositories().read_commit(top, revision, _below(top, folder))
 
 
 def _top(folder: Path) -> Path | None:

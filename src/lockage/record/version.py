@@ -30,8 +30,8 @@ __all__ = [
 
 #: Hex digits of a commit that go into a version.
 _SHORT = 9
-#: The tags that name a version, and their PEP 440 spelling; a leading ``v`` is customary.
-_TAG = re.compile(
+#: The tags that name a version, and their PEP 440 spelling; a leading ``v`` is customary. Compiled where there are tags.
+_TAG = (
     r"[vV]?(?P<release>[0-9]+(?:\.[0-9]+)*)(?:[-_.]?(?P<kind>alpha|beta|a|b|c|rc|pre|preview)[-_.]?(?P<pre>[0-9]*))?"
     r"(?:[-_.]?post[-_.]?(?P<post>[0-9]*))?(?:[-_.]?dev[-_.]?(?P<dev>[0-9]*))?"
 )
@@ -120,7 +120,7 @@ def sdist_stem(file: str) -> tuple[ProjectName | None, Version | None]:
 
 def tag_version(tag: str) -> Version | None:
     """The version that a tag names, in PEP 440 spelling: ``v1.2.0-rc1`` is ``1.2.0rc1``. None if it names none."""
-    found = _TAG.fullmatch(tag)
+    found = re.fullmatch(_TAG, tag)
     return None if found is None else _version(_spelled(found))
 
 
@@ -136,7 +136,7 @@ def described_version(tag: str, distance: int, commit: str, *, dirty: bool = Fal
 
     The rule is setuptools-scm's default: ``1.2.3`` and four commits more is ``1.2.4.dev4+gCOMMIT``.
     """
-    found = _TAG.fullmatch(tag)
+    found = re.fullmatch(_TAG, tag)
     if found is None:
         return None
     if distance == 0 and not dirty:

@@ -13,9 +13,8 @@ import msgspec
 
 from lockage.adapters.source_git.objects import Found, import_tree, listed, look_up
 from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
-from lockage.adapters.source_git.remote import Clones
 from lockage.adapters.source_git.status import Status, read_status
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.name import Version
 from lockage.ports import SourceRead, SourceUnusable
@@ -35,6 +34,8 @@ __all__ = ["GitSource"]
 
 #: The meaning of a remembered tree; to be raised when the same git tree is to become another REAPI tree.
 _MEMO = "git-tree-1"
+#: The same of a remembered version of a pyproject.toml.
+_PYPROJECT = "pyproject-version-1"
 _DESCRIBE = ("describe", "--tags", "--long", "--abbrev=64", "--match=v[0-9]*", "--match=V[0-9]*", "--match=[0-9]*")
 _FILES = ("lockage.toml", "lockage.lock", "pyproject.toml")
 
@@ -61,7 +62,7 @@ class GitSource:
         self._blobs = blobs
         self._memo = memo
         self._git = Git(environment)
-        self._clones = Clones(self._git, clones)
+        self._clones = clones
         self._snapshot = snapshot
 
     def read_work_tree(self, top: Path, path: RelPath | None) -> SourceRead | None:
@@ -96,7 +97,9 @@ class GitSource:
 
         Raises :class:`SourceUnusable`, or :class:`ServiceUnreachable` if the server does not answer.
         """
-        repository, revision = self._clones.fetched(remote)
+        from lockage.adapters.source_git.remote import Clones  # a repository on this machine needs no copies
+
+        repository, revision = Clones(self._git, self._clones).fetched(remote)
         read = self.read_commit(repository, revision, None)
         assert isinstance(read.origin, CommitOrigin)
         tag = read.origin.tag if remote.revision else None
@@ -153,7 +156,7 @@ class GitSource:
             tree=self._tree(top, commit),
             date=commit.date,
             origin=CommitOrigin(commit=commit.oid, repository=repository, tag=tag, path=path),
-            versions=VersionCandidates(pyproject=pyproject_version(pyproject), tag=versions, fallback=unnamed_version(commit.oid)),
+            versions=VersionCandidates(pyproject=self._stated(pyproject), tag=versions, fallback=unnamed_version(commit.oid)),
             recipe=recipe,
             lock=lock,
         )
@@ -167,6 +170,21 @@ class GitSource:
         self._blobs.put_many(directories.values())
         self._memo.put(_MEMO, commit.tree, str(root).encode())
         return root
+
+    def _stated(self, pyproject: bytes | None) -> Version | None:
+        """The version that a pyproject.toml states, remembered by its bytes: an unchanged one needs no TOML parser."""
+        if pyproject is None:
+            return None
+        key = Digest.of(pyproject)
+        kept = self._memo.get(_PYPROJECT, key)
+        if kept is None:
+            stated = pyproject_version(pyproject)
+            self._memo.put(_PYPROJECT, key, (stated or "").encode())
+            return stated
+        try:
+            return Version(kept.decode()) if kept else None
+        except ValueError:
+            return pyproject_version(pyproject)  # a memo counts for nothing
 
     def _remembered(self, tree: str) -> BlobRef | None:
         kept = self._memo.get(_MEMO, tree)

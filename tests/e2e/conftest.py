@@ -1,7 +1,8 @@
 """The real program run as a user runs it, and one warm store that every test of a session shares or copies.
 
 ``cli`` is the program with an empty store; ``warm`` the store in which examples/shop was locked and built, made once for a
-session (also with several pytest workers) and never to be written; ``shop`` this test's own copy of it.
+session (also with several pytest workers) and never to be written; ``shop`` this test's own copy of it. ``proven`` and
+``released`` are the same with the example tested, verified and released.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -25,8 +24,6 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
 #: A folder that keeps the warm store between sessions, for who works on these tests; otherwise it goes with the session.
 KEEP = "LOCKAGE_TEST_WARM"
-#: Parts of a store whose files are never changed in place, so that a copy may share them.
-SHARED = ("blobs", "roots")
 #: Longer than anything these tests run.
 PATIENCE = 600.0
 
@@ -133,6 +130,14 @@ class Store:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    def recipe(self, steps: str, **files: str) -> None:
+        """Put other steps in the example's environment, which is locked already, and other files; commit it."""
+        text = (EXAMPLE / "lockage.toml").read_text()
+        (self.work / "lockage.toml").write_text(text[: text.index("[step.")] + steps)
+        for name, content in files.items():
+            (self.work / name).write_text(content)
+        self.commit("other steps")
+
     def kept(self) -> Kept:
         """What the store holds now, every blob hashed again, every row of the ledger's head read past lockage."""
         size, checkpoint = self.ledger_head()
@@ -168,13 +173,14 @@ class Store:
         return frozenset(found)
 
     def copy(self, folder: Path) -> Store:
-        """A copy that may be written and damaged: what never changes in place is shared by hard links (see :meth:`damage`)."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """A copy that may be written and damaged: blobs are shared by hard links (see :meth:`damage`), the roots are the same folder."""
+        (folder / "home").mkdir(parents=True)
         for part in self.home.iterdir():
-            if part.name in SHARED:
-                _share(part, folder / "home" / part.name)
+            if part.name == "roots":
+                (folder / "home" / "roots").symlink_to(part.resolve())
+            elif part.name == "blobs":
+                _share(part, folder / "home" / "blobs")
             elif part.name != "cache":
-                (folder / "home").mkdir(exist_ok=True)
                 subprocess.run(["cp", "-a", part, folder / "home"], check=True)
         for part, name in ((self.keys, "keys"), (self.work, "work")):
             if part.exists():
@@ -223,10 +229,9 @@ def _make_warm(folder: Path) -> None:
     store = Store(folder / "home", folder / "keys", folder / "work")
     shutil.copytree(EXAMPLE, store.work, ignore=shutil.ignore_patterns("lockage.lock", "__pycache__"))
     store.git("init", "-q", "-b", "main")
-    (store.work / ".gitignore").write_text("dist/\n")
     store("lock", "--json", expect=0)
     store.commit("the shop, locked")
-    store("build", "--json", expect=0)
+    store("build", "--json", "--out", folder / "dist", expect=0)
 
 
 @pytest.fixture(scope="session")
@@ -253,6 +258,28 @@ def warm(stores: Path) -> Store:
             _make_warm(folder)
             (stores / "warm.done").touch()
     return Store(folder / "home", folder / "keys", folder / "work")
+
+
+@pytest.fixture(scope="session")
+def proven(warm: Store, stores: Path) -> Store:
+    """The session's store in which the example was also tested, verified and released. Copy it to change anything."""
+    folder = stores / "proven"
+    with (stores / "proven.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not (stores / "proven.done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            store = warm.copy(folder)
+            store("test", "--json", expect=0)
+            store("verify", "--json", expect=0)
+            store("release", "--json", expect=0)
+            (stores / "proven.done").touch()
+    return Store(folder / "home", folder / "keys", folder / "work")
+
+
+@pytest.fixture
+def released(proven: Store, tmp_path: Path) -> Store:
+    """This test's own copy of the store in which the example is ready to be promoted up to prod."""
+    return proven.copy(tmp_path / "released")
 
 
 @pytest.fixture

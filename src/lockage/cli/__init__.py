@@ -15,7 +15,10 @@ _OBJECTS = 100_000
 def main(arguments: list[str] | None = None) -> None:
     """The ``lockage`` program; exits the process with a code of :class:`lockage.base.errors.ExitCode`."""
     gc.set_threshold(_OBJECTS)
-    from lockage.cli.app import run  # so that importing the room costs nothing
+    try:
+        from lockage.cli.app import run  # so that importing the room costs nothing
+    except KeyboardInterrupt:
+        sys.exit(130)
 
     status = run(sys.argv[1:] if arguments is None else arguments)
     gc.freeze()  # the process ends: its last collection need not walk through every module

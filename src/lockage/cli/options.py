@@ -28,7 +28,10 @@ def json_option(function: F) -> F:
 def lock_option(function: F) -> F:
     """--lock: another lock than the source's own."""
     return click.option(
-        "--lock", "lock_file", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock instead of the one beside the source."
+        "--lock",
+        "lock_file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Use this lock instead of the one beside the source.",
     )(function)
 
 

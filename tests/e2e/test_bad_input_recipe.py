@@ -65,9 +65,8 @@ def test_a_recipe_with_three_faults_has_all_three_reported(cli: Store, command: 
 
 def test_steps_that_need_each_other_are_named(cli: Store) -> None:
     needs = {"one": "three", "two": "one", "three": "two"}
-    work_tree(
-        cli, ENVIRONMENT + "".join(f'{STEP.replace("one", step).replace("out", step)}needs = ["{need}"]\n' for step, need in needs.items())
-    )
+    steps = [STEP.replace("one", step).replace('["out', f'["{step}') + f'needs = ["{need}"]\n' for step, need in needs.items()]
+    work_tree(cli, ENVIRONMENT + "".join(steps))
     error = cli("build", "--json", expect=2).error
     assert error["code"] == "invalid-recipe"
     assert error["message"] == "lockage.toml:13: step.one.needs[0]: the steps need each other in a circle: one → three → two → one"

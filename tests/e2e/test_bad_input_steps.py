@@ -26,7 +26,15 @@ artifacts = ["out/*.txt"]
 
 
 def bad_step(run: str, more: str = "") -> str:
-    return f'{GOOD}\n[step.bad]\nenvironment = "build"\nneeds = ["good"]\nrun = \'\'\'{run}\'\'\'\noutputs = ["made"]\nartifacts = ["made/*"]\n{more}\n'
+    return f"""{GOOD}
+[step.bad]
+environment = "build"
+needs = ["good"]
+run = '''{run}'''
+outputs = ["made"]
+artifacts = ["made/*"]
+{more}
+"""
 
 
 def processes_of(store: Store) -> list[str]:
@@ -51,7 +59,7 @@ CASES = {
     "ignores-signals": ("trap '' TERM INT HUP; while :; do sleep 1; done", 'timeout = "2 s"', "timeout", "2 s"),
     "logs-without-end": ("yes a line for the log", "", "log-limit", "67108864"),
     "fills-the-disk": ("yes > made", 'disk = "8 MiB"', "disk-limit", "8388608"),
-    "forks-without-end": ("f() { f | f & }; f; sleep 1000", "processes = 64", "processes-limit", "64"),
+    "forks-without-end": ("while :; do sleep 1000 & done", "processes = 64", "processes-limit", "64"),
     "takes-all-memory": ("python3 -c 'a = [bytearray(1 << 20) for _ in range(4096)]'", 'memory = "64 MiB"', "memory-limit", "67108864"),
     "links-out-of-the-tree": ("mkdir made && ln -s /etc/passwd made/a", "", "output-unsafe-link", "/etc/passwd"),
     "makes-a-pipe": ("mkdir made && mkfifo made/a", "", "output-special-file", "made/a"),

@@ -177,7 +177,16 @@ class Wiring:
     @cached_property
     def host(self) -> dict[str, str]:
         name = os.uname()
-        return {"system": name.sysname, "kernel": name.release, "machine": name.machine}
+        found = {"system": name.sysname, "kernel": name.release, "machine": name.machine}
+        try:
+            lines = Path("/proc/cpuinfo").read_text().splitlines()
+        except OSError:
+            return found
+        for line in lines:
+            label, _, value = line.partition(":")
+            if label.strip() in ("model name", "flags", "Features"):
+                found.setdefault("cpu" if label.startswith("model") else "cpu-features", value.strip())
+        return found
 
     @cached_property
     def host_cpus(self) -> tuple[int, ...]:
@@ -321,10 +330,15 @@ class Wiring:
         from lockage.adapters.roots_local import copy_root, remove_root
 
         made: list[Path] = []
+        elsewhere = self._elsewhere()
+        for left in elsewhere.glob("lockage-root-*"):  # of a verification that was killed
+            owner = left.name.split("-")[2]
+            if left.stat().st_uid == os.getuid() and owner.isdecimal() and not Path("/proc", owner).exists():
+                remove_root(left)
 
         def root_for(environment: LockedEnvironment) -> RealisedRoot:
             root = self.roots.realise(environment)
-            folder = Path(tempfile.mkdtemp(prefix="lockage-root-", dir=self._elsewhere()))
+            folder = Path(tempfile.mkdtemp(prefix=f"lockage-root-{os.getpid()}-", dir=elsewhere))
             made.append(folder)
             return copy_root(root, folder / "root", "reversed")
 

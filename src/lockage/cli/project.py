@@ -73,5 +73,7 @@ def say_built(project: Project, built: Built, out: Path) -> None:
     executed = built.executed
     done = "nothing to do, all steps unchanged" if not executed else f"{executed} of {len(built.run.steps)} steps executed"
     say(f"{project.recipe.project} {source_line(project.source)}: {done}")
+    if project.recipe.inferred and executed:
+        say(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
     for line in table([(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts]):
         say(f"  {line}")

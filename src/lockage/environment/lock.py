@@ -113,7 +113,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Read the file; raises :class:`InvalidLock` with the path of what does not fit."""
         try:
             found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
         if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(

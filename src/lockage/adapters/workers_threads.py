@@ -22,10 +22,10 @@ class ThreadWorkers:
         self._busy = 0
 
     def start(self, key: str, task: Callable[[], object]) -> None:
-        self._busy += 1
-        if self._busy > self._threads:
+        if self._busy == self._threads:
+            threading.Thread(target=self._serve, name=f"worker-{self._threads + 1}", daemon=True).start()
             self._threads += 1
-            threading.Thread(target=self._serve, name=f"worker-{self._threads}", daemon=True).start()
+        self._busy += 1
         self._tasks.put((key, task))
 
     def wait(self) -> tuple[str, object]:

@@ -118,9 +118,9 @@ class Execution:
         )
         self._services.blobs.put_many(resolved.directories.values())
         self._services.tell(StepStarted(step=planned.name))
-        pending[planned.name] = (planned, resolved.encoded.ref)
         executor = self._services.executor
         self._services.workers.start(planned.name, lambda: executor.execute(request))
+        pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
         return None
 
     def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:

@@ -67,9 +67,7 @@ class World:
             self.blobs, self.memo, clones=self.folder / "clones", environment=self.environment, snapshot=directories.snapshot
         )
         archives = SdistSource(self.blobs, self.memo, limits=limits or Limits())
-        return SourceRouter(
-            repositories=lambda: repositories, archives=lambda: archives, directories=lambda: directories, here=self.folder
-        )
+        return SourceRouter(repositories=lambda: repositories, archives=lambda: archives, directories=lambda: directories, here=self.folder)
 
     def tree(self, read: SourceRead) -> Tree:
         return read_tree(read.tree, self.blobs.get)

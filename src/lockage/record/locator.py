@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Remote", "parse_remote", "public_address", "revisions_of_path"]
 
-_URL = re.compile(r"(?P<scheme>https|http|ssh|file)://(?P<authority>[^/]*)(?P<path>/.*)", re.DOTALL)
+# Compiled where they are used: most sources are folders of this machine.
+_URL = r"(?s)(?P<scheme>https|http|ssh|file)://(?P<authority>[^/]*)(?P<path>/.*)"
 #: The short form of an ssh address, ``USER@HOST:PATH``.
-_SHORT = re.compile(r"(?P<head>[A-Za-z0-9._-]+@[A-Za-z0-9._-]+):(?P<path>[^:].*)", re.DOTALL)
+_SHORT = r"(?s)(?P<head>[A-Za-z0-9._-]+@[A-Za-z0-9._-]+):(?P<path>[^:].*)"
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bare(self) -> str:
         """The address as git is given it: without what only its holder may know."""
-        found = _URL.fullmatch(self.address)
+        found = re.fullmatch(_URL, self.address)
         if found is None:
             return self.address
         return f"{found['scheme']}://{_shown_authority(found)}{found['path']}"
@@ -39,7 +40,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def credentials(self) -> tuple[str, str] | None:
         """User and password of an http address, decoded; None if it has none."""
-        found = _URL.fullmatch(self.address)
+        found = re.fullmatch(_URL, self.address)
         if found is None or not found["scheme"].startswith("http") or "@" not in found["authority"]:
             return None
         user, _, password = found["authority"].rpartition("@")[0].partition(":")
@@ -48,7 +49,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_remote(locator: str) -> Remote | None:
     """The repository and revision of an address such as ``https://host/shop.git@v1.2``; None if it is none."""
-    found = _URL.fullmatch(locator) or _SHORT.fullmatch(locator)
+    found = re.fullmatch(_URL, locator) or re.fullmatch(_SHORT, locator)
     if found is None:
         return None
     cut = re.search("[@#]", found["path"])
@@ -58,9 +59,9 @@ def parse_remote(locator: str) -> Remote | None:
 
 def public_address(address: str) -> str | None:
     """An address that may be told to others: without credentials, query and fragment; None for a place on one machine only."""
-    found = _URL.fullmatch(address)
+    found = re.fullmatch(_URL, address)
     if found is None:
-        return address if _SHORT.fullmatch(address) else None
+        return address if re.fullmatch(_SHORT, address) else None
     if found["scheme"] == "file":
         return None
     return f"{found['scheme']}://{_shown_authority(found)}{re.split('[?#]', found['path'])[0]}"

@@ -70,17 +70,19 @@ class GitSource:
 
         Raises :class:`SourceUnusable`.
         """
-        running = [self._ask(top, "HEAD", path), self._describe(top, "HEAD"), self._origin(top)]
-        with ending(*running):
-            status = self._status(top, path)
-            commit = _commit(running[0])
-            if commit is not None and commit.tree is None and path is not None:
-                return None
-            if commit is not None and not status.changes and status.head == commit.oid:
-                return self._read(top, commit, path, versions=_described(running[1], commit), repository=_address(running[2]))
-            if commit is not None and not status.changes:
-                raise SourceUnusable("HEAD moved while the source was read", hint="Run the command again.")
-            return self._read_changed(top, path, commit, status, _described(running[1], commit, dirty=True))
+        compared = self._compared(top, path)  # the longest of them, so it is the first
+        with ending(compared):
+            running = [self._ask(top, "HEAD", path), self._describe(top, "HEAD"), self._origin(top)]
+            with ending(*running):
+                status = _status(compared, top)
+                commit = _commit(running[0])
+                if commit is not None and commit.tree is None and path is not None:
+                    return None
+                if commit is not None and not status.changes and status.head == commit.oid:
+                    return self._read(top, commit, path, versions=_described(running[1], commit), repository=_address(running[2]))
+                if commit is not None and not status.changes:
+                    raise SourceUnusable("HEAD moved while the source was read", hint="Run the command again.")
+                return self._read_changed(top, path, commit, status, _described(running[1], commit, dirty=True))
 
     def read_commit(self, top: Path, revision: str, path: RelPath | None) -> SourceRead:
         """The commit that ``revision`` names, whatever the working copy holds. Raises :class:`SourceUnusable`."""
@@ -121,19 +123,9 @@ class GitSource:
     def _origin(self, top: Path) -> Running:
         return self._git.objects(top, ("config", "--local", "--get", "remote.origin.url"))
 
-    def _status(self, top: Path, path: RelPath | None) -> Status:
+    def _compared(self, top: Path, path: RelPath | None) -> Running:
         arguments = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--", ".")
-        running = self._git.compare(top, path or ".", arguments)
-        with ending(running):
-            try:
-                return read_status(running.output())
-            except GitFailed as error:
-                hint = None
-                if "dubious ownership" in error.text:
-                    trust = f"git config --global --add safe.directory {top}"
-                    hint = f"It belongs to another user: name the commit, {top}@HEAD, or trust it with `{trust}`."
-                message = f"git cannot compare the working copy {top}: {error.text.splitlines()[0]}"
-                raise SourceUnusable(message, path=str(top), hint=hint) from error
+        return self._git.compare(top, path or ".", arguments)
 
     def _resolved(self, asked: Running, top: Path, revision: str, path: RelPath | None) -> _Commit:
         commit = _commit(asked)
@@ -223,6 +215,18 @@ class GitSource:
             recipe=recipe,
             lock=lock,
         )
+
+
+def _status(compared: Running, top: Path) -> Status:
+    try:
+        return read_status(compared.output())
+    except GitFailed as error:
+        hint = None
+        if "dubious ownership" in error.text:
+            trust = f"git config --global --add safe.directory {top}"
+            hint = f"It belongs to another user: name the commit, {top}@HEAD, or trust it with `{trust}`."
+        message = f"git cannot compare the working copy {top}: {error.text.splitlines()[0]}"
+        raise SourceUnusable(message, path=str(top), hint=hint) from error
 
 
 def _is_repository(where: Path, name: bytes) -> bool:

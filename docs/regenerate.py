@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors.md, commands.md, settings.md.
+"""Write the parts of the documentation that are made from the code: errors.md, commands.md, settings.md, the axes of verify.md.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -16,6 +16,7 @@ import click
 import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
+from lockage.variation import AXES, values_of
 from lockage.wiring import SETTINGS
 
 HERE = Path(__file__).parent
@@ -89,7 +90,31 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"errors.md": errors_page, "commands.md": commands_page, "settings.md": settings_page}
+def _value(name: str, value: str) -> str:
+    """What an axis sets, for people."""
+    match name:
+        case "noise":
+            return "27 variables more"
+        case "umask":
+            return f"umask {int(value):04o}"
+        case "clock_offset":
+            return f"{int(value) // 86400} days and some hours later"
+        case "root_order" | "old_kernel" | "fixed_addresses":
+            return {"root_order": "the other way round", "old_kernel": "2.6", "fixed_addresses": "no randomisation"}[name]
+    return f"{name.replace('_', ' ')} `{value}`"
+
+
+def verify_page() -> str:
+    lines = ["| axis | side | varies, so that it catches a dependence on | value in the rebuild |", "|---|---|---|---|"]
+    for axis in AXES:
+        values = ", ".join(_value(name, value) for name, value in values_of(axis.name).items())
+        lines.append(f"| {axis.name} | {axis.side} | {axis.catches} | {values} |")
+    head, begin, rest = (HERE / "verify.md").read_text().partition("<!-- axes: made by docs/regenerate.py -->\n")
+    _, end, tail = rest.partition("<!-- end -->\n")
+    return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+
+
+PAGES = {"errors.md": errors_page, "commands.md": commands_page, "settings.md": settings_page, "verify.md": verify_page}
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ line. The format is JSON (docs/formats/lock.md); its version and the realiser's 
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -88,8 +89,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     instruments: tuple[LockedPackage, ...] = ()
 
 
-class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole of lockage.lock."""
+class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out."""
 
     lock: int = LOCK_VERSION
     realiser: int = REALISER
@@ -104,7 +105,11 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return Digest.of(self.encode())
 
     def encode(self) -> bytes:
-        """The file's bytes: JSON, keys in declared order, each package on a line of its own."""
+        """The file's bytes: as they were read; else JSON, keys in declared order, each package on a line of its own."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         text = json.dumps(_lined(plain(self)), indent=1, ensure_ascii=False)
         return (_unline(text) + "\n").encode()
 
@@ -120,6 +125,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
+        found.__dict__["_bytes"] = data
         return found
 
 

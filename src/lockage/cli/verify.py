@@ -49,6 +49,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
                 "unavailable": found.unavailable,
                 "artifacts": found.artifacts,
                 "failures": [round_.failure for round_ in found.rounds if round_.failure],
+                "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
             }
         )
         return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
@@ -61,6 +62,8 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
     for round_ in found.rounds:
         if round_.failure:
             say(f"  a rebuild for `{round_.claim}` failed: {round_.failure}")
+            for line in round_.last_lines:
+                say(f"    {line}")
     say(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
     if found.unavailable:
         say(f"not varied on this machine: {', '.join(found.unavailable)}")

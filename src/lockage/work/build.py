@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run"]
+__all__ = ["Built", "StepNotDone", "build", "last_lines", "not_done", "record_run"]
 
 #: How many of a failed step's last lines are quoted.
 _TAIL = 20
@@ -108,11 +108,15 @@ def not_done(services: Services, step: StepRun, run_id: str | None) -> StepNotDo
     """The error that explains a failed step."""
     assert step.failure is not None
     reason, _, message = step.failure.partition(": ")
-    lines = services.blobs.get(step.log).decode(errors="replace").splitlines()
     return StepNotDone(
         f"step {step.step!r} failed: {message}",
         hint=f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again." if run_id else None,
         step=step.step,
         reason=reason,
-        last_lines=tuple(lines[-_TAIL:]),
+        last_lines=last_lines(services, step),
     )
+
+
+def last_lines(services: Services, step: StepRun) -> tuple[str, ...]:
+    """The end of what a step printed, where the reason of a failure mostly stands."""
+    return tuple(services.blobs.get(step.log).decode(errors="replace").splitlines()[-_TAIL:])

@@ -17,6 +17,7 @@ from lockage.record.event import Phase
 from lockage.variation import AXES, Claim, Side, vary
 from lockage.work.artifacts import NoArtifacts, deliver
 from lockage.work.attest import record_reproductions
+from lockage.work.build import last_lines
 from lockage.work.execute import Execution
 from lockage.work.hand_over import build_project
 from lockage.work.roots import fetch_missing
@@ -34,12 +35,13 @@ __all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One rebuild: which claim it serves, what was varied, what each artifact came out as (None: it did not), and why a step failed."""
+    """One rebuild: which claim it serves, what was varied, what each artifact came out as, and why a step failed with its last lines."""
 
     claim: Claim
     axes: tuple[str, ...]
     artifacts: dict[str, BlobRef]
     failure: str | None = None
+    last_lines: tuple[str, ...] = ()
 
 
 class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +130,8 @@ def _rebuild(services: Services, plan: Plan, claim: Claim, varied: tuple[str, ..
     with services.varied_roots(world) as root_for:
         execution = Execution(services, plan, world=world, fresh=True, root_for=root_for)
         execution.run()
-    failures = [f"{run.step}: {run.failure}" for run in execution.results.values() if run.failure is not None]
+    failed = [run for run in execution.results.values() if run.failure is not None]
+    failures = [f"{run.step}: {run.failure}" for run in failed]
     try:
         artifacts = deliver(services, plan, execution.results, remember=False)
     except NoArtifacts as error:
@@ -139,6 +142,7 @@ def _rebuild(services: Services, plan: Plan, claim: Claim, varied: tuple[str, ..
         axes=varied,
         artifacts={artifact.name: artifact.blob for artifact in artifacts},
         failure="; ".join(failures) or None,
+        last_lines=last_lines(services, failed[0]) if failed else (),
     )
     return round_, {artifact.name: artifact.raw for artifact in artifacts}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from typing import TYPE_CHECKING
 
@@ -61,13 +62,14 @@ def test_a_lock_needs_no_network_once_its_packages_are_kept(shop: Store, tmp_pat
     before = (shop.work / "lockage.lock").read_bytes()
     forget_results(shop)
     forget_roots(shop)
-    assert shop("lock", "--json", expect=0, **UNPLUGGED).json["written"] is False
-    assert shop("lock", "--check", "--json", expect=0, **UNPLUGGED).json["written"] is False
-    built = shop("build", "--out", tmp_path / "two", "--json", expect=0, **UNPLUGGED).json
+    unplugged = dataclasses.replace(shop, settings=UNPLUGGED)
+    assert unplugged("lock", "--json", expect=0).json["written"] is False
+    assert unplugged("lock", "--check", "--json", expect=0).json["written"] is False
+    built = unplugged("build", "--out", tmp_path / "two", "--json", expect=0).json
     assert not any(step["cached"] for step in built["steps"])
     assert built["artifacts"] == expected
     assert (shop.work / "lockage.lock").read_bytes() == before
-    refused = shop("lock", "--upgrade", "--json", **UNPLUGGED)
+    refused = unplugged("lock", "--upgrade", "--json")
     assert refused.code == 10, "the settings were not used at all"
 
 

@@ -35,8 +35,8 @@ def sdists(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = Path(sys.executable).parent / "uv"
     index = UvIndex(blobs, MemoryMemo(), uv=uv, settings=settings, cache=folder / "uv", interpreter=Path(sys.executable))
     wanted = [
-        LockedWheel(name=s["name"], version=s["version"], file=RelPath(s["file"]), size=s["size"], sha256=Digest(s["sha256"]))
-        for s in SDISTS
+        LockedWheel(name=one["name"], version=one["version"], file=RelPath(one["file"]), size=one["size"], sha256=Digest(one["sha256"]))
+        for one in SDISTS
     ]
     index.fetch(wanted)
     for one in wanted:

@@ -17,7 +17,7 @@ from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["LocalBlobs"]
@@ -31,10 +31,11 @@ _BATCH_BYTES = 64 << 20
 
 
 class LocalBlobs:
-    """Implements :class:`lockage.ports.Blobs`."""
+    """Implements :class:`lockage.ports.Blobs`. ``lost`` is called when a read finds a blob damaged or missing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lost: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._lost = lost
         self._objects = folder / "sha256"
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
@@ -152,6 +153,7 @@ class LocalBlobs:
         try:
             stream = path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
+            self._lost()
             raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder)) from None
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
@@ -166,6 +168,7 @@ class LocalBlobs:
                 verified = stream
             if found != ref.digest:
                 self._set_aside(path, os.fstat(stream.fileno()).st_ino)
+                self._lost()
                 raise BlobCorrupt(
                     f"blob {ref.digest} has other bytes in {path}: expected sha256 {ref.digest}, found {found}",
                     path=str(path),

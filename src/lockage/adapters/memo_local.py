@@ -38,6 +38,12 @@ class LocalMemo:
             return None
         return data[32 + len(head) :]
 
+    def forget(self, kind: str) -> None:
+        """Let go of every fact of a kind; best effort."""
+        import shutil  # not needed as long as the store is whole
+
+        shutil.rmtree(self._folder / kind, ignore_errors=True)
+
     def put(self, kind: str, key: str, value: bytes) -> None:
         text = key.encode()
         body = len(text).to_bytes(8, "big") + text + value

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from lockage.ports import Blobs, Memo
 
-__all__ = ["Limits", "SdistSource"]
+__all__ = ["SDIST_MEMO", "Limits", "SdistSource"]
 
 #: The meaning of a remembered archive; to be raised when the same archive is to become another source.
-_MEMO = "sdist-1"
+SDIST_MEMO = "sdist-1"
 _WHOLE = 8 << 20
 _BATCH = 32 << 20
 #: 2107-12-31T23:59:58Z, the last time that a zip member can carry; a later one is damage, not a date.
@@ -84,7 +84,7 @@ class SdistSource:
                 if unpacked is None:
                     stream.seek(0)
                     unpacked = self._unpack(stream, file.name)
-                    self._memo.put(_MEMO, digest, canonical_of(unpacked))
+                    self._memo.put(SDIST_MEMO, digest, canonical_of(unpacked))
         except OSError as error:
             raise SourceUnusable(f"cannot read {file}: {error.strerror or error}", path=str(file)) from error
         project, named = sdist_stem(file.name)
@@ -99,7 +99,7 @@ class SdistSource:
         )
 
     def _remembered(self, digest: Digest) -> _Unpacked | None:
-        kept = self._memo.get(_MEMO, digest)
+        kept = self._memo.get(SDIST_MEMO, digest)
         if kept is None:
             return None
         try:

@@ -8,7 +8,7 @@ import msgspec
 
 from lockage import __version__
 from lockage.base.canonical import canonical
-from lockage.base.digest import Digest
+from lockage.base.digest import BlobRef, Digest
 from lockage.recipe.model import StepKind
 
 if TYPE_CHECKING:
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["record_provenance", "record_reproductions", "record_tests"]
 
 
-def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None) -> None:
-    """Sign and record provenance, once for the same artifacts from the same inputs."""
+def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> None:
+    """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
+
+    With ``anew`` it is recorded again, for a ledger that does not know of it.
+    """
     if not built.artifacts:
         return
     run = built.run
     key = Digest.of(canonical([run.source.digest, run.recipe, run.lock, *sorted(f"{a.name} {a.blob}" for a in run.artifacts)]))
-    if services.memo.get("provenance", key) is not None:
+    if not anew and _signed_before(services, services.memo.get("provenance", key)):
         return
     from lockage.base.path import RelPath  # the rest is needed only when something new was built
     from lockage.evidence.predicate import PROVENANCE, provenance
@@ -46,8 +49,16 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
         roots={planned.step.environment: planned.environment.root for planned in plan.steps},
         lockage=__version__,
     )
-    record_evidence(services, PROVENANCE, statements, Role.BUILDER)
-    services.memo.put("provenance", key, b"recorded")
+    bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
+    services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())
+
+
+def _signed_before(services: Services, kept: bytes | None) -> bool:
+    """Whether every bundle that a memo names is still there."""
+    try:
+        return bool(kept) and all(services.blobs.has(BlobRef.parse(text)) for text in (kept or b"").decode().split())
+    except ValueError:
+        return False  # a memo that makes no sense counts for nothing
 
 
 def record_tests(services: Services, project: Project, built: Built, steps: Iterable[StepRun]) -> None:

@@ -6,6 +6,7 @@ default policies before its first entry; an append that loses a race changes not
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,14 +21,14 @@ from lockage.evidence.trusted import initial_trust_root, read_trust_root, seal_t
 from lockage.ledger.append import check_head, prepare_append
 from lockage.ledger.checkpoint import read_checkpoint
 from lockage.ledger.entry import Entry, PolicySet, StoreCreated, evidence_entries
-from lockage.ledger.errors import LedgerCorrupt
+from lockage.ledger.errors import InvalidCheckpoint, LedgerCorrupt
 from lockage.ledger.merkle import extend
 from lockage.ledger.note import VerifierKey
 from lockage.policy.defaults import DEFAULT_POLICIES
 from lockage.ports import LedgerConflict, LedgerHead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lockage.base.name import PrincipalName
     from lockage.ports import Signer
@@ -60,6 +61,15 @@ class NoStore(Integrity):
     hint = "Build and release something first, or set LOCKAGE_HOME to the store that you mean."
 
 
+@contextmanager
+def reading_checkpoint() -> Iterator[None]:
+    """Say of an error in a note that it is the ledger's own checkpoint."""
+    try:
+        yield
+    except InvalidCheckpoint as error:
+        raise InvalidCheckpoint(f"the ledger's checkpoint does not hold: {error.message}", hint=error.hint, **error.details) from error
+
+
 class _Cover(msgspec.Struct, frozen=True):
     """What is known of a ledger before its entries are read."""
 
@@ -76,7 +86,8 @@ class Book:
         self.head = head = cover.head
         self.root = root = cover.root
         self.key = cover.key
-        check_head(head, (self.key,))
+        with reading_checkpoint():
+            check_head(head, (self.key,))
         entries = tuple(services.ledger.entries(0, head.size))
         # The fold believes the entries, so they are hashed again first: a byte changed in the database must not count.
         edge, _ = extend((), 0, entries)
@@ -86,6 +97,12 @@ class Book:
                 hint="Run `lockage ledger verify`: it names the first entry that was changed.",
             )
         self.catalog = Catalog.fold(entries)
+        if self.catalog.time != head.time:
+            raise LedgerCorrupt(
+                f"the ledger's last entry is of {self.catalog.time}, its head says {head.time}",
+                expected=str(self.catalog.time),
+                found=str(head.time),
+            )
         if self.catalog.trust_root != root.digest:
             raise TrustRootMismatch(
                 "the ledger names another trust root than the pinned one", expected=root.digest, found=self.catalog.trust_root
@@ -104,7 +121,8 @@ class Book:
         head = services.ledger.head()
         if head is None:
             raise NoStore("this store has no ledger yet")
-        origin = read_checkpoint(head.checkpoint).origin
+        with reading_checkpoint():
+            origin = read_checkpoint(head.checkpoint).origin
         pinned = services.pins.trust_root(origin)
         if pinned is None:
             raise TrustRootUnknown(f"no trust root is pinned for the ledger {origin}", origin=origin)

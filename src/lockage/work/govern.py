@@ -10,8 +10,8 @@ from lockage.base.digest import Digest
 from lockage.ledger.entry import Entry, PolicySet, decode_entry
 from lockage.ledger.verify import VerifiedLedger, verify_ledger
 from lockage.policy.policy import Policy, parse_policy
-from lockage.ports import BlobMissing
-from lockage.work.book import Book, append_again
+from lockage.ports import BlobMissing, LedgerCorrupt
+from lockage.work.book import Book, append_again, reading_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,11 @@ def apply_policy(services: Services, data: bytes, file: str) -> tuple[AppliedPol
 def check_ledger(services: Services) -> VerifiedLedger:
     """Compute every entry, node and the checkpoint again; raises LedgerCorrupt with the first fault."""
     book = Book.open_unchecked(services)
-    return verify_ledger(services.ledger.entries(0, book.head.size), book.head.checkpoint, (book.key,), services.ledger.node)
+    with reading_checkpoint():
+        found = verify_ledger(services.ledger.entries(0, book.head.size), book.head.checkpoint, (book.key,), services.ledger.node)
+    if found.time != book.head.time:
+        raise LedgerCorrupt(f"the ledger's last entry is of {found.time}, its head says {book.head.time}")
+    return found
 
 
 def ledger_entries(services: Services, start: int, count: int) -> Iterator[Entry]:

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["build_project", "hand_over"]
+__all__ = ["build_project", "hand_over", "recipe_path"]
 
 
 def build_project(services: Services, project: Project, *, only: Sequence[StepName] = ()) -> tuple[Plan, Built]:
     """Build the artifacts of a project (or only what the named steps need) and record their provenance."""
     plan = make_plan(project.recipe, project.lock, project.source, only=only, kinds=(StepKind.BUILD,))
     built = build(services, plan)
-    record_provenance(services, plan, built, recipe_path=None if project.recipe.inferred else "lockage.toml")
+    record_provenance(services, plan, built, recipe_path=recipe_path(project))
     return plan, built
+
+
+def recipe_path(project: Project) -> str | None:
+    """Where the recipe lies in the source; None if it was inferred."""
+    return None if project.recipe.inferred else "lockage.toml"
 
 
 def hand_over(services: Services, project: Project, *, out: Path, only: Sequence[StepName] = ()) -> Built:

@@ -19,7 +19,7 @@ from lockage.ledger.entry import Refused as RefusedEntry
 from lockage.policy.decision import Decision, decide, seal_decision
 from lockage.policy.policy import Policy
 from lockage.policy.proposal import Kind, Proposal, Standing, Stay
-from lockage.ports import BlobMissing, LedgerConflict
+from lockage.ports import BlobCorrupt, BlobMissing, LedgerConflict
 from lockage.record.release import Release
 from lockage.work.book import Book, append_again
 from lockage.work.release import find_release, read_release, release_title
@@ -154,7 +154,7 @@ def _judge(services: Services, book: Book, record: ReleaseRecord, channel: Chann
     evidence = [
         Evidence(data=data, recorded=known.at)
         for known in catalog.evidence(*(artifact.sha256 for artifact in release.artifacts))
-        if (data := _kept(services, known.bundle)) is not None
+        if (data := _kept(services, known.bundle, f"the evidence of ledger entry {known.sequence}")) is not None
     ]
     now = max(services.clock.now(), catalog.time)
     decision = decide(proposal, policy, evidence, book.root, _standing(book, record), Instant(now))
@@ -271,13 +271,16 @@ def _conflict(services: Services, book: Book, record: ReleaseRecord, channel: Ch
     )
 
 
-def _kept(services: Services, digest: Digest) -> bytes | None:
+def _kept(services: Services, digest: Digest, what: str) -> bytes | None:
     ref = services.blobs.locate(digest)
-    return None if ref is None else services.blobs.get(ref)
+    try:
+        return None if ref is None else services.blobs.get(ref)
+    except BlobCorrupt as error:
+        raise error.naming(what) from error
 
 
 def _document(services: Services, digest: Digest, what: str) -> bytes:
-    data = _kept(services, digest)
+    data = _kept(services, digest, what)
     if data is None:
         raise BlobMissing(f"{what} is not in the store", sha256=digest)
     return data

@@ -10,7 +10,7 @@ from lockage.base.errors import Usage
 from lockage.evidence import dsse
 from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, read_manifest
 from lockage.ledger.checkpoint import open_checkpoint
-from lockage.ports import BlobMissing
+from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.work.book import Book
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def pull(services: Services, project: ProjectName, channel: ChannelName, folder:
     ref = services.blobs.locate(head.manifest)
     if ref is None:
         raise BlobMissing(f"the manifest of {channel} is not in the store", sha256=head.manifest)
-    data = services.blobs.get(ref)
+    try:
+        data = services.blobs.get(ref)
+    except BlobCorrupt as error:
+        raise error.naming(f"the manifest of {channel}") from error
     seen = _seen(services.folders.read(folder, MANIFEST_FILE), project, channel)
     manifest = read_manifest(data, book.root, project=project, channel=channel, now=services.clock.now(), seen=seen)
     # What the manifest says of the ledger must be signed by the ledger's own key, or it could be any ledger's.

@@ -9,16 +9,19 @@ import msgspec
 from lockage.base.digest import Digest
 from lockage.base.errors import Conflict, Refused, Usage
 from lockage.base.name import ProjectName, Version
+from lockage.evidence.predicate import PROVENANCE
 from lockage.ledger.entry import ReleaseClosed
 from lockage.ports import LedgerConflict
 from lockage.record.release import Release, artifact_set, close_release
 from lockage.record.source import DirectoryOrigin
+from lockage.work.attest import record_provenance
 from lockage.work.book import Book
-from lockage.work.hand_over import build_project
+from lockage.work.hand_over import build_project, recipe_path
 
 if TYPE_CHECKING:
     from lockage.catalog import Catalog
     from lockage.catalog.model import ReleaseRecord
+    from lockage.work.build import Built
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
@@ -66,6 +69,9 @@ def release_project(services: Services, project: Project) -> Closed:
     chosen = artifact_set((artifact.name, artifact.blob) for artifact in built.artifacts)
     for _ in range(_TRIES):
         book = Book.open(services, make=True)
+        if not _provenance_recorded(book.catalog, built):
+            record_provenance(services, plan, built, recipe_path=recipe_path(project), anew=True)
+            continue  # the ledger is an older copy, or another than the one that the build was recorded in
         known = book.catalog.same_artifacts(plan.recipe.project, plan.source.version, chosen)
         if known is not None:
             return Closed(release=read_release(services, known), digest=known.release, new=False)
@@ -98,14 +104,22 @@ def release_project(services: Services, project: Project) -> Closed:
     raise BookMoved(f"{plan.recipe.project} {plan.source.version} was not released: the ledger kept moving")
 
 
+def _provenance_recorded(catalog: Catalog, built: Built) -> bool:
+    """Whether the ledger knows of provenance of every artifact."""
+    return all(any(known.predicate == PROVENANCE for known in catalog.evidence(artifact.blob.digest)) for artifact in built.artifacts)
+
+
 def read_release(services: Services, record: ReleaseRecord) -> Release:
     """The document of a release. Raises what the blobs raise."""
-    from lockage.ports import BlobMissing  # named only on the way to an error
+    from lockage.ports import BlobCorrupt, BlobMissing  # named only on the way to an error
 
     ref = services.blobs.locate(record.release)
     if ref is None:
         raise BlobMissing(f"the document of {release_title(record)} is not in the store", sha256=record.release)
-    return Release.decode(services.blobs.get(ref))
+    try:
+        return Release.decode(services.blobs.get(ref))
+    except BlobCorrupt as error:
+        raise error.naming(f"the document of {release_title(record)}") from error
 
 
 def release_title(record: ReleaseRecord | Release) -> str:

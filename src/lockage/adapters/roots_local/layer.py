@@ -10,6 +10,7 @@ from lockage.adapters.roots_local.sweep import Kept
 from lockage.adapters.roots_local.unpack import unpack_debs
 from lockage.base.path import RelPath
 from lockage.environment.root import LOCAL, Entry, Kind, Member, Package, assemble, complete, python_of, with_aliases, with_parents
+from lockage.ports import BlobCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,11 @@ def python_layer(wheels: Sequence[LockedWheel], blobs: Blobs, spool: FileSpool, 
     packages = []
     for wheel in wheels:
         members = []
-        for file in install_wheel(wheel.file.name, blobs.get(wheel.ref), python):
+        try:
+            data = blobs.get(wheel.ref)
+        except BlobCorrupt as error:
+            raise error.naming(f"the wheel {wheel.file.name}") from error
+        for file in install_wheel(wheel.file.name, data, python):
             source, hasher = spool.write([file.data])
             members.append(
                 Member(

@@ -19,6 +19,7 @@ from lockage.adapters.roots_local.deb_archive import DebArchive
 from lockage.base.digest import Hasher
 from lockage.base.instant import ZIP_FLOOR
 from lockage.environment.root import InvalidPackage, Kind, Member, Package
+from lockage.ports import BlobCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,7 +93,11 @@ def unpack_debs(packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpoo
 
 def _unpack_deb(locked: LockedPackage, blobs: Blobs, spool: FileSpool) -> Package:
     name = locked.path.name
-    with blobs.open(locked.ref) as stream:
+    try:
+        opened = blobs.open(locked.ref)
+    except BlobCorrupt as error:
+        raise error.naming(f"the package {name}") from error
+    with opened as stream:
         archive = DebArchive(stream, name)
         members = [_spooled(member, content, spool, name) for member, content in archive.members()]
         return Package(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.tree import FileNode, InvalidTree, LinkNode, walk
+from lockage.ports import BlobCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,10 @@ def populate(root: int, tree: BlobRef, blobs: Blobs, *, order: str, time: int) -
 def _folder(folder: int, tree: BlobRef, blobs: Blobs, order: str, time: int, path: str) -> None:
     for name, node in ordered(walk(blobs.get(tree)), order, path):
         if isinstance(node, FileNode):
-            _file(folder, name, node, blobs, time)
+            try:
+                _file(folder, name, node, blobs, time)
+            except BlobCorrupt as error:
+                raise error.naming(f"the input {path}{name}") from error
         elif isinstance(node, LinkNode):
             os.symlink(node.target, name, dir_fd=folder)
             os.utime(name, (time, time), dir_fd=folder, follow_symlinks=False)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from lockage.base.tree import Tree
     from lockage.ports import Blobs, Memo
 
-__all__ = ["GitSource"]
+__all__ = ["TREE_MEMO", "GitSource"]
 
 #: The meaning of a remembered tree; to be raised when the same git tree is to become another REAPI tree.
-_MEMO = "git-tree-1"
+TREE_MEMO = "git-tree-1"
 #: The same of a remembered version of a pyproject.toml.
 _PYPROJECT = "pyproject-version-1"
 _DESCRIBE = ("describe", "--tags", "--long", "--abbrev=64", "--match=v[0-9]*", "--match=V[0-9]*", "--match=[0-9]*")
@@ -160,7 +160,7 @@ class GitSource:
             return kept
         root, directories = import_tree(self._git, top, commit.tree, self._blobs).encode()
         self._blobs.put_many(directories.values())
-        self._memo.put(_MEMO, commit.tree, str(root).encode())
+        self._memo.put(TREE_MEMO, commit.tree, str(root).encode())
         return root
 
     def _stated(self, pyproject: bytes | None) -> Version | None:
@@ -179,7 +179,7 @@ class GitSource:
             return pyproject_version(pyproject)  # a memo counts for nothing
 
     def _remembered(self, tree: str) -> BlobRef | None:
-        kept = self._memo.get(_MEMO, tree)
+        kept = self._memo.get(TREE_MEMO, tree)
         try:
             return None if kept is None else BlobRef.parse(kept.decode())
         except ValueError:

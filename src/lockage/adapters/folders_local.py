@@ -5,12 +5,13 @@ Where nothing has changed nothing is written, so shutil and tempfile (which brin
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
-from lockage.ports import FolderUnwritable
+from lockage.ports import BlobCorrupt, FolderUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from lockage.ports import Blobs
 
 __all__ = ["LocalFolders"]
+
+#: linux/fcntl.h AT_FDCWD and linux/fs.h RENAME_EXCHANGE.
+_HERE, _EXCHANGE = -100, 2
+#: How often somebody else may make or remove the folder while it is put there.
+_SWAPS = 5
 
 
 class LocalFolders:
@@ -44,7 +50,7 @@ class LocalFolders:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise FolderUnwritable(f"cannot read {folder / name}: {error.strerror}", folder=str(folder)) from error
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
         import tempfile
@@ -70,10 +76,8 @@ class LocalFolders:
         import tempfile
 
         try:
-            folder = folder.absolute()
-            present = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
-            if present and next(iter(keep)) not in present:
-                raise FolderUnwritable(f"{folder} holds files that lockage did not put there: {', '.join(present[:3])}", folder=str(folder))
+            folder = folder.resolve()  # a link to a folder stays a link
+            _check_ours(folder, next(iter(keep)))
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             try:
@@ -83,35 +87,22 @@ class LocalFolders:
                 for name, data in keep.items():
                     _write_whole(staging / name, data)
                 _sync_folder(staging)
-                self._swap(staging, folder)
+                _swap(staging, folder)
+                _sync_folder(folder.parent)
             finally:
-                shutil.rmtree(staging, ignore_errors=True)
+                shutil.rmtree(staging, ignore_errors=True)  # by now what the folder held before
         except OSError as error:
             raise _unwritable(folder, error) from error
-
-    def _swap(self, staging: Path, folder: Path) -> None:
-        """Put the staged folder in the place of the old one; on a crash between the two renames the old one lies beside it, whole."""
-        import shutil
-
-        if not folder.exists():
-            staging.rename(folder)
-        else:
-            aside = folder.with_name(f".{folder.name}.before")
-            shutil.rmtree(aside, ignore_errors=True)
-            folder.rename(aside)
-            try:
-                staging.rename(folder)
-            except OSError:
-                aside.rename(folder)
-                raise
-            shutil.rmtree(aside, ignore_errors=True)
-        _sync_folder(folder.parent)
 
     def _write(self, folder: Path, name: str, ref: BlobRef) -> None:
         import shutil
         import tempfile
 
-        with self._blobs.open(ref) as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
+        try:
+            opened = self._blobs.open(ref)
+        except BlobCorrupt as error:
+            raise error.naming(name) from error
+        with opened as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
             try:
                 shutil.copyfileobj(source, target, 1 << 20)
                 target.flush()
@@ -129,6 +120,54 @@ def _holds(path: Path, ref: BlobRef) -> bool:
         return False
     with path.open("rb") as file:
         return Digest.of_file(file) == ref.digest
+
+
+def _check_ours(folder: Path, mark: str) -> None:
+    """Refuse a folder with files that lockage did not put there. Raises OSError."""
+    present = sorted(entry.name for entry in os.scandir(folder)) if folder.exists() else []
+    if present and mark not in present:
+        raise FolderUnwritable(f"{folder} holds files that lockage did not put there: {', '.join(present[:3])}", folder=str(folder))
+
+
+def _swap(staging: Path, folder: Path) -> None:
+    """Put the staged folder in the place of the old one, which is then where the staged one was: whoever looks sees one or the other.
+
+    Where the file system cannot exchange two names, there is a moment between two renames in which neither is there.
+    """
+    for _ in range(_SWAPS):
+        error = _exchange(staging, folder)
+        if not error:
+            return
+        if error != errno.ENOENT and folder.exists():
+            aside = staging.with_name(f"{staging.name}.before")
+            folder.rename(aside)
+            try:
+                staging.rename(folder)
+            except OSError:
+                aside.rename(folder)
+                raise
+            aside.rename(staging)
+            return
+        try:
+            staging.rename(folder)
+        except OSError as failed:
+            if failed.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            continue  # somebody else has just made it
+        return
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(folder))
+
+
+def _exchange(one: Path, other: Path) -> int:
+    """Exchange two names in one step: renameat2(2) with RENAME_EXCHANGE. Returns 0, or the error number."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    renameat2 = getattr(library, "renameat2", None)
+    if renameat2 is None:
+        return errno.ENOSYS
+    failed = renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), ctypes.c_uint(_EXCHANGE))
+    return ctypes.get_errno() if failed else 0
 
 
 def _write_whole(path: Path, data: bytes) -> None:

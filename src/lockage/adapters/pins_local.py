@@ -14,13 +14,17 @@ __all__ = ["LocalPins"]
 
 
 class LocalPins:
-    """Implements :class:`lockage.ports.Pins`: ``ORIGIN.json`` in one folder, the slashes of the origin as underscores."""
+    """Implements :class:`lockage.ports.Pins`: ``ORIGIN.json`` in one folder.
+
+    In the names the slashes of an origin are underscores; what is neither a letter, a digit, a dot nor a hyphen is ``=`` and hex.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def _path(self, origin: str) -> Path:
-        return self._folder / f"{origin.replace('/', '_')}.json"
+        name = "".join(_escaped(character) for character in origin)
+        return self._folder / f"{name}.json"
 
     def trust_root(self, origin: str) -> bytes | None:
         try:
@@ -36,3 +40,11 @@ class LocalPins:
             write_file(self._path(origin), trust_root, mode=0o600)
         except (OSError, StoreUnwritable) as error:
             raise KeyUnusable(f"the trust root cannot be pinned in {self._folder}: {error}") from error
+
+
+def _escaped(character: str) -> str:
+    if character == "/":
+        return "_"
+    if character.isascii() and (character.isalnum() or character in ".-"):
+        return character
+    return f"={character.encode(errors='replace').hex()}="

@@ -1,20 +1,24 @@
-"""The records of runs, a folder with one file a run; ids count up and sort by age."""
+"""The records of runs, a folder with one file a run, whole or absent; ids count up."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical_of, decode
+from lockage import durable
+from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef
-from lockage.base.errors import LockageError
+from lockage.ports import StoreUnreadable
 from lockage.record.artifact import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["LocalRuns"]
+
+_FILE = re.compile(r"run-([0-9]{6,})\.json")
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,33 +32,38 @@ class LocalRuns:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _ids(self) -> list[str]:
-        if not self._folder.is_dir():
+    def _numbers(self) -> list[int]:
+        try:
+            names = [path.name for path in self._folder.iterdir()]
+        except FileNotFoundError:
             return []
-        return sorted(path.stem for path in self._folder.glob("run-*.json"))
+        except OSError as error:
+            raise _unreadable(self._folder, error) from error
+        return sorted(int(found[1]) for name in names if (found := _FILE.fullmatch(name)))
 
     def put(self, run: Run, log: BlobRef) -> str:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        data = canonical_of(_Kept(run=run, log=log))
-        ids = self._ids()
-        number = int(ids[-1].removeprefix("run-")) + 1 if ids else 1
-        while True:
-            name = f"run-{number:06d}"
-            try:
-                with (self._folder / f"{name}.json").open("xb") as file:
-                    file.write(data)
-            except FileExistsError:
-                number += 1
-                continue
-            return name
+        with durable.locked_folder(self._folder):
+            numbers = self._numbers()
+            run_id = f"run-{numbers[-1] + 1 if numbers else 1:06d}"
+            durable.write_file(self._folder / f"{run_id}.json", canonical_of(_Kept(run=run, log=log)))
+        return run_id
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None:
-        try:
-            kept = decode((self._folder / f"{run_id}.json").read_bytes(), _Kept)
-        except (FileNotFoundError, LockageError):
+        file = f"{run_id}.json"
+        if not _FILE.fullmatch(file):
             return None
+        try:
+            kept = decode((self._folder / file).read_bytes(), _Kept)
+        except (FileNotFoundError, InvalidDocument):
+            return None
+        except OSError as error:
+            raise _unreadable(self._folder / file, error) from error
         return kept.run, kept.log
 
     def latest(self) -> str | None:
-        ids = self._ids()
-        return ids[-1] if ids else None
+        numbers = self._numbers()
+        return f"run-{numbers[-1]:06d}" if numbers else None
+
+
+def _unreadable(path: Path, error: OSError) -> StoreUnreadable:
+    return StoreUnreadable(f"cannot read {path}: {error.strerror}", folder=str(path))

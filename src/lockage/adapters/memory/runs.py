@@ -1,0 +1,29 @@
+"""The records of runs in a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockage.base.digest import BlobRef
+    from lockage.record.artifact import Run
+
+__all__ = ["MemoryRuns"]
+
+
+class MemoryRuns:
+    """Implements :class:`lockage.ports.Runs`. ``kept`` may be emptied by a test."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[Run, BlobRef]] = {}
+
+    def put(self, run: Run, log: BlobRef) -> str:
+        run_id = f"run-{len(self.kept) + 1:06d}"
+        self.kept[run_id] = (run, log)
+        return run_id
+
+    def get(self, run_id: str) -> tuple[Run, BlobRef] | None:
+        return self.kept.get(run_id)
+
+    def latest(self) -> str | None:
+        return next(reversed(self.kept), None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical, canonical_of, decode, plain
+from lockage.base.canonical import InvalidDocument, canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import StepFailed
 from lockage.base.name import StepName
@@ -56,13 +56,14 @@ def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:
     blob = services.blobs.locate(origin.sha256)
     if blob is None:
         raise BlobMissing(f"the sdist {origin.file} is not in the store", sha256=origin.sha256)
-    kept = services.memo.get("content-digest", blob.digest)
-    if kept is None:
+    try:
+        content = Digest((services.memo.get("content-digest", blob.digest) or b"").decode())
+    except ValueError:  # nothing is remembered, or nothing that makes sense
         from lockage.stabilize import content_digest  # not needed when the digest is remembered
 
-        kept = content_digest(origin.file, services.blobs.get(blob)).encode()
-        services.memo.put("content-digest", blob.digest, kept)
-    return Artifact(name=origin.file, blob=blob, content_digest=Digest(kept.decode()), step=StepName("source"), raw=blob)
+        content = content_digest(origin.file, services.blobs.get(blob))
+        services.memo.put("content-digest", blob.digest, content.encode())
+    return Artifact(name=origin.file, blob=blob, content_digest=content, step=StepName("source"), raw=blob)
 
 
 def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun, *, remember: bool) -> tuple[Artifact, ...]:
@@ -84,15 +85,21 @@ def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun,
         )
     )
     if remember:
-        kept = services.memo.get("artifacts", key)
-        if kept is not None:
-            artifacts = decode(kept, _Delivered).artifacts
-            if all(services.blobs.has(artifact.blob) and services.blobs.has(artifact.raw) for artifact in artifacts):
-                return artifacts
+        artifacts = _remembered(services.memo.get("artifacts", key))
+        if artifacts and all(services.blobs.has(artifact.blob) and services.blobs.has(artifact.raw) for artifact in artifacts):
+            return artifacts
     artifacts = tuple(_stabilized(services, plan, planned, node) for node in _selected(services, planned, run))
     if remember:
         services.memo.put("artifacts", key, canonical_of(_Delivered(artifacts)))
     return artifacts
+
+
+def _remembered(kept: bytes | None) -> tuple[Artifact, ...]:
+    """What a memo names; nothing if there is none, or if another lockage wrote it: a memo counts for nothing."""
+    try:
+        return decode(kept, _Delivered).artifacts if kept is not None else ()
+    except InvalidDocument:
+        return ()
 
 
 def _selected(services: Services, planned: PlannedStep, run: StepRun) -> list[FileNode]:

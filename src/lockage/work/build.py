@@ -8,7 +8,7 @@ import msgspec
 
 from lockage.base.canonical import canonical
 from lockage.base.digest import Digest
-from lockage.base.errors import StepFailed
+from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
 from lockage.work.artifacts import deliver
 from lockage.work.execute import execute
@@ -62,7 +62,16 @@ def build(services: Services, plan: Plan) -> Built:
 
 
 def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRun], started: Instant) -> tuple[Run, str]:
-    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log."""
+    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log.
+
+    Raises what :func:`lockage.work.artifacts.deliver` raises, once the run is recorded without artifacts.
+    """
+    undelivered: LockageError | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    try:
+        artifacts = deliver(services, plan, results)
+    except LockageError as error:
+        undelivered = error
     run = Run(
         project=plan.recipe.project,
         source=plan.source,
@@ -71,20 +80,23 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         started=started,
         finished=services.clock.now(),
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
-        artifacts=deliver(services, plan, results),
+        artifacts=artifacts,
         host=services.host,
     )
-    return run, _recorded(services, plan, run, results)
+    run_id = _recorded(services, plan, run, results)
+    if undelivered is not None and all(step.failure is None for step in run.steps):
+        raise undelivered
+    return run, run_id
 
 
 def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepName, StepRun]) -> str:
     """The id of the run's record; a run that executed nothing is the run that it repeats."""
-    actions = canonical([str(step.action) for step in run.steps] + [str(run.source.digest), str(run.recipe), str(run.lock)])
-    key = Digest.of(actions)
+    parts = [str(step.action) for step in run.steps] + [f"{artifact.name} {artifact.blob}" for artifact in run.artifacts]
+    key = Digest.of(canonical([*parts, str(run.source.digest), str(run.recipe), str(run.lock)]))
     if all(step.cached for step in run.steps):
-        known = services.memo.get("run", key)
-        if known is not None:
-            return known.decode()
+        known = (services.memo.get("run", key) or b"").decode(errors="replace")
+        if services.runs.get(known) is not None:
+            return known
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
     return run_id

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical_of, decode
+from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef
 from lockage.base.errors import LockageError
 from lockage.base.name import StepName
@@ -85,7 +85,8 @@ class Execution:
                     done = self._finish(planned, action, outcome)
                     schedule = schedule.finished(planned.name, succeeded=done.failure is None)
         except BaseException:
-            self._services.executor.cancel()
+            if pending:
+                self._services.executor.cancel()
             while pending:
                 pending.pop(StepName(self._services.workers.wait()[0]), None)
             raise
@@ -169,7 +170,10 @@ class Execution:
 
     def _remembered(self, planned: PlannedStep) -> BlobRef | None:
         found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))
-        return decode(found, _Known).action if found else None
+        try:
+            return decode(found, _Known).action if found else None
+        except InvalidDocument:
+            return None  # another lockage wrote it; a memo counts for nothing
 
     def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
         key = resolution_key(planned, self._plan.source.tree, self._needs(planned))

@@ -1,0 +1,112 @@
+"""Every port at once, in memory: a whole store for tests of the use cases."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from lockage.adapters.memory.clock import FixedClock
+from lockage.adapters.memory.executor import MemoryExecutor
+from lockage.adapters.memory.folders import MemoryFolders
+from lockage.adapters.memory.ledger import MemoryLedger
+from lockage.adapters.memory.os_packages import MemoryOsPackages
+from lockage.adapters.memory.pins import MemoryPins
+from lockage.adapters.memory.python_index import MemoryPythonIndex
+from lockage.adapters.memory.roots import MemoryRoots
+from lockage.adapters.memory.runs import MemoryRuns
+from lockage.adapters.memory.signer import MemoryKeys
+from lockage.adapters.memory.sources import MemorySources
+from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
+from lockage.adapters.memory.workers import MemoryWorkers
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.name import PrincipalName
+from lockage.environment.debian import Release, Stanza
+from lockage.schedule import Capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from lockage.adapters.memory.executor import Workspace
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.ports import RealisedRoot
+    from lockage.record.event import Event
+    from lockage.variation import World
+
+__all__ = ["MemoryServices"]
+
+_PACKAGES = {"dash": "0.5.12-2", "libc6": "2.36-9", "python3": "3.11.2-1+b1", "libfaketime": "0.9.10-2.1", "locales": "2.36-9"}
+
+
+class MemoryServices:
+    """Implements :class:`lockage.work.services.Services`: ``commands`` is what steps can run, ``told`` what was told of progress.
+
+    ``seed`` decides in which order steps end, ``ledger`` may be one with a defect; ``origin`` is what the next new ledger is called.
+    """
+
+    def __init__(
+        self,
+        commands: dict[str, Callable[[Workspace], int]] | None = None,
+        *,
+        jobs: int = 2,
+        seed: int = 0,
+        ledger: MemoryLedger | None = None,
+        origin: str = "lockage.test/1",
+    ) -> None:
+        self.commands = commands if commands is not None else {}
+        self.blobs = MemoryBlobs()
+        self.cache = MemoryActionCache()
+        self.memo = MemoryMemo()
+        self.clock = FixedClock()
+        self.executor = MemoryExecutor(self.blobs, self.commands)
+        self.roots = MemoryRoots(self.blobs)
+        self.workers = MemoryWorkers(seed)
+        self.runs = MemoryRuns()
+        self.os_packages = MemoryOsPackages(self.blobs)
+        self.python_index = MemoryPythonIndex(self.blobs)
+        self.sources = MemorySources(self.blobs)
+        self.folders = MemoryFolders(self.blobs)
+        self.ledger = ledger if ledger is not None else MemoryLedger()
+        self.keys = MemoryKeys()
+        self.pins = MemoryPins()
+        self.principal = PrincipalName("alice")
+        self.architecture: Literal["amd64", "arm64"] = "amd64"
+        self.capacity = Capacity(cpus=4, memory=16 << 30, jobs=jobs)
+        self.host = {"kernel": "none"}
+        self.told: list[Event] = []
+        self.tell: Callable[[Event], None] = self.told.append
+        self.origin = origin
+        self.unavailable: tuple[str, ...] = ()
+        for name, version in _PACKAGES.items():
+            self.publish(name, version)
+
+    def publish(self, name: str, version: str, data: bytes | None = None) -> None:
+        """Put an OS package into the suite bookworm."""
+        data = f"the package {name} {version}".encode() if data is None else data
+        ref, path = BlobRef.of(data), f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb"
+        release, stanzas = self.os_packages.suites.get(("bookworm", "amd64"), (self._release(), []))
+        depends = "libc6" if name == "python3" else ""
+        stanzas.append(Stanza(name, version, "amd64", path, ref.size, ref.digest, depends=depends))
+        self.os_packages.suites["bookworm", "amd64"] = (release, stanzas)
+        self.os_packages.pool[path] = data
+
+    def _release(self) -> Release:
+        return Release(
+            suite="stable",
+            codename="bookworm",
+            origin="Debian",
+            date=self.clock.now(),
+            valid_until=None,
+            acquire_by_hash=True,
+            files={},
+            sha256=Digest.of(b"the Release file"),
+        )
+
+    def new_origin(self) -> str:
+        return self.origin
+
+    @contextmanager
+    def varied_roots(self, world: World) -> Iterator[Callable[[LockedEnvironment], RealisedRoot]]:  # noqa: ARG002 (roots in memory have no order)
+        yield self.roots.realise
+
+    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> tuple[str, ...]:  # noqa: ARG002 (a test says which)
+        return self.unavailable

@@ -1,0 +1,329 @@
+"""Building over fakes: what is run again and what is not, in which order, and what a failure leaves."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockage.adapters.memory.executor import MemoryExecutor, Workspace
+from lockage.adapters.memory.services import MemoryServices
+from lockage.base.digest import BlobRef
+from lockage.base.name import StepName
+from lockage.plan.plan import make_plan
+from lockage.ports import PackageVanished, RootDrift, SandboxUnavailable, TooManyCpus
+from lockage.record.event import StepEnded, StepStarted
+from lockage.work.artifacts import NoArtifacts
+from lockage.work.build import Built, StepNotDone, build
+from lockage.work.execute import execute
+from lockage.work.prepare import Project
+
+Commit = Callable[..., Project]
+Commands = Mapping[str, Callable[[Workspace], int]]
+
+CHAIN = """
+[step.first]
+inputs = ["src/**"]
+run = ["{first}", "one"]
+outputs = ["one"]
+[step.second]
+needs = ["first"]
+inputs = []
+run = ["cat", "two"]
+outputs = ["two"]
+artifacts = ["two"]
+[step.manual]
+inputs = ["docs/**"]
+run = ["cat", "manual"]
+outputs = ["manual"]
+artifacts = ["manual"]
+"""
+
+
+def built(services: MemoryServices, project: Project) -> Built:
+    return build(services, make_plan(project.recipe, project.lock, project.source))
+
+
+def executed(services: MemoryServices) -> list[str]:
+    """What was run since this was asked last."""
+    found = [run.arguments[-1] for run in services.executor.ran]
+    services.executor.ran.clear()
+    return found
+
+
+def test_the_second_build_runs_nothing_and_gives_the_same(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    first = built(services, project)
+    assert sorted(executed(services)) == ["manual", "one", "two"]
+    assert first.executed == 3
+    second = built(services, project)
+    assert executed(services) == []
+    assert second.executed == 0
+    assert second.artifacts == first.artifacts
+    assert second.run_id == first.run_id
+    assert len(services.runs.kept) == 1
+
+
+def test_a_second_build_touches_neither_roots_nor_packages(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    built(services, project)
+    for package in project.lock.environments["build"].packages:
+        del services.blobs.data[package.sha256]
+    services.os_packages.pool.clear()
+    assert built(services, project).executed == 0
+
+
+@pytest.mark.parametrize("lost", ["memo", "nothing"])
+def test_what_is_only_remembered_may_be_forgotten(services: MemoryServices, commit: Commit, lost: str) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    first = built(services, project)
+    if lost == "memo":
+        services.memo.values.clear()
+    again = built(services, project)
+    assert again.artifacts == first.artifacts
+    assert again.executed == 0
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"\xff", b'{"action":"x"}', b'{"artifacts":[{}]}'])
+def test_a_memo_that_makes_no_sense_counts_for_nothing(services: MemoryServices, commit: Commit, value: bytes) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    first = built(services, project)
+    for key in services.memo.values:
+        services.memo.values[key] = value
+    assert built(services, project).artifacts == first.artifacts
+
+
+def test_the_same_output_again_runs_nothing_downstream(services: MemoryServices, commit: Commit) -> None:
+    built(services, commit(services, {"docs/a": b"1", "src/x": b"1"}, recipe=CHAIN.format(first="constant")))
+    executed(services)
+    built(services, commit(services, {"docs/a": b"1", "src/x": b"2"}, recipe=CHAIN.format(first="constant")))
+    assert executed(services) == ["one"]
+
+
+def test_another_output_runs_what_needs_it_and_nothing_else(services: MemoryServices, commit: Commit) -> None:
+    built(services, commit(services, {"docs/a": b"1", "src/x": b"1"}, recipe=CHAIN.format(first="cat")))
+    executed(services)
+    built(services, commit(services, {"docs/a": b"1", "src/x": b"2"}, recipe=CHAIN.format(first="cat")))
+    assert executed(services) == ["one", "two"]
+
+
+def test_a_step_without_a_stamp_is_untouched_by_a_new_commit(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, {"docs/a": b"1", "src/x": b"1"}, recipe=CHAIN.format(first="cat"))
+    built(services, project)
+    executed(services)
+    later = msgspec.structs.replace(project.source, date=type(project.source.date)(1_900_000_000))
+    built(services, msgspec.structs.replace(project, source=later))
+    assert executed(services) == []
+    built(services, commit(services, {"docs/a": b"2", "src/x": b"1"}, recipe=CHAIN.format(first="cat")))
+    assert executed(services) == ["manual"]
+
+
+@pytest.mark.parametrize("which", ["log", "outputs", "file"])
+def test_a_cached_result_whose_bytes_are_gone_is_not_used(services: MemoryServices, commit: Commit, which: str) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    first = built(services, project)
+    executed(services)
+    run = next(step for step in first.run.steps if step.step == "manual")
+    lost = {"log": run.log, "outputs": run.outputs, "file": first.artifacts[0].raw}[which]
+    del services.blobs.data[lost.digest]
+    again = built(services, project)
+    assert executed(services) == ["manual"]
+    assert again.artifacts == first.artifacts
+    assert services.blobs.has(lost)
+
+
+def test_a_delivered_artifact_that_is_gone_is_made_again_from_what_the_step_wrote(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    (artifact,) = build(services, make_plan(project.recipe, project.lock, project.source, only=[StepName("package")])).artifacts
+    assert artifact.blob != artifact.raw
+    del services.blobs.data[artifact.blob.digest]
+    executed(services)
+    assert built(services, project).artifacts == (artifact,)
+    assert services.blobs.has(artifact.blob)
+    assert executed(services) == ["unit"]
+
+
+# Failures
+
+PARALLEL = """
+[step.bad]
+inputs = []
+run = ["fail", "bad"]
+outputs = ["bad"]
+[step.good]
+inputs = []
+run = ["constant", "good"]
+outputs = ["good"]
+[step.after]
+inputs = []
+needs = ["good"]
+run = ["cat", "after"]
+outputs = ["after"]
+"""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_a_failure_nothing_new_starts_and_what_runs_is_waited_for(commands: Commands, commit: Commit, seed: int) -> None:
+    services = MemoryServices(dict(commands), jobs=2, seed=seed)
+    project = commit(services, recipe=PARALLEL)
+    with pytest.raises(StepNotDone) as caught:
+        built(services, project)
+    assert caught.value.details["step"] == "bad"
+    assert caught.value.details["last_lines"] == ("it broke",)
+    assert services.workers.waiting == ()
+    ran = executed(services)
+    assert ("after" in ran) == (ran.index("good") < ran.index("bad"))
+    (run, log) = services.runs.kept["run-000001"]
+    assert services.blobs.get(log).count(b"it broke\n") == 1
+    assert [step.step for step in run.steps if step.failure is not None] == ["bad"]
+    assert "run-000001" in caught.value.hint
+
+
+def test_a_failed_command_is_not_remembered(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe=PARALLEL)
+    for _ in range(2):
+        with pytest.raises(StepNotDone):
+            built(services, project)
+        assert "bad" in executed(services)
+
+
+def test_a_missing_output_and_a_time_limit_are_failures_with_their_reason(services: MemoryServices, commit: Commit) -> None:
+    def slow(_: Workspace) -> int:
+        raise TimeoutError
+
+    services.commands["nothing"] = lambda _: 0
+    services.commands["slow"] = slow
+    for command, reason in (("nothing", "output-missing"), ("slow", "timeout")):
+        with pytest.raises(StepNotDone) as caught:
+            built(services, commit(services, recipe=f'[step.a]\nrun = ["{command}"]\noutputs = ["x"]\n'))
+        assert caught.value.details["reason"] == reason
+
+
+class Interrupted(BaseException):
+    """As a signal's handler raises."""
+
+
+@pytest.mark.parametrize("error", [SandboxUnavailable("no"), Interrupted(), ValueError("a fault")], ids=repr)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_an_executor_raises_arrives_and_the_rest_is_cancelled_and_waited_for(
+    commands: Commands, commit: Commit, error: BaseException, seed: int
+) -> None:
+    under_way: list[str] = []
+
+    def broken(_: Workspace) -> int:
+        under_way.extend(services.workers.waiting)
+        raise error
+
+    services = MemoryServices({**commands, "fail": broken}, seed=seed)
+    project = commit(services, recipe=PARALLEL)
+    with pytest.raises(type(error)) as caught:
+        built(services, project)
+    assert caught.value is error
+    assert services.workers.waiting == ()
+    assert services.executor.cancelled == bool(under_way)
+
+
+def test_a_root_that_cannot_be_put_together_stops_what_was_started(services: MemoryServices, commit: Commit) -> None:
+    two = '[environment.other]\nos = "debian:bookworm"\n' + PARALLEL.replace(
+        'run = ["constant"', 'environment = "other"\nrun = ["constant"'
+    )
+    two = two.replace('inputs = []\nrun = ["fail"', 'environment = "build"\ninputs = []\nrun = ["constant"')
+    two = two.replace('needs = ["good"]', 'environment = "build"\nneeds = ["good"]')
+    project = commit(services, recipe=two)
+    wrong = msgspec.structs.replace(project.lock.environments["build"].root, tree=BlobRef.of(b"another"))
+    other = msgspec.structs.replace(project.lock.environments["other"], root=wrong)
+    lock = msgspec.structs.replace(project.lock, environments={**project.lock.environments, "other": other})
+    with pytest.raises(RootDrift):
+        built(services, msgspec.structs.replace(project, lock=lock))
+    assert services.executor.cancelled
+    assert services.workers.waiting == ()
+
+
+def test_where_nothing_has_begun_no_sandbox_is_asked_to_stop(services: MemoryServices, commit: Commit) -> None:
+    class Unavailable(MemoryExecutor):
+        def cancel(self) -> None:
+            raise SandboxUnavailable("there is no sandbox here")
+
+    project = commit(services, recipe=PARALLEL)
+    services.executor = Unavailable(services.blobs, services.commands)
+    for package in project.lock.environments["build"].packages:
+        del services.blobs.data[package.sha256]
+    services.os_packages.pool.clear()
+    with pytest.raises(PackageVanished):
+        built(services, project)
+
+
+def test_more_cpus_than_the_host_has(services: MemoryServices, commit: Commit) -> None:
+    with pytest.raises(TooManyCpus):
+        built(services, commit(services, recipe='[step.a]\nrun = ["constant", "x"]\noutputs = ["x"]\ncpus = 65\n'))
+
+
+def test_a_run_whose_artifacts_are_not_there_is_recorded_all_the_same(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe='[step.a]\nrun = ["constant", "x"]\noutputs = ["x"]\nartifacts = ["x/*.whl"]\n')
+    with pytest.raises(NoArtifacts, match=r"x/\*\.whl"):
+        built(services, project)
+    assert services.runs.latest() is not None
+
+
+def test_two_artifacts_of_one_name_are_refused(services: MemoryServices, commit: Commit) -> None:
+    steps = "".join(f'[step.{name}]\nrun = ["constant", "{name}/x"]\noutputs = ["{name}"]\nartifacts = ["{name}/x"]\n' for name in "ab")
+    with pytest.raises(NoArtifacts, match="two artifacts"):
+        built(services, commit(services, recipe=steps))
+
+
+def test_a_run_that_the_memo_knows_but_nobody_keeps_is_recorded_anew(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="cat"))
+    built(services, project)
+    services.runs.kept.clear()
+    again = built(services, project)
+    assert services.runs.get(again.run_id) is not None
+
+
+def test_progress_is_told_as_it_happens(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe='[step.a]\nrun = ["constant", "x"]\noutputs = ["x"]\n')
+    services.told.clear()
+    built(services, project)
+    built(services, project)
+    name = StepName("a")
+    ended = StepEnded(step=name, cached=False, failure=None, wall_ms=0)
+    assert services.told == [StepStarted(step=name), ended, msgspec.structs.replace(ended, cached=True)]
+
+
+# Any number of jobs, any interleaving
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> str:
+    """Steps that see some files and what they need; some deliver."""
+    lines = []
+    for number in range(draw(st.integers(1, 7))):
+        needs = sorted(draw(st.sets(st.integers(0, number - 1), max_size=3))) if number else []
+        inputs = draw(st.sampled_from(['["src/**"]', '["docs/**"]', "[]", '["**"]']))
+        lines += [
+            f"[step.s{number}]",
+            f"inputs = {inputs}",
+            "needs = [" + ", ".join(f'"s{need}"' for need in needs) + "]",
+            f'run = ["cat", "o{number}"]',
+            f'outputs = ["o{number}"]',
+            f"cpus = {draw(st.integers(1, 3))}",
+        ]
+        if draw(st.booleans()):
+            lines.append(f'artifacts = ["o{number}"]')
+    return "\n".join(lines) + "\n"
+
+
+@given(recipe=recipes(), jobs=st.integers(2, 5), seed=st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_jobs_and_their_interleaving_do_not_show(commands: Commands, commit: Commit, recipe: str, jobs: int, seed: int) -> None:
+    found = []
+    for services in (MemoryServices(dict(commands), jobs=1), MemoryServices(dict(commands), jobs=jobs, seed=seed)):
+        project = commit(services, {"docs/a": b"1"}, recipe=recipe)
+        result = built(services, project)
+        log = services.runs.kept[result.run_id][1]
+        found.append((services.blobs.get(log), result.run))
+        assert services.workers.most <= services.capacity.jobs
+        executed(services)
+        assert execute(services, make_plan(project.recipe, project.lock, project.source)).keys() == {s.step for s in result.run.steps}
+        assert executed(services) == []
+    assert found[0] == found[1]

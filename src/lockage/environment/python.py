@@ -36,9 +36,7 @@ class NoFittingSuite(Usage):
     """No known suite carries a Python that the project accepts."""
 
     code = "no-fitting-suite"
-    hint = (
-        "Correct requires-python, or write a recipe (`lockage init`) whose `os` carries the Python wanted."
-    )
+    hint = "Correct requires-python, or write a recipe (`lockage init`) whose `os` carries the Python wanted."
 
 
 class NoPython(Usage):

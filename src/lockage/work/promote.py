@@ -22,7 +22,7 @@ from lockage.policy.proposal import Kind, Proposal, Standing, Stay
 from lockage.ports import BlobCorrupt, BlobMissing, LedgerConflict
 from lockage.record.release import Release
 from lockage.work.book import Book, append_again
-from lockage.work.release import find_release, read_release, release_title
+from lockage.work.release import NoRelease, find_release, read_release, release_title
 
 if TYPE_CHECKING:
     from lockage.base.digest import Digest
@@ -97,11 +97,13 @@ def promote(services: Services, text: str, channel: ChannelName, *, expect: int 
 def roll_back(services: Services, project: ProjectName, channel: ChannelName, *, to: str | None = None, reason: str = "") -> Promotion:
     """Put back the release that the channel held before, or the one named; sets a hold against automatic promotion.
 
-    Raises :class:`NothingBefore` and what :func:`promote` raises.
+    Raises :class:`NothingBefore`, NoRelease for a release of another project, and what :func:`promote` raises.
     """
     book = Book.open(services, make=False)
     if to is not None:
         record = find_release(book.catalog, to)
+        if record.project != project:
+            raise NoRelease(f"{release_title(record)} is no release of {project}", release=release_title(record), project=project)
     else:
         head = book.catalog.channel(project, channel)
         before = [

@@ -8,13 +8,14 @@ from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.packages import make_wheel
 from lockage.adapters.memory.services import MemoryServices
 from lockage.recipe.parse import parse_recipe
+from lockage.record.source import Origin
 from lockage.work.lock import lock_recipe
 from lockage.work.prepare import Project, prepare
 
 ENVIRONMENT = """
 [project]
-name = "shop"
-version = "1.0"
+name = "{name}"
+version = "{version}"
 [environment.build]
 os = "debian:bookworm"
 packages = ["dash"]
@@ -23,6 +24,7 @@ packages = ["dash"]
 SHOP = """
 [step.package]
 inputs = ["src/**"]
+stamp = ["version"]
 run = ["wheel"]
 outputs = ["dist"]
 artifacts = ["dist/*.whl"]
@@ -62,7 +64,8 @@ def wheel(workspace: Workspace) -> int:
     files = {path.removeprefix("src/"): data for path, data in workspace.files.items()}
     if "src/unstable" in workspace.files:
         files["shop/host.py"] = varied.encode()
-    workspace.write("dist/shop-1.0-py3-none-any.whl", make_wheel("shop", files, version="1.0"))
+    version = workspace.variables["LOCKAGE_VERSION"]
+    workspace.write(f"dist/shop-{version}-py3-none-any.whl", make_wheel("shop", files, version=version))
     return 0
 
 
@@ -101,11 +104,20 @@ def services() -> MemoryServices:
 
 @pytest.fixture(scope="session")
 def commit() -> Commit:
-    def make(services: MemoryServices, files: Mapping[str, bytes] | None = None, *, recipe: str = SHOP, locator: str = "shop") -> Project:
-        text = (ENVIRONMENT + recipe).encode()
+    def make(
+        services: MemoryServices,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        recipe: str = SHOP,
+        locator: str = "shop",
+        name: str = "shop",
+        version: str = "1.0",
+        origin: Origin | None = None,
+    ) -> Project:
+        text = (ENVIRONMENT.format(name=name, version=version) + recipe).encode()
         locked = lock_recipe(services, parse_recipe(text), None)
         content = {"src/shop/__init__.py": b"", "tests/test_shop.py": b"", **(files or {})}
-        services.sources.add(locator, {**content, "lockage.toml": text, "lockage.lock": locked.encode()})
+        services.sources.add(locator, {**content, "lockage.toml": text, "lockage.lock": locked.encode()}, origin=origin)
         return prepare(services, locator)
 
     return make

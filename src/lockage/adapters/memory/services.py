@@ -53,6 +53,7 @@ class MemoryServices:
         origin: str = "lockage.test/1",
     ) -> None:
         self.commands = commands if commands is not None else {}
+        self.place = "memory"
         self.blobs = MemoryBlobs()
         self.cache = MemoryActionCache()
         self.memo = MemoryMemo()
@@ -75,6 +76,7 @@ class MemoryServices:
         self.told: list[Event] = []
         self.tell: Callable[[Event], None] = self.told.append
         self.origin = origin
+        self.place = "memory"
         self.unavailable: tuple[str, ...] = ()
         for name, version in _PACKAGES.items():
             self.publish(name, version)

@@ -73,6 +73,10 @@ class Wiring:
         """LOCKAGE_HOME."""
         return self._folder("LOCKAGE_HOME", "XDG_DATA_HOME", ".local/share")
 
+    @property
+    def place(self) -> str:
+        return str(self.store)
+
     @cached_property
     def keys_folder(self) -> Path:
         """LOCKAGE_KEYS; raises :class:`InvalidSetting` if it lies inside the store."""

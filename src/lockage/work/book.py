@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import Integrity
+from lockage.base.errors import Integrity, LockageError, NotPermitted
 from lockage.catalog import Catalog
 from lockage.evidence.facts import sign_statements
 from lockage.evidence.statement import Statement
@@ -44,7 +44,7 @@ class TrustRootUnknown(Integrity):
     """No trust root was pinned for the ledger of this store."""
 
     code = "trust-root-unknown"
-    hint = "Get the trust root from the store's admin over another way and put it into the folder named."
+    hint = "Set LOCKAGE_KEYS to the folder with this store's keys, or let its admin hand you the trust root from the folder `trust` in it."
 
 
 class TrustRootMismatch(Integrity):
@@ -52,6 +52,20 @@ class TrustRootMismatch(Integrity):
 
     code = "trust-root-mismatch"
     hint = "Do not use this store until its admin has explained the change."
+
+
+class TrustRootDamaged(Integrity):
+    """The pinned trust root cannot be read, or is not signed by its own admins."""
+
+    code = "trust-root-damaged"
+    hint = "Restore the file from a copy, or let the store's admin hand you the trust root again."
+
+
+class KeyNotTrusted(NotPermitted):
+    """A key of this user's is not one that the trust root lists for its role; what it signed would count for nobody."""
+
+    code = "key-not-trusted"
+    hint = "Set LOCKAGE_KEYS to the folder with the keys of this store, or restore the key from a copy."
 
 
 class NoStore(Integrity):
@@ -120,18 +134,25 @@ class Book:
         """The head with the trust root that was pinned for it; no entry has been read, and the head's signature not checked."""
         head = services.ledger.head()
         if head is None:
-            raise NoStore("this store has no ledger yet")
+            raise NoStore(f"there is no ledger in {services.place}", store=services.place)
         with reading_checkpoint():
             origin = read_checkpoint(head.checkpoint).origin
         pinned = services.pins.trust_root(origin)
         if pinned is None:
             raise TrustRootUnknown(f"no trust root is pinned for the ledger {origin}", origin=origin)
-        root = read_trust_root(pinned)
+        try:
+            root = read_trust_root(pinned)
+        except LockageError as error:
+            raise TrustRootDamaged(f"the trust root that is pinned for {origin} does not hold: {error.message}", origin=origin) from error
         return _Cover(head, root, VerifierKey.parse(root.ledger.vkey))
 
     def signer(self, role: Role) -> Signer:
-        """This user's key for a role."""
-        return self._services.keys.load(role)
+        """This user's key for a role; raises :class:`KeyNotTrusted` unless the trust root lists it for that."""
+        signer = self._services.keys.load(role)
+        mine = Digest.of(signer.public)
+        if all(key.id != mine for _, key in self.root.listed(role)):
+            raise KeyNotTrusted(f"the key {role} is not one that the trust root of {self.key.name} lists for a {role}", key=str(mine))
+        return signer
 
     @property
     def actor(self) -> PrincipalName:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockage.base.canonical import decode
 from lockage.base.digest import Digest
-from lockage.base.errors import Usage
+from lockage.base.errors import Integrity, LockageError, Usage
 from lockage.evidence import dsse
 from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, read_manifest
 from lockage.ledger.checkpoint import open_checkpoint
@@ -30,6 +30,13 @@ class ChannelEmpty(Usage):
 
     code = "channel-empty"
     hint = "`lockage status` shows what every channel holds."
+
+
+class PulledFolderChanged(Integrity):
+    """The manifest in a pulled folder, which remembers its generation, was changed."""
+
+    code = "pulled-folder-changed"
+    hint = "Find out what changed it; then pull into an empty folder."
 
 
 def pull(services: Services, project: ProjectName, channel: ChannelName, folder: Path) -> Manifest:
@@ -61,7 +68,10 @@ def _seen(before: bytes | None, project: ProjectName, channel: ChannelName) -> S
     """What the folder was made from, if it was of the same channel; a memory, so its signature is not asked again."""
     if before is None:
         return None
-    known = decode(dsse.parse_strict(before, MANIFEST_TYPE).payload, Manifest)
+    try:
+        known = decode(dsse.parse_strict(before, MANIFEST_TYPE).payload, Manifest)
+    except LockageError as error:
+        raise PulledFolderChanged(f"{MANIFEST_FILE} in the folder cannot be read: {error.message}", file=MANIFEST_FILE) from error
     if (known.project, known.channel) != (project, channel):
         return None
     return Seen(generation=known.generation, envelope=Digest.of(before))

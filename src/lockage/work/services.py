@@ -53,6 +53,11 @@ class Services(Protocol):
     @property
     def pins(self) -> ports.Pins: ...
     @property
+    def place(self) -> str:
+        """How messages name this store."""
+        ...
+
+    @property
     def principal(self) -> PrincipalName:
         """Who signs when a store is begun."""
         ...

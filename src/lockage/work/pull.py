@@ -8,7 +8,7 @@ from lockage.base.canonical import decode
 from lockage.base.digest import Digest
 from lockage.base.errors import Integrity, LockageError, Usage
 from lockage.evidence import dsse
-from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, read_manifest
+from lockage.evidence.manifest import MANIFEST_TYPE, Manifest, Seen, WrongManifest, read_manifest
 from lockage.ledger.checkpoint import open_checkpoint
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.work.book import Book
@@ -58,6 +58,14 @@ def pull(services: Services, project: ProjectName, channel: ChannelName, folder:
         raise error.naming(f"the manifest of {channel}") from error
     seen = _seen(services.folders.read(folder, MANIFEST_FILE), project, channel)
     manifest = read_manifest(data, book.root, project=project, channel=channel, now=services.clock.now(), seen=seen)
+    # A ledger could name an old manifest as its newest: to who has seen none before that would be a channel turned back.
+    if (manifest.generation, manifest.release.digest) != (head.generation, head.release):
+        raise WrongManifest(
+            f"the ledger's generation {head.generation} of {channel} is {head.release[:12]}…, its manifest says generation"
+            f" {manifest.generation} is {manifest.release.digest[:12]}…",
+            expected=head.release,
+            found=manifest.release.digest,
+        )
     # What the manifest says of the ledger must be signed by the ledger's own key, or it could be any ledger's.
     open_checkpoint(manifest.ledger.checkpoint.encode(), [book.key])
     services.folders.replace(folder, [(artifact.name, artifact.blob) for artifact in manifest.artifacts], {MANIFEST_FILE: data})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import StepFailed
 from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.record.event import Phase
@@ -95,8 +96,14 @@ def verify_project(services: Services, project: Project, *, rounds: int = 1, axe
 def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
     """Rebuild ``plan`` ``rounds`` times for each claim and grade every artifact of ``built``.
 
-    ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails gives the grade `failed`.
+    ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails, or whose artifacts
+    cannot be delivered, gives the grade `failed`. Raises :class:`NoArtifacts` if there is nothing to compare.
     """
+    if not built.artifacts:
+        raise NoArtifacts(
+            f"{plan.recipe.project} has no artifacts that a rebuild could be compared with",
+            hint="Declare `artifacts` in a build step of the recipe.",
+        )
     started = services.clock.now()
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
@@ -134,7 +141,7 @@ def _rebuild(services: Services, plan: Plan, claim: Claim, varied: tuple[str, ..
     failures = [f"{run.step}: {run.failure}" for run in failed]
     try:
         artifacts = deliver(services, plan, execution.results, remember=False)
-    except NoArtifacts as error:
+    except StepFailed as error:
         failures.append(error.message)
         artifacts = ()
     round_ = Round(

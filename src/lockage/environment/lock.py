@@ -141,7 +141,7 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
         for kind in ("packages", "python", "instruments"):
             environment[kind] = [
                 _MARK + json.dumps(item, ensure_ascii=False)
-                for item in sorted(environment[kind], key=lambda item: (item["name"], item["version"]))
+                for item in sorted(environment[kind], key=lambda item: (item["name"], item["version"], item["sha256"]))
             ]
         for kind in ("os", "root"):
             environment[kind] = _MARK + json.dumps(environment[kind], ensure_ascii=False)

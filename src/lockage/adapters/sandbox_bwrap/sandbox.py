@@ -150,8 +150,8 @@ class Sandbox:
             resource.prlimit(self._init, kind, (_least(wanted[0], hard), _least(wanted[1], hard)))
         if cpus:
             os.sched_setaffinity(self._init, cpus)
-        if niceness:
-            os.setpriority(os.PRIO_PROCESS, self._init, niceness)
+        if niceness:  # below our own: whoever runs lockage under nice may not raise it
+            os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + niceness))
 
     def release(self) -> None:
         """Let the step start."""

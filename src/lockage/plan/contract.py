@@ -30,14 +30,16 @@ FIXED: dict[str, str] = {
     "USER": "builder",
 }
 
-_MAPPED = "-g0 -ffile-prefix-map=/build=. -ffile-prefix-map=/tmp=/tmp"
-
 #: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
 PREVENTION: dict[str, tuple[str, str]] = {
     "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
-    "CFLAGS": (_MAPPED, "debug information carries build paths, random temporary ones too; __FILE__ does not"),
-    "CXXFLAGS": (_MAPPED, "the same for C++"),
-    "FFLAGS": (_MAPPED, "the same for Fortran"),
+    "CARGO_BUILD_RUSTFLAGS": (
+        "--remap-path-prefix=/build=.",
+        "panic messages and debug information carry build paths; a project's own flags win",
+    ),
+    "CFLAGS": ("-g0", "debug information carries random paths; the root's compilers map the build path away themselves"),
+    "CXXFLAGS": ("-g0", "the same for C++"),
+    "FFLAGS": ("-g0", "the same for Fortran"),
     "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
     "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),

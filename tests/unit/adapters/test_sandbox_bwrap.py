@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files
 from lockage.adapters.sandbox_bwrap.diagnose import explain
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
-from lockage.adapters.sandbox_bwrap.instruments import clock_library, locale_sources
+from lockage.adapters.sandbox_bwrap.instruments import clock_library, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import arrange
 from lockage.adapters.sandbox_bwrap.variables import variables
 from lockage.adapters.sandbox_bwrap.workspace import ordered, populate
@@ -259,3 +260,25 @@ def test_what_is_filled_in_is_harvested_again(folder: tuple[Path, int]) -> None:
     with pytest.raises(Unharvestable, match="disk limit"):
         harvest(descriptor, [RelPath("out")], blobs, limit=5 << 20)
     assert isinstance(found, BlobRef)
+
+
+def _library(*names: bytes) -> bytes:
+    """An ELF file of a header, a loaded table of names, another one that is not loaded, and their section headers."""
+    strings = b"\0" + b"".join(name + b"\0" for name in names)
+    header = b"\x7fELF\x02\x01".ljust(0x28, b"\0") + struct.pack("<Q", 64 + 2 * len(strings)) + bytes(10) + struct.pack("<HHH", 64, 2, 0)
+    sections = [struct.pack("<IIQQQQ", 0, 3, flags, 0, 64 + place * len(strings), len(strings)) for place, flags in ((0, 0), (1, 2))]
+    return header + 2 * strings + b"".join(section.ljust(64, b"\0") for section in sections)
+
+
+def test_a_clock_that_moves_leaves_sleeping_alone() -> None:
+    library = _library(b"time", b"clock_nanosleep")
+    changed = without_sleeping(library)
+    assert [place for place, byte in enumerate(library) if byte != changed[place]] == [library.rindex(b"clock_nanosleep")]
+    assert without_sleeping(changed) == changed
+    for other in (_library(b"time"), b"", b"\x7fELF\x01\x01 of 32 bits clock_nanosleep", b"\0clock_nanosleep\0"):
+        assert without_sleeping(other) == other
+
+
+def test_compilers_map_the_folders_of_every_world_to_the_same_names() -> None:
+    world = msgspec.structs.replace(CONTRACT, build_path="/srv/b", temporary="/var/cache/t")
+    assert etc_files(world)["/etc/compiler-options"] == b"-ffile-prefix-map=/srv/b=.\n-ffile-prefix-map=/var/cache/t=/tmp\n"

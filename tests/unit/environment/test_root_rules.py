@@ -22,7 +22,7 @@ from lockage.environment.root import (
     with_parents,
 )
 from lockage.environment.root.assemble import aliased
-from lockage.environment.root.rules import ALIASES, ALTERNATIVES, FILES, FOLDERS, LINKS
+from lockage.environment.root.rules import ALIASES, ALTERNATIVES, COMPILER_SPECS, FILES, FOLDERS, LINKS
 from lockage.variation import CONTRACT
 
 
@@ -199,3 +199,19 @@ def test_who_and_where_a_step_is_needs_no_mount() -> None:
     """The sandbox shows its own files only where the root's are not the same bytes; in the contract's world they all are."""
     shown = {path.lstrip("/"): data for path, data in etc_files(CONTRACT).items()}
     assert {path: FILES[path].encode() for path in shown} == shown
+
+
+def test_every_gcc_reads_where_the_build_path_is_mapped() -> None:
+    entries, added = finished(
+        package("cpp-12", file("usr/lib/gcc/x86_64-linux-gnu/12/cc1")),
+        package("g++-15", file("usr/libexec/gcc/aarch64-linux-gnu/15/cc1plus"), file("usr/libexec/gcc/aarch64-linux-gnu/15/f951")),
+        package("odd", file("usr/lib/gcc/x86_64-linux-gnu/9/cc1"), file("usr/lib/gcc/x86_64-linux-gnu/9/specs", "its own")),
+    )
+    ours = {path for path, data in added.items() if path.name == "specs" and b"@/etc/compiler-options" in data}
+    assert ours == {RelPath("usr/lib/gcc/aarch64-linux-gnu/15/specs"), RelPath("usr/lib/gcc/x86_64-linux-gnu/12/specs")}
+    assert entries[RelPath("usr/lib/gcc/aarch64-linux-gnu/15")].kind is Kind.DIRECTORY
+    assert all(line.endswith(" ") for line in COMPILER_SPECS.splitlines() if line.startswith("+")), "what follows would be joined to it"
+
+
+def test_a_root_without_gcc_has_no_specs() -> None:
+    assert not [path for path in finished(package("a", file("usr/bin/a")))[1] if path.name == "specs"]

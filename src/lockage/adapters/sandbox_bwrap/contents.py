@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.variation.world import CONTRACT
+
 if TYPE_CHECKING:
     from lockage.variation.world import World
 
@@ -24,13 +26,14 @@ _LOOKUPS = ("passwd", "group", "shadow", "hosts", "networks", "protocols", "serv
 
 
 def etc_files(world: World) -> dict[str, bytes]:
-    """Files of /etc that say who and where the step is, by path."""
+    """Files of /etc that say who and where the step is, by path; the root's compilers read what maps its folders away."""
     passwd = (
         "root:x:0:0:root:/root:/bin/sh\n"
         f"{world.user}:x:{world.uid}:{world.gid}:{world.user}:{world.home}:/bin/sh\n"
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     )
     texts = {
+        "/etc/compiler-options": f"-ffile-prefix-map={world.build_path}=.\n-ffile-prefix-map={world.temporary}={CONTRACT.temporary}\n",
         "/etc/group": f"root:x:0:\n{world.user}:x:{world.gid}:\nnogroup:x:65534:\n",
         "/etc/hostname": f"{world.hostname}\n",
         "/etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {world.hostname}\n",

@@ -14,7 +14,7 @@ from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files, proc_fi
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
-from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources
+from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spawner
@@ -192,7 +192,8 @@ class BwrapExecutor:
 
     def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place]) -> bytes:
         world = request.world
-        clock = clock_library(request.instruments) if world.clock_offset else None
+        library = clock_library(request.instruments) if world.clock_offset else None
+        clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
         sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
         locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
         over = self._over(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.variation.world import World
 
-__all__ = ["clock_library", "compiled_locale", "locale_sources", "supported"]
+__all__ = ["clock_library", "compiled_locale", "locale_sources", "supported", "without_sleeping"]
 
 _BUILT_IN = ("C", "POSIX", "C.UTF-8")
 
@@ -52,6 +53,30 @@ def clock_library(instruments: Path | None) -> Path | None:
         for found in sorted(instruments.glob(f"usr/lib/*/faketime/{name}")):
             return found
     return None
+
+
+_SLEEP = b"\0clock_nanosleep\0"
+_SECTION_STRINGS, _SECTION_LOADED = 3, 2
+
+
+def without_sleeping(library: bytes) -> bytes:
+    """The same libfaketime, which no longer stands in for clock_nanosleep(2).
+
+    Up to 0.9.10 it adds the wall clock's offset to a sleep by the monotonic clock, which it is told to leave alone: every
+    `time.sleep` of Python 3.11 fails with EINVAL then. The symbol's name is changed in the table that the dynamic linker
+    searches (ELF specification, "String Table"); what is no 64-bit little-endian ELF file is returned as it is.
+    """
+    if library[:6] != b"\x7fELF\x02\x01":
+        return library
+    (table,) = struct.unpack_from("<Q", library, 0x28)
+    size, count = struct.unpack_from("<HH", library, 0x3A)
+    for number in range(count):
+        _, kind, flags, _, start, length = struct.unpack_from("<IIQQQQ", library, table + number * size)
+        if kind == _SECTION_STRINGS and flags & _SECTION_LOADED:
+            place = library.find(_SLEEP, start, start + length)
+            if place >= 0:  # only the first letter: the end may be shared with the name "nanosleep"
+                return library[: place + 1] + b"_" + library[place + 2 :]
+    return library
 
 
 def locale_sources(locale: str, instruments: Path | None) -> Path | None:

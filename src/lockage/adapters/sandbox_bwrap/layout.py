@@ -22,7 +22,7 @@ __all__ = ["Layout", "arrange"]
 _OWN = ("proc", "dev", "sys")
 #: The tmpfs of ``/`` holds folders, links and mount points only.
 _TOP_SIZE = 1 << 20
-_DISPENSABLE = ("etc/hostname", "etc/machine-id", "etc/resolv.conf")
+_DISPENSABLE = ("etc/compiler-options", "etc/hostname", "etc/machine-id", "etc/resolv.conf")
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,18 @@ from lockage.base.path import RelPath
 from lockage.environment.root.assemble import with_aliases, with_parents
 from lockage.environment.root.entry import Entry, Kind, directory, link
 from lockage.environment.root.errors import UnsupportedPackage
-from lockage.environment.root.rules import ALTERNATIVES, CERTIFICATES, COPIES, FILES, FOLDERS, LINKS, LOCAL, PYTHON_FILES
+from lockage.environment.root.rules import (
+    ALTERNATIVES,
+    CERTIFICATES,
+    COMPILER_SPECS,
+    COMPILERS,
+    COPIES,
+    FILES,
+    FOLDERS,
+    LINKS,
+    LOCAL,
+    PYTHON_FILES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,6 +62,8 @@ def complete(entries: Entries, packages: Iterable[Package], read: Callable[[Entr
     for path, data in _certificates(entries, read):
         write(path, data)
     write(_STATUS, status_of(packages))
+    for path in _specs(entries):
+        write(path, COMPILER_SPECS.encode())
     python = python_of(entries)
     if python is not None:
         for text, content in PYTHON_FILES.items():
@@ -97,6 +110,13 @@ def _shipped(entries: Entries, candidate: str) -> RelPath | None:
         return path if path in entries else None
     form = re.compile("[^/]*".join(re.escape(part) for part in candidate.split("*")))
     return max((path for path in entries if form.fullmatch(path)), key=str.encode, default=None)
+
+
+def _specs(entries: Entries) -> list[RelPath]:
+    """Where each GCC of the root looks for specs, unless something is there."""
+    compilers = {found[1] for path in entries if (found := re.fullmatch(COMPILERS, path))}
+    paths = [RelPath(f"usr/lib/gcc/{compiler}/specs") for compiler in sorted(compilers)]
+    return [path for path in paths if path not in entries]
 
 
 def _certificates(entries: Entries, read: Callable[[Entry], bytes]) -> list[tuple[RelPath, bytes]]:

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from lockage.base.path import RelPath
 
-__all__ = ["ALIASES", "ALTERNATIVES", "CERTIFICATES", "COPIES", "FILES", "FOLDERS", "LINKS", "LOCAL", "REQUIRED_ALIASES"]
+__all__ = [
+    "ALIASES",
+    "ALTERNATIVES",
+    "CERTIFICATES",
+    "COMPILERS",
+    "COMPILER_SPECS",
+    "COPIES",
+    "FILES",
+    "FOLDERS",
+    "LINKS",
+    "LOCAL",
+    "PYTHON_FILES",
+    "REQUIRED_ALIASES",
+]
 
 #: Directories that are links into /usr (usrmerge, Debian 12 release notes 5.1.1) or into /run (base-files postinst): what a
 #: package ships below the left is put below the right.
@@ -64,6 +77,7 @@ FOLDERS: tuple[tuple[str, int], ...] = (
 #: Files written unless a package ships one at that path. Who and where a step is, is the contract's (docs/what-can-differ.md): where
 #: these bytes are the sandbox's own, it needs no mount over them.
 FILES: dict[str, str] = {
+    "etc/compiler-options": "-ffile-prefix-map=/build=.\n-ffile-prefix-map=/tmp=/tmp\n",
     "etc/fstab": "",
     "etc/group": "root:x:0:\nbuilder:x:1000:\nnogroup:x:65534:\n",
     "etc/hostname": "lockage\n",
@@ -79,6 +93,12 @@ FILES: dict[str, str] = {
     "etc/shells": "/bin/sh\n",
     "etc/timezone": "Etc/UTC\n",
 }
+
+#: A program of GCC that compiles, below either folder; and what is written to `usr/lib/gcc/<the same>/specs`, where GCC reads it
+#: (GCC manual, "Specifying subprocesses"). So every compilation maps the build path away, also where a build sets CFLAGS of its own;
+#: and as no command line and no variable says the path, no build can record it with its flags.
+COMPILERS = r"usr/lib(?:exec)?/gcc/([^/]+/[^/]+)/(?:cc1|cc1plus|f951)"
+COMPILER_SPECS = "*cpp_unique_options:\n+ @/etc/compiler-options \n\n*cc1_options:\n+ @/etc/compiler-options \n\n"
 
 #: Written where there is a python3: names from `tempfile` follow each other in one fixed order in every process, instead of being
 #: drawn at random. Builds compile in temporary folders, and their names end up in __FILE__ and debug information. A name that is

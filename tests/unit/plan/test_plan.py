@@ -186,13 +186,18 @@ def test_moved_paths_are_mapped_away_where_they_are() -> None:
     made = planned(step("a", variables={"MINE": "=/build= =/tmp="})).variables
     assert relocated(made, build_path=CONTRACT.build_path, temporary=CONTRACT.temporary) == made
     moved = dict(relocated(made, build_path="/var/tmp/elsewhere", temporary="/scratch"))
-    assert moved["CFLAGS"] == "-g0 -ffile-prefix-map=/var/tmp/elsewhere=. -ffile-prefix-map=/scratch=/tmp"
-    assert {name for name, value in made if moved[name] != value} == {"CFLAGS", "CXXFLAGS", "FFLAGS"}
+    assert moved["CARGO_BUILD_RUSTFLAGS"] == "--remap-path-prefix=/var/tmp/elsewhere=."
+    assert {name for name, value in made if moved[name] != value} == {"CARGO_BUILD_RUSTFLAGS"}
 
 
 def test_every_prevention_says_why() -> None:
     assert all(reason for _, reason in PREVENTION.values())
     assert not set(PREVENTION) & set(FIXED)
+
+
+def test_no_compiler_flag_says_a_path() -> None:
+    """Builds record their flags (configuration modules, version texts): a path among them would be in the product."""
+    assert {name for name, (value, _) in PREVENTION.items() if "/" in value} == {"CARGO_BUILD_RUSTFLAGS"}
 
 
 # Resolution

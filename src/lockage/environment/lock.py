@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -110,8 +111,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @cached_property
     def _bytes(self) -> bytes:
-        text = json.dumps(_lined(plain(self)), indent=1, ensure_ascii=False)
-        return (_unline(text) + "\n").encode()
+        return (_text(_lined(plain(self)), 0) + "\n").encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Lock:
@@ -129,34 +129,37 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return found
 
 
-_MARK = "\x00"
+class _Line(NamedTuple):
+    """A value that stands on one line."""
+
+    value: object
 
 
 def _lined(document: dict[str, object]) -> dict[str, object]:
-    """Replace every package by one marked text, so that indentation leaves it on one line."""
+    """The document with its environments and their packages sorted; each package stands on one line."""
     environments = document["environments"]
     assert isinstance(environments, dict)
     for name in sorted(environments):
         environment = environments.pop(name)
         for kind in ("packages", "python", "instruments"):
-            environment[kind] = [
-                _MARK + json.dumps(item, ensure_ascii=False)
-                for item in sorted(environment[kind], key=lambda item: (item["name"], item["version"], item["sha256"]))
-            ]
+            environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
         for kind in ("os", "root"):
-            environment[kind] = _MARK + json.dumps(environment[kind], ensure_ascii=False)
+            environment[kind] = _Line(environment[kind])
         environments[name] = environment
     return document
 
 
-def _unline(text: str) -> str:
-    marked = json.dumps(_MARK)[1:-1]
-    lines = []
-    for line in text.split("\n"):
-        head, found, tail = line.partition(f'"{marked}')
-        if found:
-            comma = "," if tail.endswith(",") else ""
-            tail = tail.removesuffix(",").removesuffix('"')
-            line = head + json.loads(f'"{tail}"') + comma
-        lines.append(line)
-    return "\n".join(lines)
+def _text(value: object, depth: int) -> str:
+    """JSON, indented by one space a level."""
+    match value:
+        case _Line(inner):
+            return json.dumps(inner, ensure_ascii=False)
+        case dict() if value:
+            parts = [f"{json.dumps(key, ensure_ascii=False)}: {_text(item, depth + 1)}" for key, item in value.items()]
+        case list() if value:
+            parts = [_text(item, depth + 1) for item in value]
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inside = ",\n".join(" " * (depth + 1) + part for part in parts)
+    return f"{opening}\n{inside}\n{' ' * depth}{closing}"

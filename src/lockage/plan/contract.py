@@ -45,6 +45,7 @@ PREVENTION: dict[str, tuple[str, str]] = {
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),
     "PYTHONDONTWRITEBYTECODE": ("1", "no .pyc with the mtimes of the sandbox in outputs"),
     "PYTHONNOUSERSITE": ("1", "only the environment's packages are imported"),
+    "PYTHONUNBUFFERED": ("1", "what a program says stands in the log before the error that follows it"),
     "ZERO_AR_DATE": ("1", "ranlib and libtool write no time"),
 }
 

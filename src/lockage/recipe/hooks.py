@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lockage.recipe.inference import InferredProject
 
-__all__ = ["HOOK_OUTPUT", "HOOK_STEP", "InvalidHookOutput", "hook_step", "parse_hook_output", "with_requirements"]
+__all__ = ["HOOK_OUTPUT", "HOOK_STEP", "BackendFailed", "InvalidHookOutput", "hook_step", "parse_hook_output", "with_requirements"]
 
 HOOK_STEP = StepName("build-requirements")
 #: Where the step writes; a name that no project uses for a file of its own.
@@ -68,6 +68,15 @@ for hook in hooks:
 with open(output, "w") as stream:
     json.dump(found, stream, sort_keys=True)
 """
+
+
+class BackendFailed(StepFailed):
+    """The project's build backend failed when it was asked what a build needs; what it misses stands in its last lines."""
+
+    code = "backend-failed"
+    hint = (
+        "Name what it misses in `packages` or `python` of a lockage.toml; `lockage init` in the unpacked source writes one to start from."
+    )
 
 
 class InvalidHookOutput(StepFailed):

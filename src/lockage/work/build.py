@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "last_lines", "not_done", "record_run"]
-
-#: How many of a failed step's last lines are quoted.
-_TAIL = 20
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run"]
 
 
 class StepNotDone(StepFailed):
@@ -57,7 +54,7 @@ def build(services: Services, plan: Plan) -> Built:
     run, run_id = record_run(services, plan, results, started)
     failed = [step for step in run.steps if step.failure is not None]
     if failed:
-        raise not_done(services, failed[0], run_id)
+        raise not_done(services, failed[0], run_id, inferred=plan.recipe.inferred)
     return Built(run=run, run_id=run_id)
 
 
@@ -116,19 +113,23 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
     return b"".join(parts)
 
 
-def not_done(services: Services, step: StepRun, run_id: str | None) -> StepNotDone:
-    """The error that explains a failed step."""
+def not_done(services: Services, step: StepRun, run_id: str | None, *, inferred: bool = False) -> StepNotDone:
+    """The error that explains a failed step: the reason, what it says that it did not find, and its last lines."""
+    from lockage.work.diagnose import advice, last_lines, missing  # only on the way to an error
+
     assert step.failure is not None
     reason, _, message = step.failure.partition(": ")
+    log = services.blobs.get(step.log)
+    lacks = missing(log)
+    found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
+    hints = [advice(lacks, inferred=inferred)]
+    if run_id is not None:
+        hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
-        f"step {step.step!r} failed: {message}",
-        hint=f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again." if run_id else None,
+        f"step {step.step!r} failed: {message}{found}",
+        hint=" ".join(filter(None, hints)) or None,
         step=step.step,
         reason=reason,
-        last_lines=last_lines(services, step),
+        missing=tuple(map(str, lacks)),
+        last_lines=last_lines(log),
     )
-
-
-def last_lines(services: Services, step: StepRun) -> tuple[str, ...]:
-    """The end of what a step printed, where the reason of a failure mostly stands."""
-    return tuple(services.blobs.get(step.log).decode(errors="replace").splitlines()[-_TAIL:])

@@ -147,8 +147,7 @@ def _lock_for_hooks(services: Services, recipe: Recipe, given: Lock | None) -> L
 
 def _asked(services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock) -> tuple[str, ...]:
     """What the backend's hooks ask for, run in the sandbox."""
-    from lockage.base.errors import StepFailed
-    from lockage.recipe.hooks import HOOK_STEP, InvalidHookOutput, hook_step, parse_hook_output
+    from lockage.recipe.hooks import HOOK_STEP, BackendFailed, hook_step, parse_hook_output
     from lockage.work.build import not_done
     from lockage.work.execute import execute
 
@@ -158,9 +157,12 @@ def _asked(services: Services, read: SourceRead, project: InferredProject, recip
     plan: Plan = make_plan(asking, lock, read.source(recipe.version))
     run = execute(services, plan)[HOOK_STEP]
     if run.failure is not None:
-        error: StepFailed = not_done(services, run, None)
-        raise InvalidHookOutput(
-            f"the build backend could not be asked what it needs: {error.message}", last_lines=error.details.get("last_lines")
+        error = not_done(services, run, None, inferred=True)
+        raise BackendFailed(
+            f"{project.backend.name} could not be asked what the build needs: {error.message}",
+            hint=error.hint if error.details["missing"] else None,
+            missing=error.details["missing"],
+            last_lines=error.details["last_lines"],
         )
     (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
     return parse_hook_output(services.blobs.get(output.blob))

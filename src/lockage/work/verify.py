@@ -18,7 +18,7 @@ from lockage.record.event import Phase
 from lockage.variation import AXES, Claim, Side, vary
 from lockage.work.artifacts import NoArtifacts, deliver
 from lockage.work.attest import record_reproductions
-from lockage.work.build import last_lines
+from lockage.work.diagnose import last_lines
 from lockage.work.execute import Execution
 from lockage.work.hand_over import build_project
 from lockage.work.roots import fetch_missing
@@ -149,7 +149,7 @@ def _rebuild(services: Services, plan: Plan, claim: Claim, varied: tuple[str, ..
         axes=varied,
         artifacts={artifact.name: artifact.blob for artifact in artifacts},
         failure="; ".join(failures) or None,
-        last_lines=last_lines(services, failed[0]) if failed else (),
+        last_lines=last_lines(services.blobs.get(failed[0].log)) if failed else (),
     )
     return round_, {artifact.name: artifact.raw for artifact in artifacts}
 

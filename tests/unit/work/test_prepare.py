@@ -16,7 +16,7 @@ from lockage.environment.lock import InvalidLock, Lock
 from lockage.plan.plan import LockMismatch
 from lockage.ports import PackageVanished, RootDrift, SourceUnusable, Unresolvable
 from lockage.recipe.fault import InvalidRecipe
-from lockage.recipe.hooks import HOOK_OUTPUT, InvalidHookOutput
+from lockage.recipe.hooks import HOOK_OUTPUT, BackendFailed
 from lockage.recipe.inference import PACKAGES
 from lockage.recipe.parse import parse_recipe
 from lockage.record.source import SdistOrigin
@@ -183,7 +183,7 @@ def test_what_the_backend_asks_for_is_declared_and_locked(services: MemoryServic
 def test_a_backend_that_fails_says_so_with_its_last_lines(services: MemoryServices) -> None:
     services.commands["/bin/sh"] = backend("")
     services.sources.add("shop", INFERRED)
-    with pytest.raises(InvalidHookOutput) as caught:
+    with pytest.raises(BackendFailed) as caught:
         prepare(services, "shop")
     assert caught.value.details["last_lines"] == ("asking",)
 

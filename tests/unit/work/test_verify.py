@@ -70,7 +70,7 @@ def test_every_rebuild_runs_in_its_own_world(services: MemoryServices, commit: C
     inner = services.commands["wheel"]
 
     def noting(workspace: Workspace) -> int:
-        worlds.append((workspace.request.world, workspace.request.instruments is not None, workspace.variables["CFLAGS"]))
+        worlds.append((workspace.request.world, workspace.request.instruments is not None, workspace.variables["CARGO_BUILD_RUSTFLAGS"]))
         return inner(workspace)
 
     services.commands["wheel"] = noting

@@ -1,0 +1,115 @@
+"""Why a step failed, from what it printed: the lines worth reading, and what it says that it misses.
+
+Invariant: nothing here decides anything. What is found is told beside the output, and never in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Lack", "Missing", "advice", "last_lines", "missing"]
+
+#: How many lines are quoted, how many lacks are told, and how much of the end of an output is read for them, in bytes.
+_LINES = 20
+_LACKS = 5
+_READ = 1 << 20
+
+
+class Lack(StrEnum):
+    """What kind of thing a build did not find."""
+
+    HEADER = "header"
+    LIBRARY = "library"
+    PROGRAM = "program"
+    MODULE = "Python module"
+    NETWORK = "network"
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """One thing that a build did not find, by the name it used."""
+
+    lack: Lack
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.lack} {self.name}" if self.name else str(self.lack)
+
+
+#: What tools print when they do not find something; the group is its name. In brackets: who prints it.
+_SAID: tuple[tuple[Lack, str], ...] = (
+    (Lack.HEADER, r"fatal error: ([\w./+-]+): No such file or directory"),  # (gcc)
+    (Lack.HEADER, r"fatal error: '([\w./+-]+)' file not found"),  # (clang)
+    (Lack.LIBRARY, r"cannot find -l:?([\w.+-]+)"),  # (ld)
+    (Lack.LIBRARY, r"(?:No package|Package) '([\w.+-]+)'(?:, required by '[^']*',)? (?:not )?found"),  # (pkg-config, pkgconf)
+    (Lack.LIBRARY, r"Package ([\w.+-]+) was not found in the pkg-config search path"),  # (pkg-config)
+    (Lack.LIBRARY, r"pkg-config --exists ([\w.+-]+)' returned non-zero"),  # (Python's subprocess)
+    (Lack.LIBRARY, r"ERROR: Dependency \"([^\"]+)\" not found"),  # (meson)
+    (Lack.LIBRARY, r"CMake Error[^\n]*:\n\s+Could NOT find (\w+)"),  # (CMake; without "Error" it was optional)
+    (Lack.PROGRAM, r"ERROR: Program '([\w.+-]+)' not found"),  # (meson)
+    (Lack.PROGRAM, r"(?m)^(?:/bin/)?(?:sh|bash|dash): (?:line )?\d+: ([\w.+-]+): (?:command )?not found$"),  # (shells)
+    (Lack.PROGRAM, r"No such file or directory: '([\w.+-]+)'"),  # (Python's subprocess; a file would have a folder before it)
+    (Lack.PROGRAM, r"(?i)error: ([\w.+-]+) executable not found"),  # (setup.py files)
+    (Lack.MODULE, r"ModuleNotFoundError: No module named '([\w.]+)'"),  # (Python)
+    (Lack.NETWORK, r"Could ?n[o']t resolve host()|failed to download from `[^`]*`()"),  # (curl, cargo)
+    (Lack.NETWORK, r"Temporary failure in name resolution()|Name or service not known()|Network is unreachable()"),  # (the C library)
+)
+_PATTERNS = tuple((lack, re.compile(pattern)) for lack, pattern in _SAID)
+
+_ADVICE = {
+    Lack.HEADER: "Name the OS package that has it (mostly one whose name ends in -dev) in `packages` of the environment in lockage.toml.",
+    Lack.LIBRARY: "Name the OS package that has it (mostly one whose name ends in -dev) in `packages` of the environment in lockage.toml.",
+    Lack.PROGRAM: "Name the OS package or wheel that has it in `packages` or `python` of the environment in lockage.toml.",
+    Lack.MODULE: "Name the distribution that has it in `python` of the environment in lockage.toml.",
+    Lack.NETWORK: "A step has no network: put what it downloads into the source, or into `packages` or `python` of the environment.",
+}
+
+
+def missing(log: bytes) -> tuple[Missing, ...]:
+    """What the output says that it did not find, in the order in which it says so; empty if it says nothing of the kind."""
+    text = log[-_READ:].decode(errors="replace")
+    found = [(match.start(), Missing(lack, match[match.lastindex or 0])) for lack, form in _PATTERNS for match in form.finditer(text)]
+    return tuple(dict.fromkeys(lacking for _, lacking in sorted(found, key=lambda one: one[0])))[-_LACKS:]
+
+
+def advice(lacks: Iterable[Missing], *, inferred: bool = False) -> str | None:
+    """What to do about what is missing; None if nothing is. ``inferred``: there is no lockage.toml yet."""
+    kinds = dict.fromkeys(lacking.lack for lacking in lacks)
+    if not kinds:
+        return None
+    texts = dict.fromkeys(_ADVICE[kind] for kind in kinds)
+    start = ("`lockage init` in the unpacked source writes a lockage.toml to start from.",) if inferred else ()
+    return " ".join((*texts, *start))
+
+
+def last_lines(log: bytes) -> tuple[str, ...]:
+    """The end of an output. Of each traceback only the last frame counts, so that what stood before it is still seen."""
+    return tuple(_without_frames(log[-_READ:].decode(errors="replace").splitlines())[-_LINES:])
+
+
+def _without_frames(lines: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        kept.append(line)
+        at += 1
+        if not line.endswith("Traceback (most recent call last):"):
+            continue
+        inner = " " * (len(line) - len(line.lstrip()) + 2)
+        end = at
+        while end < len(lines) and lines[end].startswith(inner):
+            end += 1
+        heads = [number for number in range(at, end) if lines[number].lstrip().startswith('File "')]
+        if len(heads) > 1:
+            kept.append(f"{inner}… {len(heads) - 1} frames …")
+            at = heads[-1]
+        kept.extend(lines[at:end])
+        at = end
+    return kept

@@ -49,6 +49,7 @@ FOLDERS: tuple[tuple[str, int], ...] = (
     ("etc/opt", 0o755),
     ("etc/ssl/certs", 0o755),
     ("home", 0o755),
+    ("home/builder", 0o755),
     ("media", 0o755),
     ("mnt", 0o755),
     ("opt", 0o755),

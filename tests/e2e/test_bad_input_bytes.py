@@ -101,7 +101,7 @@ def ledger_with(store: Store, statement: str, *values: object) -> None:
 
 
 LEDGER = {
-    "entry": "UPDATE entry SET data = CAST(replace(CAST(data AS TEXT), 'root', 'r00t') AS BLOB) WHERE sequence = 2",
+    "entry": "UPDATE entry SET data = CAST(replace(CAST(data AS TEXT), '2', '3') AS BLOB) WHERE sequence = 2",
     "first-entry": "UPDATE entry SET data = CAST(replace(CAST(data AS TEXT), 'lockage.local', 'lockage.locaI') AS BLOB) WHERE sequence = 0",
     "leaf": "UPDATE node SET hash = randomblob(32) WHERE level = 0 AND position = 1",
     "node": "UPDATE node SET hash = randomblob(32) WHERE level = 1 AND position = 0",

@@ -25,6 +25,15 @@ artifacts = ["out/*.txt"]
 """
 
 
+#: Goes on where the kernel refuses a fork: it does for an ordinary user, and a shell would end there.
+FORKS = """python3 -c 'import os, time
+while True:
+    try:
+        os.fork() or time.sleep(1000)
+    except OSError:
+        time.sleep(0.1)'"""
+
+
 def bad_step(run: str, more: str = "") -> str:
     return f"""{GOOD}
 [step.bad]
@@ -59,7 +68,7 @@ CASES = {
     "ignores-signals": ("trap '' TERM INT HUP; while :; do sleep 1; done", 'timeout = "2 s"', "timeout", "2 s"),
     "logs-without-end": ("yes a line for the log", "", "log-limit", "67108864"),
     "fills-the-disk": ("yes > made", 'disk = "8 MiB"', "disk-limit", "8388608"),
-    "forks-without-end": ("while :; do sleep 1000 & done", "processes = 64", "processes-limit", "64"),
+    "forks-without-end": (FORKS, "processes = 64", "processes-limit", "64"),
     "takes-all-memory": ("python3 -c 'a = [bytearray(1 << 20) for _ in range(4096)]'", 'memory = "64 MiB"', "memory-limit", "67108864"),
     "links-out-of-the-tree": ("mkdir made && ln -s /etc/passwd made/a", "", "output-unsafe-link", "/etc/passwd"),
     "makes-a-pipe": ("mkdir made && mkfifo made/a", "", "output-special-file", "made/a"),

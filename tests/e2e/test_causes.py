@@ -19,7 +19,7 @@ CAUSES = {
         {"a.c": "#include <assert.h>\nint f(int x) { assert(x); return x; }\n"},
     ),
     "flags-recorded-in-the-product": (
-        "mkdir made && echo \"FLAGS = '$CFLAGS $CXXFLAGS $FFLAGS'\" > made/config.py",
+        "mkdir made && echo \"FLAGS = '$CPPFLAGS ${CFLAGS-}'\" > made/config.py",
         {},
     ),
     "debug-information-of-a-temporary-folder": (

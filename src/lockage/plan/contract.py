@@ -31,15 +31,14 @@ FIXED: dict[str, str] = {
 }
 
 #: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
+#: CFLAGS and its like are not among them: set, they take the place of what setuptools and configure scripts would use, -O2 too.
 PREVENTION: dict[str, tuple[str, str]] = {
     "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
     "CARGO_BUILD_RUSTFLAGS": (
         "--remap-path-prefix=/build=.",
         "panic messages and debug information carry build paths; a project's own flags win",
     ),
-    "CFLAGS": ("-g0", "debug information carries random paths; the root's compilers map the build path away themselves"),
-    "CXXFLAGS": ("-g0", "the same for C++"),
-    "FFLAGS": ("-g0", "the same for Fortran"),
+    "CPPFLAGS": ("-g0", "no debug information, which is large and can carry random names; tools add this to their flags"),
     "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
     "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),

@@ -164,9 +164,9 @@ def test_a_step_gets_the_contracts_variables_and_nothing_of_the_host() -> None:
 
 
 def test_whose_variable_counts() -> None:
-    assert variables(step("a"))["CFLAGS"] == PREVENTION["CFLAGS"][0]
-    assert variables(step("a"), of_environment={"CFLAGS": "-O1"})["CFLAGS"] == "-O1"
-    assert variables(step("a", variables={"CFLAGS": "-O2"}), of_environment={"CFLAGS": "-O1"})["CFLAGS"] == "-O2"
+    assert variables(step("a"))["CPPFLAGS"] == PREVENTION["CPPFLAGS"][0]
+    assert variables(step("a"), of_environment={"CPPFLAGS": "-O1"})["CPPFLAGS"] == "-O1"
+    assert variables(step("a", variables={"CPPFLAGS": "-O2"}), of_environment={"CPPFLAGS": "-O1"})["CPPFLAGS"] == "-O2"
     flag = "LOCKAGE_FLAG_NEW_CHECKOUT_V2"
     both = variables(step("a", variables={flag: "x"}, flags=(FlagName("new-checkout.v2"),)), flags={"new-checkout.v2": True, "other": True})
     assert both[flag] == "1"
@@ -193,6 +193,11 @@ def test_moved_paths_are_mapped_away_where_they_are() -> None:
 def test_every_prevention_says_why() -> None:
     assert all(reason for _, reason in PREVENTION.values())
     assert not set(PREVENTION) & set(FIXED)
+
+
+def test_no_variable_takes_the_place_of_a_tools_own_flags() -> None:
+    """setuptools and configure scripts optimise by flags of their own, unless one of these is set."""
+    assert {"CFLAGS", "CXXFLAGS", "FFLAGS", "FCFLAGS", "LDFLAGS", "RUSTFLAGS"}.isdisjoint(PREVENTION)
 
 
 def test_no_compiler_flag_says_a_path() -> None:

@@ -280,6 +280,18 @@ def test_a_run_that_the_memo_knows_but_nobody_keeps_is_recorded_anew(services: M
     assert services.runs.get(again.run_id) is not None
 
 
+@pytest.mark.parametrize(("says", "stands"), [(b"", ""), (b"one", "one\n"), (b"one\ntwo\n", "one\ntwo\n")])
+def test_the_canonical_log_has_every_step_under_its_heading(services: MemoryServices, commit: Commit, says: bytes, stands: str) -> None:
+    def saying(workspace: Workspace) -> int:
+        workspace.log += says
+        return 0
+
+    services.commands["say"] = saying
+    result = built(services, commit(services, recipe='[step.a]\nkind = "check"\nrun = ["say"]\n'))
+    log = services.blobs.get(services.runs.kept[result.run_id][1]).decode()
+    assert log == f"== a · action {result.run.steps[0].action.digest}\n{stands}== a · done\n"
+
+
 def test_progress_is_told_as_it_happens(services: MemoryServices, commit: Commit) -> None:
     project = commit(services, recipe='[step.a]\nrun = ["constant", "x"]\noutputs = ["x"]\n')
     services.told.clear()

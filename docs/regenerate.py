@@ -63,7 +63,9 @@ def errors_page() -> str:
 
 
 def _help(command: click.Command, path: str) -> list[str]:
-    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+    # The names of the help option as the program has them: click keeps the first that it is asked with.
+    names = program.context_settings["help_option_names"]
+    context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100, help_option_names=names)
     lines = [f"## {path}", "", "```text", command.get_help(context), "```", ""]
     if isinstance(command, click.Group) and command is not program:
         for name in command.list_commands(context):

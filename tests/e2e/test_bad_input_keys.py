@@ -148,7 +148,7 @@ def test_a_store_that_is_none_is_named(cli: Store) -> None:
         ("promote", "shop", "--to", "dev"),
         ("ledger", "verify"),
     ):
-        error = cli(*command, "--json", expect=6).error
+        error = cli(*command, "--json", expect=2).error
         assert error["code"] == "no-store"
         assert str(cli.home) in error["message"]
     assert not cli.home.exists()

@@ -177,7 +177,7 @@ class Reproduced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
         who = sorted({fact.principal for fact in used})
         axes = sorted({axis for fact in used for axis in fact.axes})
-        return _passed("reproduced", f"{self.claim}: identical bytes, rebuilt by {_list(who)} with {len(axes)} axes varied", used)
+        return _passed("reproduced", f"identical bytes ({self.claim}), rebuilt by {_list(who)} with {len(axes)} axes varied", used)
 
     def _latest(self, sha256: Digest, facts: Iterable[ReproductionFact]) -> dict[PrincipalName, ReproductionFact]:
         """The newest reproduction of one artifact by each verifier; of two at the same time, the worse counts.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import Integrity, LockageError, NotPermitted
+from lockage.base.errors import Integrity, LockageError, NotPermitted, Usage
 from lockage.catalog import Catalog
 from lockage.evidence.facts import sign_statements
 from lockage.evidence.statement import Statement
@@ -68,7 +68,7 @@ class KeyNotTrusted(NotPermitted):
     hint = "Set LOCKAGE_KEYS to the folder with the keys of this store, or restore the key from a copy."
 
 
-class NoStore(Integrity):
+class NoStore(Usage):
     """There is nothing in this store yet."""
 
     code = "no-store"

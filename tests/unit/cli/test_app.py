@@ -116,9 +116,9 @@ def test_what_cannot_be_understood_exits_with_2_and_says_where_to_look(arguments
 
 
 def test_an_error_is_one_json_document_too(capsys: Output) -> None:
-    assert run(["status", "--json"]) == ExitCode.INTEGRITY
+    assert run(["status", "--json"]) == ExitCode.USAGE
     error = json.loads(capsys.readouterr().out)["error"]
-    assert (error["code"], error["exit_code"]) == ("no-store", 6)
+    assert (error["code"], error["exit_code"]) == ("no-store", 2)
     assert error["hint"].endswith(".")
     assert run(["promote", "--json"]) == ExitCode.USAGE
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"

@@ -187,6 +187,20 @@ def test_a_host_that_forbids_the_sandbox_is_explained(shop: Store, tmp_path: Pat
     shop("build", "--json", expect=0)
 
 
+def test_a_sandbox_program_that_dies_and_leaves_a_process_is_not_waited_for(shop: Store, tmp_path: Path) -> None:
+    """So does bubblewrap when it is killed after it has made its child and before it has told of it."""
+    program = tmp_path / "bwrap"
+    left = tmp_path / "left"
+    program.write_text(f"#!/bin/sh\nsleep 1000 3>&- 4>&- 5>&- &\necho $! >> {left}\nkill -KILL $$\n")
+    program.chmod(0o755)
+    shutil.rmtree(shop.home / "actions")
+    done = shop.run(["timeout", "60", *shop.command("build", "--json", "--jobs", "1")], LOCKAGE_BWRAP=str(program))
+    assert done.error["code"] == "sandbox-unavailable"
+    for pid in left.read_text().split():
+        state = Path("/proc") / pid / "stat"
+        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"  # dead, and its new parent has not looked
+
+
 def test_a_kernel_setting_that_forbids_the_sandbox_is_named(shop: Store) -> None:
     shutil.rmtree(shop.home / "actions")
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'

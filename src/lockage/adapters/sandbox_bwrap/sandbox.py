@@ -167,6 +167,11 @@ class Sandbox:
 
     def kill(self) -> None:
         """Kill everything in the sandbox; safe at any time and from any thread."""
+        if self._init_handle < 0 and self._monitor > 0 and not self._reaped:
+            # Until bubblewrap has told of its child, that does not die with it, and would hold the log open for ever. It is
+            # of bubblewrap's process group, which the spawner made.
+            with contextlib.suppress(OSError):
+                os.killpg(self._monitor, signal.SIGKILL)
         for handle in (self._init_handle, self._monitor_handle):
             if handle >= 0:
                 with contextlib.suppress(OSError):

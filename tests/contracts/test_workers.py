@@ -1,7 +1,10 @@
 """The contract of ports.Workers, over every adapter; and that threads run beside each other."""
 
+import itertools
+import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 
 import pytest
 
@@ -58,7 +61,78 @@ def test_waiting_for_nothing_is_a_fault(workers: Workers) -> None:
         workers.wait()
 
 
+def test_what_is_abandoned_has_ended_or_never_begins(workers: Workers) -> None:
+    stop = threading.Event()
+    for number in range(3):
+        workers.start(str(number), lambda: stop.wait(30))
+    workers.abandon(stop.set)
+    with pytest.raises(RuntimeError):
+        workers.wait()
+    workers.start("again", giving(1))
+    assert workers.wait() == ("again", 1)
+
+
+def test_abandoning_nothing_interrupts_nothing(workers: Workers) -> None:
+    workers.abandon(lambda: pytest.fail("there was nothing"))
+
+
 # What each has of its own
+
+
+class Signal(BaseException):
+    """As a signal's handler raises."""
+
+
+def test_threads_are_abandoned_wherever_a_signal_breaks_off_the_waiting() -> None:
+    """A handler raises between any two instructions: a result may be lost, a count be wrong, and still nothing is waited for twice."""
+
+    def raised_at(stop_at: int) -> bool:
+        count = 0
+
+        def trace(frame: FrameType, event: str, _: object) -> object:
+            nonlocal count
+            if frame.f_globals["__name__"] != "lockage.adapters.workers_threads":
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                count += 1
+                if count == stop_at:
+                    raise Signal
+            return trace
+
+        workers, stop, under_way = ThreadWorkers(), threading.Event(), set()
+        calls = itertools.count()
+
+        def interrupt() -> None:
+            assert next(calls) < 200, "a thread does not end"
+            stop.set()
+
+        def task(key: str, seconds: float) -> None:
+            under_way.add(key)
+            stop.wait(seconds)
+            under_way.discard(key)
+
+        sys.settrace(trace)
+        try:
+            workers.start("short", lambda: task("short", 0))
+            workers.start("long", lambda: task("long", 60))
+            workers.wait()
+        except Signal:
+            sys.settrace(None)
+            workers.abandon(interrupt)
+            assert not under_way
+            workers.start("again", giving(stop_at))
+            assert workers.wait() == ("again", stop_at)
+            return True
+        finally:
+            sys.settrace(None)
+            stop.set()
+        return False
+
+    stop_at = 1
+    while raised_at(stop_at):
+        stop_at += 1
+    assert stop_at > 100
 
 
 def test_threads_run_beside_each_other_and_are_used_again() -> None:

@@ -11,39 +11,69 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadWorkers"]
 
+#: Seconds between two calls of what interrupts the tasks that are to end.
+_AGAIN = 0.05
+
+_Task = tuple[str, "Callable[[], object]"]
+
+
+class _Crew:
+    """The two queues that a group of threads shares; ``over`` tells them that nobody waits for them any more."""
+
+    def __init__(self) -> None:
+        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self.ended: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+        self.over = False
+
+
+class _Worker(threading.Thread):
+    def __init__(self, crew: _Crew, number: int) -> None:
+        super().__init__(name=f"worker-{number}", daemon=True)
+        self.crew = crew
+
+    def run(self) -> None:
+        while (task := self.crew.tasks.get()) is not None and not self.crew.over:
+            key, call = task
+            try:
+                self.crew.ended.put((key, call()))
+            except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
+                self.crew.ended.put((key, error))
+        self.crew.tasks.put(None)  # the one that said this to us is for all of the crew
+
 
 class ThreadWorkers:
     """Implements :class:`lockage.ports.Workers`; as many threads as there are tasks at one time, reused."""
 
     def __init__(self) -> None:
-        self._tasks: queue.SimpleQueue[tuple[str, Callable[[], object]]] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+        self._crew = _Crew()
         self._threads = 0
         self._busy = 0
 
     def start(self, key: str, task: Callable[[], object]) -> None:
         if self._busy == self._threads:
-            threading.Thread(target=self._serve, name=f"worker-{self._threads + 1}", daemon=True).start()
+            _Worker(self._crew, self._threads + 1).start()
             self._threads += 1
         self._busy += 1
-        self._tasks.put((key, task))
+        self._crew.tasks.put((key, task))
 
     def wait(self) -> tuple[str, object]:
         if not self._busy:
             raise RuntimeError("nothing was started")
         while True:
             try:
-                ended = self._ended.get(timeout=1.0)
+                ended = self._crew.ended.get(timeout=1.0)
                 break
             except queue.Empty:
                 continue  # wake up regularly so that a signal's handler runs on the main thread
         self._busy -= 1
         return ended
 
-    def _serve(self) -> None:
-        while True:
-            key, task = self._tasks.get()
-            try:
-                self._ended.put((key, task()))
-            except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
-                self._ended.put((key, error))
+    def abandon(self, interrupt: Callable[[], None]) -> None:
+        # A signal may have come between any two instructions of the methods above, so their counts say nothing here, and a
+        # result may have been taken from its queue and lost: only a thread that has ended is sure to do no more.
+        crew, self._crew, self._threads, self._busy = self._crew, _Crew(), 0, 0
+        crew.over = True
+        crew.tasks.put(None)
+        while left := [thread for thread in threading.enumerate() if isinstance(thread, _Worker) and thread.crew is crew]:
+            interrupt()
+            left[0].join(_AGAIN)

@@ -92,6 +92,13 @@ class Workers(Protocol):
         """The key and result of the next task that ends; what a task raised is its result."""
         ...
 
+    def abandon(self, interrupt: Callable[[], None]) -> None:
+        """Forget every task: none begins any more, and those under way are ended by ``interrupt``, called until all have.
+
+        Holds wherever a signal broke off another method; other tasks may be started afterwards.
+        """
+        ...
+
 
 class Runs(Protocol):
     """The records of runs on this machine, newest last."""

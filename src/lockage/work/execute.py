@@ -85,11 +85,11 @@ class Execution:
                     done = self._finish(planned, action, outcome)
                     schedule = schedule.finished(planned.name, succeeded=done.failure is None)
         except BaseException:
-            if pending:
-                self._services.executor.cancel()
-            while pending:
-                pending.pop(StepName(self._services.workers.wait()[0]), None)
+            self._services.workers.abandon(self._cancel)
             raise
+
+    def _cancel(self) -> None:
+        self._services.executor.cancel()
 
     def _start(self, planned: PlannedStep, pending: dict[StepName, tuple[PlannedStep, BlobRef]]) -> StepRun | None:
         """The step's result if it is known; else start it and return None."""

@@ -40,3 +40,8 @@ class MemoryWorkers:
             return key, task()
         except BaseException as error:  # noqa: BLE001 (what a task raised is its result)
             return key, error
+
+    def abandon(self, interrupt: Callable[[], None]) -> None:
+        if self._started:
+            interrupt()
+        self._started.clear()

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_threads_are_abandoned_wherever_a_signal_breaks_off_the_waiting() -> Non
     def raised_at(stop_at: int) -> bool:
         count = 0
 
-        def trace(frame: FrameType, event: str, _: object) -> object:
+        def trace(frame: FrameType, event: str, _: object) -> Any:  # Any: what settrace takes
             nonlocal count
             if frame.f_globals["__name__"] != "lockage.adapters.workers_threads":
                 return None

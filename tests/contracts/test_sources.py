@@ -400,25 +400,6 @@ def test_an_unknown_revision_is_named(world: World) -> None:
             world.sources.read(f"shop@{revision}")
 
 
-def test_pointers_of_large_file_storage_are_refused_by_name(world: World) -> None:
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
-    repository(world.folder / "shop", {"data/model.bin": pointer, "ok": b""})
-    with pytest.raises(SourceUnusable, match=r"LFS pointers.*data/model\.bin"):
-        world.sources.read("shop")
-
-
-def test_submodules_are_refused_by_name(world: World) -> None:
-    inner = repository(world.folder / "inner")
-    folder = repository(world.folder / "shop")
-    git(folder, "submodule", "--quiet", "add", str(inner), "vendored")
-    git(folder, "commit", "-q", "-m", "two")
-    with pytest.raises(SourceUnusable, match=r"submodules.*vendored"):
-        world.sources.read("shop")
-    (folder / "new").write_bytes(b"")
-    with pytest.raises(SourceUnusable, match=r"other repositories.*vendored"):
-        world.sources.read("shop")
-
-
 def test_file_names_that_are_not_utf8_are_named(world: World) -> None:
     folder = world.folder / "shop"
     folder.mkdir()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lockage.base.path import RelPath
 from lockage.ports import SourceRead, SourceUnusable
-from lockage.record.locator import parse_remote, revisions_of_path
+from lockage.record.locator import parse_remote, revisions_of_path, split_subdirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ class Repositories(Protocol):
 
     def read_work_tree(self, top: Path, path: RelPath | None) -> SourceRead | None: ...
     def read_commit(self, top: Path, revision: str, path: RelPath | None) -> SourceRead: ...
-    def read_remote(self, remote: Remote) -> SourceRead: ...
+    def read_remote(self, remote: Remote, path: RelPath | None = None) -> SourceRead: ...
 
 
 class Archives(Protocol):
@@ -66,42 +66,52 @@ class SourceRouter:
         except UnicodeEncodeError as error:
             raise SourceUnusable(f"the source's name is not UTF-8: {os.fsencode(locator)!r}", hint="Rename it.") from error
         try:
-            found = self._existing(locator)
+            found = self._existing(locator, None)
+            if found is not None:
+                return found
+            text, directory = split_subdirectory(locator)
+            below = _subdirectory(directory) if directory is not None else None
+            return (self._existing(text, below) if below else None) or self._elsewhere(text, below)
         except OSError as error:
             raise SourceUnusable(f"cannot read {locator[:200]}: {error.strerror}", path=locator[:200]) from error
-        return found or self._elsewhere(locator)
 
-    def _existing(self, locator: str) -> SourceRead | None:
+    def _existing(self, locator: str, below: RelPath | None) -> SourceRead | None:
         path = self._here / locator
-        if path.is_file():
+        if path.is_file() and below is None:
             return self._archives().read(path)
+        if path.is_file():
+            raise SourceUnusable(f"{locator} is a file, so no directory of it can be named: {below}", path=locator)
         if path.is_dir():
-            return self._directory(path)
+            return self._directory(path, below)
         if path.exists():
             raise SourceUnusable(f"{locator} is neither a file nor a directory", path=locator)
         return None
 
-    def _elsewhere(self, locator: str) -> SourceRead:
+    def _elsewhere(self, locator: str, below: RelPath | None) -> SourceRead:
         if "://" not in locator:
             for text, revision in revisions_of_path(locator):
                 folder = self._here / text
                 if folder.is_dir():
-                    return self._at_revision(folder, text, revision)
+                    return self._at_revision(folder, text, revision, below)
         remote = parse_remote(locator)
         if remote is not None:
             if remote.address.endswith((".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz", ".whl")):
                 raise SourceUnusable(
                     f"{remote.public} is a file, not a repository", hint="Download it, check its sha256, and give the file."
                 )
-            return self._repositories().read_remote(remote)
+            return self._repositories().read_remote(remote, below)
         raise SourceUnusable(
             f"there is no source {locator!r}: no such file or directory, and not the address of a repository", path=locator
         )
 
-    def _directory(self, path: Path) -> SourceRead:
+    def _directory(self, path: Path, below: RelPath | None) -> SourceRead:
         folder = path.resolve()
         if _is_bare(folder):
-            return self._repositories().read_commit(folder, "HEAD", None)
+            return self._repositories().read_commit(folder, "HEAD", below)
+        if below is not None:
+            folder = (folder / below).resolve()
+            if not folder.is_dir():
+                raise SourceUnusable(f"{path} has no directory {below}", path=str(path / below))
         top = _top(folder)
         if top is None:
             return self._directories().read(folder)
@@ -110,12 +120,22 @@ class SourceRouter:
             return self._directories().read(folder, f"it lies in the repository {top.name} but is not part of its commit")
         return read
 
-    def _at_revision(self, path: Path, text: str, revision: str) -> SourceRead:
+    def _at_revision(self, path: Path, text: str, revision: str, below: RelPath | None) -> SourceRead:
         folder = path.resolve()
         top = folder if _is_bare(folder) else _top(folder)
         if top is None:
             raise SourceUnusable(f"{text} is no git repository, so it has no revision {revision!r}", path=text, revision=revision)
-        return self._repositories().read_commit(top, revision, _below(top, folder))
+        inside = _below(top, folder)
+        return self._repositories().read_commit(top, revision, inside.joined(below) if inside and below else inside or below)
+
+
+def _subdirectory(text: str) -> RelPath:
+    try:
+        return RelPath(text.rstrip("/"))
+    except ValueError as error:
+        raise SourceUnusable(
+            f"not a directory inside a repository: {text[:200]!r}", hint="Write it as in `URL@REVISION#subdirectory=services/api`."
+        ) from error
 
 
 def _top(folder: Path) -> Path | None:

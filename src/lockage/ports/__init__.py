@@ -14,6 +14,7 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName
+from lockage.base.path import RelPath
 from lockage.environment.errors import Unresolvable as Unresolvable
 from lockage.environment.lock import RootRef
 from lockage.ledger.errors import LedgerCorrupt as LedgerCorrupt
@@ -257,7 +258,9 @@ class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
     """A source as it was read, with the bytes of its own recipe and lock if it has them.
 
     Which version counts is for the recipe to say, which is known only afterwards: see :meth:`source`. ``project`` is the name
-    that an sdist gives itself.
+    that an sdist gives itself. ``home`` is the directory of the tree that the recipe is in, if the recipe's source begins above
+    it; ``shared`` the file of environments that it shares, if that is no part of the tree. ``shallow`` says that a repository's
+    history was cut off, and with it perhaps the tag that would have named the version.
     """
 
     tree: BlobRef
@@ -267,6 +270,9 @@ class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
     project: ProjectName | None = None
     recipe: bytes | None = None
     lock: bytes | None = None
+    home: RelPath | None = None
+    shared: bytes | None = None
+    shallow: bool = False
 
     def source(self, rule: VersionFrom | None = None) -> Source:
         """The source with the version that the recipe's rule chooses; raises NoVersion."""

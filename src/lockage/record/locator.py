@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Remote", "parse_remote", "public_address", "revisions_of_path"]
+__all__ = ["Remote", "joined_address", "parse_remote", "public_address", "revisions_of_path", "split_subdirectory"]
 
 # Compiled where they are used: most sources are folders of this machine.
 _URL = r"(?s)(?P<scheme>https|http|ssh|file)://(?P<authority>[^/]*)(?P<path>/.*)"
@@ -55,6 +55,41 @@ def parse_remote(locator: str) -> Remote | None:
     cut = re.search("[@#]", found["path"])
     at = found.start("path") + cut.start() if cut else len(locator)
     return Remote(address=locator[:at], revision=locator[at + 1 :] or None)
+
+
+def split_subdirectory(locator: str) -> tuple[str, str | None]:
+    """A locator and the directory that it ends in, ``…#subdirectory=services/api`` (as pip has it); None if it names none."""
+    head, mark, directory = locator.rpartition("#subdirectory=")
+    return (head, directory) if mark else (locator, None)
+
+
+def joined_address(base: str, url: str) -> str | None:
+    """The address of a submodule, relative ones as git has them: to the superproject's own (git-submodule(1), "add").
+
+    None if it may not be used: it climbs above the base's host, is of a kind that git would run a program for, or is a place on
+    this machine although the base is not.
+    """
+    local = base.startswith("file://")
+    if url.startswith(("./", "../")):
+        found = re.fullmatch(_URL, base.rstrip("/")) or re.fullmatch(_SHORT, base.rstrip("/"))
+        if found is None:
+            return None
+        start = found.start("path")
+        parts = [part for part in found["path"].split("/") if part]
+        for part in url.split("/"):
+            if part == ".." and not parts:
+                return None
+            if part == "..":
+                parts.pop()
+            elif part not in ("", "."):
+                parts.append(part)
+        slash = "/" if found["path"].startswith("/") else ""
+        return base[:start] + slash + "/".join(parts) if parts else None
+    if local and url.startswith("/"):
+        return f"file://{url}"
+    if parse_remote(url) is None or (url.startswith("file:") and not local):
+        return None
+    return url
 
 
 def public_address(address: str) -> str | None:

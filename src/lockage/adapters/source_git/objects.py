@@ -1,17 +1,20 @@
-"""git objects → a tree in the blobs: `ls-tree` for the names, one `cat-file --batch` for the contents.
+"""git objects → nodes of a tree with their contents in the blobs: `ls-tree` for the names, one `cat-file --batch` for the contents.
 
-Attributes (eol, filter, export-ignore, export-subst) are not applied: the source is what was committed, byte for byte.
+Attributes (eol, filter, export-ignore, export-subst) are not applied: the source is what was committed, byte for byte. Submodules
+and pointers of Git LFS are only found here; :mod:`.importer` puts what they stand for in their place.
 """
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from lockage.adapters.source_git.pointer import is_pointer
 from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
 from lockage.base.path import RelPath
-from lockage.base.tree import FileNode, LinkNode, Node, Tree
+from lockage.base.tree import FileNode, LinkNode, Node
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
@@ -21,11 +24,8 @@ if TYPE_CHECKING:
     from lockage.base.digest import BlobRef
     from lockage.ports import Blobs
 
-__all__ = ["Entry", "Found", "entries", "import_tree", "look_up"]
+__all__ = ["Contents", "Entry", "Found", "entries", "listed", "look_up", "read_contents", "typed"]
 
-_LFS = b"version https://git-lfs.github.com/spec/"
-#: A pointer file is shorter than this (Git LFS specification, "The Pointer").
-_LFS_MOST = 1024
 _WHOLE = 8 << 20
 _BATCH = 32 << 20
 _NAMED = 5
@@ -67,7 +67,7 @@ def look_up(running: Running, count: int) -> list[Found | None]:
 
 
 def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
-    """Every file, link and gitlink of a tree object; raises :class:`SourceUnusable` for names that are not UTF-8."""
+    """Every file, link and submodule of a tree object; raises :class:`SourceUnusable` for names that are not UTF-8."""
     running = git.objects(repository, ("ls-tree", "-r", "-z", "--full-tree", tree))
     with ending(running):
         try:
@@ -75,60 +75,45 @@ def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
         except GitFailed as error:
             raise SourceUnusable(f"git could not list the tree {tree}: {error.text}", tree=tree, hint=_INCOMPLETE) from error
     found: list[Entry] = []
-    bad: list[str] = []
+    bad: list[bytes] = []
     for line in lines:
         head, _, name = line.partition(b"\t")
         mode, _, oid = head.decode().split(" ")
         try:
             found.append(Entry(mode, oid, RelPath(name.decode())))
         except ValueError:
-            bad.append(name.decode("utf-8", "backslashreplace"))
+            bad.append(name)
     if bad:
         raise SourceUnusable(
-            f"the commit has file names that are not UTF-8 paths: {listed(bad)}",
-            paths=tuple(bad),
-            hint="Rename these files in a new commit.",
-        )
-    links = [str(entry.path) for entry in found if entry.mode == "160000"]
-    if links:
-        raise SourceUnusable(
-            f"the commit has submodules, which lockage does not read yet: {listed(links)}",
-            paths=tuple(links),
-            hint="Build from an sdist that contains them, or commit their files.",
+            f"the commit has file names that are not UTF-8 paths: {listed([name.decode('utf-8', 'backslashreplace') for name in bad])}",
+            paths=tuple(name.decode("utf-8", "backslashreplace") for name in bad),
+            hint=f"Rename them in a new commit, such as with `git mv {typed(bad[0])} NEW-NAME`.",
         )
     return found
 
 
-def import_tree(git: Git, repository: Path, tree: str, blobs: Blobs) -> Tree:
-    """The tree with all its files in the blobs; raises :class:`SourceUnusable` for submodules and Git LFS pointers, by name."""
-    found = entries(git, repository, tree)
+def read_contents(git: Git, repository: Path, found: Sequence[Entry], blobs: Blobs) -> Contents:
+    """The contents of files and links, in the blobs; raises :class:`SourceUnusable` for an object that is not there."""
     wanted = list(dict.fromkeys(entry.oid for entry in found))
     links = {entry.oid for entry in found if entry.mode == "120000"}
     if not wanted:
-        return Tree(())
+        return Contents.empty(blobs)
     running = git.objects(repository, ("cat-file", "--batch"), "".join(f"{oid}\n" for oid in wanted).encode())
     with ending(running):
         assert running.process.stdout is not None
-        contents = _Contents(running.process.stdout, blobs, links)
+        contents = Contents(running.process.stdout, blobs, links)
         contents.read(wanted)
         try:
             running.checked(b"")
         except GitFailed as error:
-            raise SourceUnusable(f"git could not read the tree {tree}: {error.text}", tree=tree) from error
-    pointers = [str(entry.path) for entry in found if entry.oid in contents.pointers and entry.oid not in links]
-    if pointers:
-        raise SourceUnusable(
-            f"the commit has Git LFS pointers in place of files: {listed(pointers)}",
-            paths=tuple(pointers),
-            hint="Build from an sdist that contains the files, or commit them without LFS.",
-        )
-    return Tree.of(_node(entry, contents) for entry in found)
+            raise SourceUnusable(f"git could not read {repository}: {error.text}", path=str(repository)) from error
+    return contents
 
 
-def _node(entry: Entry, contents: _Contents) -> Node:
-    if entry.mode == "120000":
-        return LinkNode(entry.path, contents.targets[entry.oid])
-    return FileNode(entry.path, contents.refs[entry.oid], executable=entry.mode == "100755")
+def typed(name: bytes) -> str:
+    """A name as it can be typed into a shell, whatever bytes it holds (``$'…'``: bash, zsh, and POSIX since 2024)."""
+    shown = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in name)
+    return f"$'{shown}'"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -137,7 +122,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-class _Contents:
+class Contents:
     """The stream of ``cat-file --batch``, moved into the blobs without holding more than a batch of it."""
 
     def __init__(self, stream: IO[bytes], blobs: Blobs, links: set[str]) -> None:
@@ -146,7 +131,19 @@ class _Contents:
         self._links = links
         self.refs: dict[str, BlobRef] = {}
         self.targets: dict[str, str] = {}
-        self.pointers: set[str] = set()
+        #: The bytes of what has the form of a pointer.
+        self.pointers: dict[str, bytes] = {}
+
+    @classmethod
+    def empty(cls, blobs: Blobs) -> Contents:
+        """Nothing."""
+        return cls(BytesIO(), blobs, set())
+
+    def node(self, entry: Entry) -> Node:
+        """The file or link of an entry that was read."""
+        if entry.mode == "120000":
+            return LinkNode(entry.path, self.targets[entry.oid])
+        return FileNode(entry.path, self.refs[entry.oid], executable=entry.mode == "100755")
 
     def read(self, wanted: Iterable[str]) -> None:
         names: list[str] = []
@@ -185,8 +182,8 @@ class _Contents:
                 self.targets[oid] = data.decode()
             except UnicodeDecodeError as error:
                 raise SourceUnusable(f"a link's target is not UTF-8: {data.decode('utf-8', 'backslashreplace')}", object=oid) from error
-        if length < _LFS_MOST and data.startswith(_LFS):
-            self.pointers.add(oid)
+        if is_pointer(data):
+            self.pointers[oid] = data
         return data
 
 

@@ -39,6 +39,8 @@ _ALWAYS = (
     "--no-pager",
     "--no-replace-objects",
     "-c",
+    "safe.bareRepository=all",  # ours are named outright, never found by looking around
+    "-c",
     "core.fsmonitor=false",
     "-c",
     "core.hooksPath=/dev/null",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lockage.record.locator import Remote
 
-__all__ = ["Clones"]
+__all__ = ["Clones", "settings", "without_secrets"]
 
 _HEAD = "refs/lockage/head"
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -68,8 +68,9 @@ class Clones:
             repository.mkdir(exist_ok=True)
             running = self._git.objects(repository, ("init", "--quiet", "--bare", "--template=", "."))
         else:
-            arguments = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "lockage", *references)
-            running = self._git.network(repository, arguments, _settings(remote))
+            options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+            arguments = ("fetch", *options, "lockage", *references)
+            running = self._git.network(repository, arguments, settings(remote))
         with ending(running):
             try:
                 running.output()
@@ -77,19 +78,19 @@ class Clones:
                 raise _failed(remote, error) from error
 
 
-def _settings(remote: Remote) -> dict[str, str]:
+def settings(remote: Remote) -> dict[str, str]:
     """git's configuration for one fetch. As part of the address, credentials would be arguments of git's own child process."""
-    settings = {"remote.lockage.url": remote.bare}
+    found = {"remote.lockage.url": remote.bare}
     if remote.credentials is not None:
         from base64 import b64encode  # only for addresses with credentials
 
         encoded = b64encode(":".join(remote.credentials).encode()).decode()
-        settings[f"http.{remote.bare}.extraHeader"] = f"Authorization: Basic {encoded}"
-    return settings
+        found[f"http.{remote.bare}.extraHeader"] = f"Authorization: Basic {encoded}"
+    return found
 
 
 def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreachable:
-    text = re.sub(r"://[^/\s']*@", "://", error.text.replace(remote.bare, remote.public))
+    text = without_secrets(remote, error.text)
     line = next((line for line in text.splitlines() if line.startswith(("fatal: ", "error: "))), text[:200])
     if _ABSENT.search(text):
         return SourceUnusable(f"no repository or revision at {remote.public}: {line}", repository=remote.public, revision=remote.revision)
@@ -98,6 +99,11 @@ def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreach
         repository=remote.public,
         hint="Check the address, the network and your credentials for it, then run the command again.",
     )
+
+
+def without_secrets(remote: Remote, text: str) -> str:
+    """What git said, without what only the holder of the address may know."""
+    return re.sub(r"://[^/\s']*@", "://", text.replace(remote.bare, remote.public))
 
 
 @contextmanager

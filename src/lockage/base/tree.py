@@ -27,6 +27,7 @@ __all__ = [
     "Node",
     "Tree",
     "encode_ref",
+    "find_file",
     "parse_ref",
     "read_tree",
     "top_file",
@@ -224,6 +225,20 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
     return Tree.of(nodes)
+
+
+def find_file(root: BlobRef, path: RelPath, get: Callable[[BlobRef], bytes]) -> bytes | None:
+    """The bytes of a regular file anywhere in a tree; None if there is none of that path. Raises :class:`InvalidTree`."""
+    folder = root
+    try:
+        for name in path.parts[:-1]:
+            found = dict(walk(get(folder))).get(name)
+            if not isinstance(found, BlobRef):
+                return None
+            folder = found
+    except ValueError as error:
+        raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
+    return top_file(folder, path.name, get)
 
 
 def top_file(root: BlobRef, name: str, get: Callable[[BlobRef], bytes]) -> bytes | None:

@@ -69,7 +69,7 @@ from lockage.ports.errors import (
 )
 from lockage.recipe.model import Resources
 from lockage.record.source import Origin, Source
-from lockage.record.version import VersionCandidates
+from lockage.record.version import NoVersion, VersionCandidates
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
@@ -276,7 +276,14 @@ class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self, rule: VersionFrom | None = None) -> Source:
         """The source with the version that the recipe's rule chooses; raises NoVersion."""
-        return Source(tree=self.tree, date=self.date, version=self.versions.choose(rule), origin=self.origin)
+        try:
+            version = self.versions.choose(rule)
+        except NoVersion as error:
+            if not self.shallow:
+                raise
+            hint = "The clone is shallow: `git fetch --unshallow --tags` brings the tags that it lacks."
+            raise NoVersion(error.message, hint=hint, **error.details) from error
+        return Source(tree=self.tree, date=self.date, version=version, origin=self.origin)
 
 
 class OsPackages(Protocol):

@@ -7,16 +7,18 @@ reports the rest with file and line.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from lockage.base.path import RelPath
 
 if TYPE_CHECKING:
-    from lockage.recipe.model import Recipe as Recipe
+    from collections.abc import Callable
 
 __all__ = ["PLAIN", "Layout", "climb", "read_layout", "read_root", "read_shares", "read_tag_prefix"]
+
+T = TypeVar("T")
 
 _KEYS = (b"root", b"shares", b"tag-prefix")
 _PREFIX = r"[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*/?"
@@ -46,19 +48,19 @@ def read_layout(data: bytes | None) -> Layout:
     if not isinstance(project, dict):
         return PLAIN
 
-    def sound(key: str, read: object) -> object:
-        value = project.get(key)
-        try:
-            return read(value) if isinstance(value, str) and callable(read) else None
-        except ValueError:
-            return None
-
-    root, shares, prefix = sound("root", read_root), sound("shares", read_shares), sound("tag-prefix", read_tag_prefix)
     return Layout(
-        root=root if isinstance(root, int) else 0,
-        shares=shares if isinstance(shares, str) else None,
-        tag_prefix=prefix if isinstance(prefix, str) else "",
+        root=_sound(project.get("root"), read_root) or 0,
+        shares=_sound(project.get("shares"), read_shares),
+        tag_prefix=_sound(project.get("tag-prefix"), read_tag_prefix) or "",
     )
+
+
+def _sound(value: object, read: Callable[[str], T]) -> T | None:
+    """A value as it is read; None if it cannot be."""
+    try:
+        return read(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def read_root(text: str) -> int:
@@ -70,11 +72,9 @@ def read_root(text: str) -> int:
 
 def read_shares(text: str) -> str:
     """A relative path that may climb at its beginning; raises ValueError."""
-    names = text.lstrip("./") if text.startswith(("../", "./")) else text
-    head = text[: len(text) - len(names)]
-    if not re.fullmatch(r"(?:\./)?(?:\.\./)*", head):
-        raise ValueError(f"not a relative path: {text[:80]!r}")
-    RelPath(names)
+    climbs = re.match(r"(?:\./)?(?:\.\./)*", text)
+    assert climbs is not None
+    RelPath(text[climbs.end() :])
     return text
 
 

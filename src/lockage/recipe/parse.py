@@ -4,42 +4,64 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
+from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
 from lockage.recipe.lines import lines_of, nearest_line
-from lockage.recipe.model import Recipe, VersionFrom
+from lockage.recipe.model import Recipe, Step, VersionFrom
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
 from lockage.recipe.rules import check_steps
 from lockage.recipe.step import step_of
 from lockage.recipe.variables import variables_of
 
-__all__ = ["parse_recipe"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["SharedFile", "parse_recipe"]
 
 
-def parse_recipe(data: bytes, file: str = "lockage.toml") -> Recipe:
-    """Read a recipe; raises :class:`InvalidRecipe` with every fault, each with its line and key. ``file`` is for its text."""
+class SharedFile(msgspec.Struct, frozen=True):
+    """A file of environments that a recipe shares; ``file`` is its path as the recipe has it."""
+
+    file: str
+    data: bytes
+
+
+def parse_recipe(data: bytes, file: str = "lockage.toml", *, shared: SharedFile | None = None) -> Recipe:
+    """Read a recipe; raises :class:`InvalidRecipe` with every fault, each with its file, line and key. ``file`` is for its text.
+
+    Of the environments of a ``shared`` file the recipe has those that its steps name.
+    """
     text, document = _toml(data, file)
     faults = Faults()
-    recipe = _recipe(Table(document, (), faults))
-    if faults:
-        lines = lines_of(text)
-        reported = sorted(
-            ((nearest_line(lines, key), dotted(key), message, hint, cycle) for key, message, hint, cycle in faults.found),
-            key=lambda fault: fault[0],
-        )
-        raise InvalidRecipe(
-            tuple(
-                RecipeCycle(file=file, line=line, key=key, message=message, hint=hint, steps=tuple(StepName(name) for name in cycle))
-                if cycle
-                else RecipeFault(file=file, line=line, key=key, message=message, hint=hint)
-                for line, key, message, hint, cycle in reported
-            )
-        )
+    environments, theirs = ({}, ()) if shared is None else _shared(shared)
+    recipe = _recipe(Table(document, (), faults), environments, shared.file if shared is not None else "")
+    found = (*_reported(file, text, faults), *theirs)
+    if found:
+        raise InvalidRecipe(found)
     assert recipe is not None
     return recipe
+
+
+def _reported(file: str, text: str, faults: Faults) -> tuple[RecipeFault, ...]:
+    """The faults of one file in the order of its lines."""
+    lines = lines_of(text) if faults else {}
+    reported = sorted(
+        ((nearest_line(lines, key), dotted(key), message, hint, cycle) for key, message, hint, cycle in faults.found),
+        key=lambda fault: fault[0],
+    )
+    return tuple(
+        RecipeCycle(file=file, line=line, key=key, message=message, hint=hint, steps=tuple(StepName(name) for name in cycle))
+        if cycle
+        else RecipeFault(file=file, line=line, key=key, message=message, hint=hint)
+        for line, key, message, hint, cycle in reported
+    )
 
 
 def _toml(data: bytes, file: str) -> tuple[str, dict[str, object]]:
@@ -64,12 +86,31 @@ def _toml(data: bytes, file: str) -> tuple[str, dict[str, object]]:
         raise InvalidRecipe((fault,)) from error
 
 
-def _recipe(top: Table) -> Recipe | None:
+def _shared(shared: SharedFile) -> tuple[dict[str, Declaration | None], tuple[RecipeFault, ...]]:
+    """The environments of a shared file, and what is wrong with it."""
+    text, document = _toml(shared.data, shared.file)
+    faults = Faults()
+    top = Table(document, (), faults)
+    declared = top.table("environment")
+    found = _environments(declared)
+    if declared.empty:
+        top.faults.add((), "a file of shared environments holds [environment.NAME] tables; there is none")
+    top.close()
+    return found, _reported(shared.file, text, faults)
+
+
+def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str) -> Recipe | None:
     project = top.table("project")
     name = project.text("name", _project_name, "the project's normalised name", required=True)
     version = project.text("version", _version, '"pyproject", "tag" or a literal version')
+    root = project.text("root", read_root, 'a directory above the recipe\'s, such as ".."')
+    project.text("shares", read_shares, "the path of a file of environments")
+    project.text("tag-prefix", read_tag_prefix, "what stands before the version in the project's tags")
     project.close()
-    environments = _environments(top.table("environment"))
+    own = _environments(top.table("environment"))
+    for twice in sorted(own.keys() & shared.keys()):
+        top.faults.add(("environment", twice), f"{shown(twice)} is declared in {shared_file} as well, which the recipe shares")
+    environments = {**shared, **own}
     flags = _flags(top.table("flags"))
     declared = top.table("step")
     names = tuple(declared.names())
@@ -77,6 +118,8 @@ def _recipe(top: Table) -> Recipe | None:
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
+    if root is not None:
+        _check_inputs(declared, names)
     known = [step for step in steps if step is not None]
     check_steps(known, names, top.faults)
     if name is None or top.faults:
@@ -84,10 +127,27 @@ def _recipe(top: Table) -> Recipe | None:
     return Recipe(
         project=name,
         version=version or VersionFrom(rule="pyproject"),
-        environments={name: found for name, found in environments.items() if found is not None},
+        environments={name: found for name, found in _used(own, shared, known).items() if found is not None},
         steps=tuple(known),
         flags=flags,
     )
+
+
+def _check_inputs(declared: Table, names: Collection[str]) -> None:
+    """With a root above the recipe the default would be everything there, and every change of a neighbour would change the step."""
+    for name in names:
+        if not declared.table(name).has("inputs"):
+            declared.fault(
+                name,
+                "a step of a recipe with `root` must say its `inputs`",
+                'Name what the step sees, from the root on, such as inputs = ["services/api/**", "common/**"].',
+            )
+
+
+def _used(own: dict[str, Declaration | None], shared: dict[str, Declaration | None], steps: list[Step]) -> dict[str, Declaration | None]:
+    """The recipe's own environments, and of the shared ones those that a step names."""
+    named_by_steps = {str(step.environment) for step in steps}
+    return {**own, **{name: found for name, found in shared.items() if name in named_by_steps}}
 
 
 def _project_name(text: str) -> ProjectName:

@@ -15,7 +15,7 @@ from lockage.environment.lock import Lock
 from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
 from lockage.recipe.model import READING, Recipe
 from lockage.record.event import Phase
-from lockage.record.source import SdistOrigin, Source
+from lockage.record.source import CommitOrigin, SdistOrigin, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
     """
     read = services.sources.read(locator)
     if read.recipe is not None:
-        recipe = _read_recipe(services, read.recipe)
+        recipe = _read_recipe(services, read, read.recipe, locator)
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
@@ -62,18 +62,36 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
         fixed = given if given is not None else read.lock
         recipe, asked_in = _inferred(services, read, Lock.decode(fixed) if fixed is not None else None, locator)
         lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in)
-    return Project(recipe=recipe, source=read.source(recipe.version), lock=lock)
+    source = read.source(recipe.version)
+    _say_last_resort(services, read, source)
+    return Project(recipe=recipe, source=source, lock=lock)
 
 
-def _read_recipe(services: Services, data: bytes) -> Recipe:
-    """The recipe that a lockage.toml says, remembered by its bytes. Raises InvalidRecipe."""
-    key = Digest.of(f"{__version__} {READING} ".encode() + data)
+def _say_last_resort(services: Services, read: SourceRead, source: Source) -> None:
+    """A commit without a version of its own is released under a name that says nothing; whoever builds it should know why."""
+    if not isinstance(source.origin, CommitOrigin) or source.version != read.versions.fallback:
+        return
+    why = "no tag that names a version leads to the commit"
+    if read.shallow:
+        why += ", as far as this shallow clone knows (`git fetch --unshallow --tags` brings the others)"
+    services.tell(Phase(text=f"the version is {source.version}: {why}"))
+
+
+def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
+    """The recipe that a lockage.toml says, remembered by its bytes and those that it shares. Raises InvalidRecipe, SourceUnusable."""
+    from lockage.work.layout import shared_file  # an inferred recipe refers to nothing
+
+    shared = shared_file(services, read, data, locator)
+    key = Digest.of(f"{__version__} {READING} ".encode() + data + (b"" if shared is None else b"\0%b\0%b" % shared))
     kept = _remembered(services, "recipe", key)
     if kept is not None:
         return kept
-    from lockage.recipe.parse import parse_recipe  # it brings tomllib and many patterns; a recipe that was read before needs neither
+    from lockage.recipe.parse import (  # it brings tomllib and many patterns; a recipe that was read before needs neither
+        SharedFile,
+        parse_recipe,
+    )
 
-    recipe = parse_recipe(data)
+    recipe = parse_recipe(data, shared=None if shared is None else SharedFile(shared[0].decode(), shared[1]))
     services.memo.put("recipe", key, canonical_of(recipe))
     return recipe
 
@@ -120,13 +138,19 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     kept = _remembered(services, "inferred-recipe", key)
     if kept is not None:
         return kept, None
+    from lockage.recipe.backend import NotAProject
     from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
     from lockage.recipe.inference import infer
     from lockage.recipe.inference import infer_recipe as recipe_of
 
     tree = read_tree(read.tree, services.blobs.get)
     files = {str(node.path): node.blob for node in tree if isinstance(node, FileNode)}
-    project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
+    try:
+        project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
+    except NotAProject as error:
+        from lockage.recipe.projects import naming_projects  # only on the way to an error
+
+        raise (error if sdist else naming_projects(error, tuple(files), locator)) from error
     recipe = recipe_of(project)
     lock = _lock_for_hooks(services, recipe, given)
     recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
@@ -174,7 +198,7 @@ def lock_project(services: Services, locator: str, *, folder: Path, upgrade: boo
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
     if read.recipe is not None:
-        recipe = _read_recipe(services, read.recipe)
+        recipe = _read_recipe(services, read, read.recipe, locator)
     else:
         recipe, _ = _inferred(services, read, previous, locator)
     if check:

@@ -217,7 +217,6 @@ class GitSource:
     ) -> SourceRead:
         recipe, lock, pyproject = commit.files
         stated = self._stated(pyproject)
-        shallow = versions is None and stated is None and asked(self._git, place.at, "rev-parse", "--is-shallow-repository") == "true"
         return SourceRead(
             tree=self._tree(place, commit, scope.tree),
             date=commit.date,
@@ -227,8 +226,14 @@ class GitSource:
             lock=lock,
             home=scope.inside,
             shared=scope.checked(commit.shared),
-            shallow=shallow,
+            shallow=versions is None and self._is_shallow(place.at),
         )
+
+    def _is_shallow(self, at: Path) -> bool:
+        """Whether history was cut off. Only a linked working copy must be asked; elsewhere a file says it."""
+        if (at / ".git").is_file():
+            return asked(self._git, at, "rev-parse", "--is-shallow-repository") == "true"
+        return (at / ".git" / "shallow").exists() or (at / "shallow").exists()
 
     def _tree(self, place: Place, commit: _Commit, path: RelPath | None) -> BlobRef:
         assert commit.tree is not None

@@ -12,7 +12,9 @@ from tests.contracts.test_sources import World, git, repository, write
 
 from lockage.base.tree import FileNode, LinkNode, read_tree
 from lockage.ports import ServiceUnreachable, SourceUnusable
+from lockage.recipe.model import VersionFrom
 from lockage.record.source import CommitOrigin, DirectoryOrigin
+from lockage.record.version import NoVersion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -372,3 +374,260 @@ def test_a_git_lfs_that_fails_is_an_outside_service_that_does_not_answer(world: 
         world.sources.read(f"file://{folder}")
     assert "is down" in caught.value.message
     assert "s3cret" not in caught.value.message
+
+
+# Several projects in one repository
+
+API = b'[project]\nname = "api"\nshares = "../environments.toml"\n'
+ROOTED = b'[project]\nname = "web"\nroot = "../.."\nshares = "../environments.toml"\ntag-prefix = "web-"\n'
+MONOREPO = {
+    "common/shared.py": b"common\n",
+    "services/environments.toml": b"[environment.build]\n",
+    "services/api/lockage.toml": API,
+    "services/api/lockage.lock": b"{}\n",
+    "services/api/api.py": b"api\n",
+    "services/web/lockage.toml": ROOTED,
+    "services/web/lockage.lock": b"{}\n",
+    "services/web/pyproject.toml": b'[project]\nname = "web"\ndynamic = ["version"]\n',
+}
+TAGGED = VersionFrom(rule="tag")
+
+
+def test_a_directory_of_a_repository_is_named_in_every_way(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    git(world.folder, "clone", "-q", "--bare", "mono", "bare.git")
+    git(folder, "tag", "v1")
+    expected = world.sources.read("mono/services/api")
+    assert world.paths(expected) == ["api.py", "lockage.lock", "lockage.toml"]
+    assert isinstance(expected.origin, CommitOrigin)
+    assert expected.origin.path == "services/api"
+    names = ["mono#subdirectory=services/api", "mono/services#subdirectory=api/", "mono@v1#subdirectory=services/api"]
+    names += ["mono/services/api@HEAD", "bare.git#subdirectory=services/api", "bare.git@main#subdirectory=services/api"]
+    names += [f"file://{folder}#subdirectory=services/api", f"file://{folder}@v1#subdirectory=services/api"]
+    for name in names:
+        read = world.sources.read(name)
+        assert (read.tree, read.recipe, read.shared) == (expected.tree, API, b"[environment.build]\n"), name
+        assert isinstance(read.origin, CommitOrigin)
+        assert read.origin.path == "services/api"
+
+
+@pytest.mark.parametrize("directory", ["../x", "", "/services", "services/none", "services/api/api.py", "a\nb"])
+def test_a_directory_that_is_none_is_said_so(world: World, directory: str) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    git(world.folder, "clone", "-q", "--bare", "mono", "bare.git")
+    for name in ("mono", "mono@HEAD", "bare.git", f"file://{folder}"):
+        with pytest.raises(SourceUnusable):
+            world.sources.read(f"{name}#subdirectory={directory}")
+
+
+def test_a_change_elsewhere_leaves_a_directory_as_it_is(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    first = world.sources.read("mono/services/api")
+    write(folder, {"services/web/new.py": b"", "common/shared.py": b"changed"})
+    assert world.sources.read("mono/services/api") == first
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "two")
+    again = world.sources.read("mono/services/api")
+    assert (again.tree, again.recipe, again.lock, again.shared) == (first.tree, first.recipe, first.lock, first.shared)
+
+
+def test_a_file_of_shared_environments_is_part_of_what_may_change(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    assert world.sources.read("mono/services/api").source().clean
+    write(folder, {"services/environments.toml": b"# changed\n"})
+    read = world.sources.read("mono/services/api")
+    assert isinstance(read.origin, DirectoryOrigin)
+    assert read.origin.reason == "the working copy has uncommitted changes: services/environments.toml"
+    assert read.shared == b"# changed\n"
+    assert world.paths(read) == ["api.py", "lockage.lock", "lockage.toml"]
+    assert world.sources.read("mono/services/api@HEAD").shared == b"[environment.build]\n"
+
+
+def test_what_a_recipe_refers_to_and_is_not_there_is_named(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    (folder / "services/environments.toml").unlink()
+    for name in ("mono/services/api", "mono/services/api@HEAD"):
+        if name.endswith("@HEAD"):
+            git(folder, "commit", "-q", "-a", "-m", "two")
+        with pytest.raises(SourceUnusable, match=r"services/api/lockage\.toml: project\.shares.*services/environments\.toml"):
+            world.sources.read(name)
+    write(
+        folder,
+        {"services/api/lockage.toml": API.replace(b"../e", b"../../../e"), "services/web/lockage.toml": b'[project]\nroot = "../../.."\n'},
+    )
+    for name in ("api", "web"):
+        with pytest.raises(SourceUnusable, match=rf"services/{name}/lockage\.toml: project\.\w+: .* leads out of the repository"):
+            world.sources.read(f"mono/services/{name}")
+
+
+def test_a_link_is_no_file_of_shared_environments(world: World) -> None:
+    (world.folder / "secret").write_bytes(b"secret")
+    files = {name: data for name, data in MONOREPO.items() if not name.endswith("environments.toml")}
+    folder = repository(world.folder / "mono", files, {"services/environments.toml": "../../secret"})
+    write(folder, {"services/api/api.py": b"changed"})
+    with pytest.raises(SourceUnusable, match=r"no file services/environments\.toml"):
+        world.sources.read("mono/services/api")
+
+
+def test_a_source_begins_where_its_recipe_says(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    read = world.sources.read("mono/services/web")
+    assert set(world.paths(read)) == MONOREPO.keys()
+    assert (read.recipe, read.lock, read.home, read.shared) == (ROOTED, b"{}\n", "services/web", None)
+    assert isinstance(read.origin, CommitOrigin)
+    assert read.origin.path is None
+    assert world.sources.read("mono/services/web@HEAD") == read
+    assert world.sources.read(f"file://{folder}#subdirectory=services/web").tree == read.tree
+    write(folder, {"common/shared.py": b"changed"})
+    changed = world.sources.read("mono/services/web")
+    assert isinstance(changed.origin, DirectoryOrigin)
+    assert contents(world, changed)["common/shared.py"] == b"changed"
+    assert (changed.recipe, changed.lock, changed.home) == (ROOTED, b"{}\n", "services/web")
+    write(folder, {"common/shared.py": b"common\n", "services/web/lockage.toml": ROOTED.replace(b'"../.."', b'".."')})
+    assert "common/shared.py" not in world.paths(world.sources.read("mono/services/web"))
+
+
+def test_a_project_has_tags_of_its_own(world: World) -> None:
+    folder = repository(world.folder / "mono", MONOREPO)
+    git(folder, "tag", "web-v1.2")
+    git(folder, "tag", "v9.0")
+    assert world.sources.read("mono/services/web").source(TAGGED).version == "1.2"
+    assert world.sources.read("mono/services/web@web-v1.2").source(TAGGED).version == "1.2"
+    assert world.sources.read("mono/services/api").source(TAGGED).version == "9.0"
+    git(folder, "commit", "-q", "--allow-empty", "-m", "two")
+    git(folder, "tag", "web-2-beta-of-something")
+    commit = git(folder, "rev-parse", "HEAD")
+    assert world.sources.read("mono/services/web").source(TAGGED).version == f"1.3.dev1+g{commit[:9]}"
+
+
+# Tags and history
+
+
+def test_tags_that_only_look_like_versions_are_passed_over(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    git(folder, "tag", "v1.2.3")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "two")
+    for name in ("2024-release", "v2-final-final", "nightly", "release/1.5", "1.x"):
+        git(folder, "tag", name)
+    commit = git(folder, "rev-parse", "HEAD")
+    assert world.sources.read("shop").source(TAGGED).version == f"1.2.4.dev1+g{commit[:9]}"
+    git(folder, "tag", "-d", "v1.2.3")
+    with pytest.raises(NoVersion):
+        world.sources.read("shop").source(TAGGED)
+
+
+def test_annotated_lightweight_and_nested_tags_name_versions(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    for number, options in enumerate(((), ("-a", "-m", "annotated"))):
+        git(folder, "commit", "-q", "--allow-empty", "-m", "more")
+        git(folder, "tag", *options, f"v{number}.5")
+        assert world.sources.read("shop").source(TAGGED).version == f"{number}.5"
+    git(folder, "commit", "-q", "--allow-empty", "-m", "more")
+    git(folder, "tag", "-a", "-m", "inner", "inner")
+    git(folder, "tag", "-a", "-m", "a tag of a tag", "v3.0", "inner")
+    assert world.sources.read("shop").source(TAGGED).version == "3.0"
+    commit = git(folder, "rev-parse", "HEAD")
+    assert world.sources.read("shop@v3.0").origin == CommitOrigin(commit=commit, tag="v3.0")
+
+
+def test_a_shallow_clone_without_tags_says_so(world: World) -> None:
+    folder = repository(world.folder / "shop", {"a": b""})
+    git(folder, "tag", "v1.0")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "two")
+    git(world.folder, "clone", "-q", "--depth=1", f"file://{folder}", "copy")
+    git(world.folder / "copy", "worktree", "add", "-q", "--detach", str(world.folder / "linked"))
+    for name in ("copy", "copy@HEAD", "linked"):
+        read = world.sources.read(name)
+        assert read.shallow
+        with pytest.raises(NoVersion) as caught:
+            read.source(TAGGED)
+        assert "git fetch --unshallow --tags" in caught.value.hint
+    git(world.folder / "copy", "fetch", "-q", "--unshallow", "--tags")
+    read = world.sources.read("copy")
+    assert not read.shallow
+    assert read.source(TAGGED).version.startswith("1.1.dev1")
+
+
+# What else a repository can be
+
+
+def test_line_endings_that_git_converts_are_no_change(world: World) -> None:
+    repository(
+        world.folder / "shop", {"unix.txt": b"1\n2\n", "dos.bat": b"1\r\n", ".gitattributes": b"*.bat -text\n", "b.txt": b"b\n"}
+    )
+    expected = world.sources.read("shop")
+    git(world.folder, "clone", "-q", "-c", "core.autocrlf=true", "shop", "copy")
+    assert (world.folder / "copy/unix.txt").read_bytes() == b"1\r\n2\r\n"
+    assert world.sources.read("copy").tree == expected.tree
+    (world.folder / "copy/b.txt").write_bytes(b"changed\r\n")
+    changed = contents(world, world.sources.read("copy"))
+    assert changed == {**contents(world, expected), "b.txt": b"changed\r\n"}
+
+
+def test_a_file_that_is_not_checked_out_is_the_commits(world: World) -> None:
+    folder = repository(world.folder / "shop", {"here/a": b"a", "there/b": b"b"})
+    git(folder, "sparse-checkout", "set", "here")
+    assert not (folder / "there").exists()
+    (folder / "here/new").write_bytes(b"")
+    assert contents(world, world.sources.read("shop")) == {"here/a": b"a", "here/new": b"", "there/b": b"b"}
+
+
+def test_a_file_in_the_place_of_a_directory_and_the_other_way_round(world: World) -> None:
+    folder = repository(world.folder / "shop", {"a": b"a", "d/x": b"x", "l/y": b"y", "keep": b""})
+    write(world.folder / "outside", {"y": b"secret"})
+    for name in ("d/x", "l/y"):
+        (folder / name).unlink()
+    (folder / "a").unlink()
+    (folder / "d").rmdir()
+    (folder / "l").rmdir()
+    write(folder, {"a/b": b"b", "d": b"d"}, {"l": "../outside"})
+    assert contents(world, world.sources.read("shop")) == {"a/b": b"b", "d": b"d", "l": "../outside", "keep": b""}
+
+
+def test_objects_may_be_borrowed(world: World) -> None:
+    repository(world.folder / "shop", {"a": b"a"})
+    git(world.folder, "clone", "-q", "--shared", "shop", "borrowed")
+    assert world.sources.read("borrowed").tree == world.sources.read("shop").tree
+
+
+def test_a_partial_clone_is_complete_enough_or_says_what_it_lacks(world: World) -> None:
+    folder = repository(world.folder / "shop", {"a": b"one"})
+    write(folder, {"a": b"two"})
+    git(folder, "commit", "-q", "-a", "-m", "two")
+    git(folder, "config", "uploadpack.allowFilter", "true")
+    git(world.folder, "clone", "-q", "--filter=blob:none", f"file://{folder}", "copy")
+    assert contents(world, world.sources.read("copy")) == {"a": b"two"}
+    with pytest.raises(SourceUnusable, match="lacks the object") as caught:
+        world.sources.read("copy@HEAD~1")
+    assert "git fetch --refetch" in caught.value.hint
+    git(world.folder / "copy", "fetch", "-q", "--refetch", "--filter=blob:limit=1g")
+    assert contents(world, world.sources.read("copy@HEAD~1")) == {"a": b"one"}
+
+
+def test_a_name_that_is_not_utf8_is_given_as_it_can_be_typed(world: World) -> None:
+    folder = world.folder / "shop"
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9's")).write_bytes(b"")
+    repository(folder)
+    with pytest.raises(SourceUnusable) as caught:
+        world.sources.read("shop")
+    assert r"`git mv $'caf\xe9\x27s' NEW-NAME`" in caught.value.hint
+    typed = caught.value.hint.partition("`git mv ")[2].partition(" NEW-NAME`")[0]
+    assert git(folder, "-c", f'alias.x=!bash -c "git mv {typed} cafe"', "x") == ""
+    git(folder, "commit", "-q", "-m", "two")
+    assert "cafe" in world.paths(world.sources.read("shop"))
+
+
+def test_a_new_name_that_is_not_utf8_is_not_passed_over(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    (folder / os.fsdecode(b"caf\xe9")).write_bytes(b"")
+    git(folder, "add", "-A")
+    with pytest.raises(SourceUnusable, match=r"caf\\xe9"):
+        world.sources.read("shop")
+
+
+def test_a_configuration_that_forbids_bare_repositories_is_no_hindrance(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    (world.folder / "gitconfig").write_text("[safe]\n\tbareRepository = explicit\n")
+    world.environment["GIT_CONFIG_GLOBAL"] = str(world.folder / "gitconfig")
+    assert world.router().read(f"file://{folder}").tree == world.sources.read("shop").tree

@@ -42,7 +42,7 @@ def parse_recipe(data: bytes, file: str = "lockage.toml", *, shared: SharedFile 
     faults = Faults()
     environments, theirs = ({}, ()) if shared is None else _shared(shared)
     recipe = _recipe(Table(document, (), faults), environments, shared.file if shared is not None else "")
-    found = (*_reported(file, text, faults), *theirs)
+    found = (*theirs, *_reported(file, text, faults))  # what is wrong there may be why something is missing here
     if found:
         raise InvalidRecipe(found)
     assert recipe is not None

@@ -6,6 +6,7 @@ says, unless somebody changed it.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lockage.adapters.source_git.objects import Entry, listed
@@ -13,7 +14,7 @@ from lockage.adapters.source_git.place import Place
 from lockage.adapters.source_git.process import Git, GitFailed, ending
 from lockage.adapters.source_git.submodules import populated
 from lockage.base.path import RelPath
-from lockage.base.tree import Directory, LinkNode, Tree
+from lockage.base.tree import Directory, Tree
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
@@ -68,11 +69,12 @@ class ChangedCopy:
         return Tree.of(nodes)
 
     def _fresh(self, top: Path, below: RelPath | None, names: set[bytes]) -> list[Node]:
-        """Files and links as they lie there. A directory in the place of a file is there by what is in it; below a link lies nothing."""
+        """Files and links as they lie there. A directory in the place of a file is there by what is in it."""
         prefix = f"{below}/".encode() if below else b""
-        found = self._snapshot(top / below if below else top, [name[len(prefix) :] for name in names if name.startswith(prefix)])
-        links = {node.path for node in found if isinstance(node, LinkNode)}
-        return [node for node in found if not isinstance(node, Directory) and (node.path in links or not _is_below(node.path, links))]
+        folder = top / below if below else top
+        inside = (name[len(prefix) :] for name in names if name.startswith(prefix))
+        found = self._snapshot(folder, [name for name in inside if not _through_link(folder, name)])
+        return [node for node in found if not isinstance(node, Directory)]
 
     def _submodule(self, place: Place, module: Path, path: RelPath) -> Tree:
         """A submodule's working copy, wherever its HEAD is."""
@@ -117,6 +119,12 @@ def _bytes_of(path: Path) -> bytes:
         return path.read_bytes() if path.is_file() and not path.is_symlink() else b""
     except OSError:
         return b""
+
+
+def _through_link(folder: Path, name: bytes) -> bool:
+    """Whether a link took the place of a directory on the way to a name: what lies behind it is not the name's any more."""
+    parts = os.fsdecode(name).split("/")[:-1]
+    return any((folder / "/".join(parts[:end])).is_symlink() for end in range(1, len(parts) + 1))
 
 
 def _text(name: bytes) -> str:

@@ -162,7 +162,7 @@ class GitSource:
 
     def _version(self, top: Path, scope: Scope, describe: Running, commit: _Commit | None, *, dirty: bool = False) -> Version | None:
         """The version by the nearest tag that names one."""
-        tag, distance = described(describe, commit.oid if commit else None)
+        tag, distance = described(self._git, top, describe, commit.oid if commit else None)
         if commit is None or tag is None:
             return None
         name = tag.removeprefix(scope.tag_prefix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.adapters.source_git.place import asked
 from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
 from lockage.record.version import tag_version
 
@@ -14,14 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["described", "nearest"]
 
 
-def described(describe: Running, commit: str | None) -> tuple[str | None, int]:
+def described(git: Git, top: Path, describe: Running, commit: str | None) -> tuple[str | None, int]:
     """The tag of a ``git describe --long`` of this commit and how many commits ago it was; None if no tag leads there."""
     try:
         text = describe.output().decode(errors="replace").strip()
     except GitFailed:
         return None, 0
     tag, distance, found = text.rsplit("-", 2)
-    return (tag, int(distance)) if found == f"g{commit}" else (None, 0)
+    if found == f"g{commit}":
+        return tag, int(distance)
+    # HEAD moved meanwhile; or it is a tag of a tag, for which git names the inner one in the commit's place.
+    same = distance == "0" and commit is not None and asked(git, top, "rev-parse", f"refs/tags/{tag}^{{commit}}") == commit
+    return (tag, 0) if same else (None, 0)
 
 
 def nearest(git: Git, top: Path, commit: str, prefix: str, describe: Sequence[str], forms: Sequence[str]) -> tuple[str | None, int]:
@@ -39,4 +44,4 @@ def nearest(git: Git, top: Path, commit: str, prefix: str, describe: Sequence[st
     matches = (f"--match={prefix}{form}" for form in forms)
     running = git.objects(top, (*describe, *matches, *(f"--exclude={name}" for name in others), commit))
     with ending(running):
-        return described(running, commit)
+        return described(git, top, running, commit)

@@ -19,15 +19,21 @@ __all__ = ["command"]
 @lock_option
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="Rebuilds for each of the two claims.")
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them).")
+@click.option("--blame/--no-blame", "blaming", default=True, help="Find out what makes it differ, if it does, by further rebuilds.")
+@click.option("--blame-rebuilds", type=click.IntRange(0), default=60, show_default=True, help="How many rebuilds that may take.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @json_option
-def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, jobs: int | None, as_json: bool) -> int:
+def command(
+    source: str, lock_file: Path | None, rounds: int, axes: str | None, blaming: bool, blame_rebuilds: int, jobs: int | None, as_json: bool
+) -> int:
     """Rebuild SOURCE with everything varied and compare the bytes.
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
-    (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical.
+    (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical; then further
+    rebuilds find out which axes, step, bytes and cause are to blame.
     """
     from lockage.base.errors import ExitCode, Usage
+    from lockage.cli.blame import blame_lines
     from lockage.cli.project import open_project
     from lockage.cli.screen import print_json, say, table
     from lockage.variation import AXES
@@ -38,7 +44,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
     wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
-    found = verify_project(wiring, project, rounds=rounds, axes=chosen)
+    found = verify_project(wiring, project, rounds=rounds, axes=chosen, blaming=blame_rebuilds if blaming else 0)
     if as_json:
         print_json(
             {
@@ -49,6 +55,9 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
                 "unavailable": found.unavailable,
                 "artifacts": found.artifacts,
                 "failures": [round_.failure for round_ in found.rounds if round_.failure],
+                "blame": found.blamed.found if found.blamed else (),
+                "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
+                "blame_exhausted": found.blamed.exhausted if found.blamed else False,
                 "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
             }
         )
@@ -64,6 +73,9 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
             say(f"  a rebuild for `{round_.claim}` failed: {round_.failure}")
             for line in round_.last_lines:
                 say(f"    {line}")
+    if found.blamed is not None:
+        for line in blame_lines(found.blamed):
+            say(line)
     say(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
     if found.unavailable:
         say(f"not varied on this machine: {', '.join(found.unavailable)}")

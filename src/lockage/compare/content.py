@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-__all__ = ["first_difference", "text_difference", "window"]
+__all__ = ["first_difference", "last_difference", "text_difference", "window"]
 
 _CHUNK = 1 << 16
 #: Longer texts are compared as bytes only; the line diff is quadratic at worst.
@@ -20,6 +20,19 @@ def first_difference(a: bytes, b: bytes) -> int | None:
         if a[start:stop] != b[start:stop]:
             return next(index for index in range(start, stop) if a[index] != b[index])
     return None if len(a) == len(b) else common
+
+
+def last_difference(a: bytes, b: bytes) -> int:
+    """How many bytes at the end are the same, of what follows the first difference; the rest, up to there, is the range that differs."""
+    most = min(len(a), len(b)) - (first_difference(a, b) or 0)
+    same = 0
+    while same < most:
+        step = min(_CHUNK, most - same)
+        one, two = (data[len(data) - same - step : len(data) - same] for data in (a, b))
+        if one != two:
+            return same + next(index for index in range(step) if one[-1 - index] != two[-1 - index])
+        same += step
+    return same
 
 
 def window(data: bytes, offset: int) -> str:

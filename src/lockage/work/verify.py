@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import StepFailed
 from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
+from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side, vary
-from lockage.work.artifacts import NoArtifacts, deliver
+from lockage.variation import AXES, Claim, Side
+from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
-from lockage.work.diagnose import last_lines
-from lockage.work.execute import Execution
 from lockage.work.hand_over import build_project
+from lockage.work.rebuild import Rebuild, Rebuilder
 from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
@@ -65,14 +64,16 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of verifying one build."""
+    """The result of verifying one build; ``blamed`` is what was found out about differences, if that was asked for."""
 
     reproduced: Grade
     robust: Grade
     rounds: tuple[Round, ...]
+    rebuilds: tuple[Rebuild, ...]
     artifacts: tuple[ArtifactVerdict, ...]
     started: Instant
     unavailable: tuple[str, ...] = ()
+    blamed: Blamed | None = None
 
     @property
     def identical(self) -> bool:
@@ -85,12 +86,21 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(axis.name for axis in AXES if axis.name in varied)
 
 
-def verify_project(services: Services, project: Project, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
-    """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad."""
+def verify_project(
+    services: Services, project: Project, *, rounds: int = 1, axes: Collection[str] | None = None, blaming: int = 0
+) -> Verification:
+    """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad.
+
+    What differs is explained by at most ``blaming`` further rebuilds, once all is recorded.
+    """
     plan, built = build_project(services, project)
     found = verify(services, plan, built, rounds=rounds, axes=axes)
     record_reproductions(services, built, found)
-    return found
+    if found.identical or not blaming:
+        return found
+    from lockage.work.blame import blame  # only where something differs
+
+    return msgspec.structs.replace(found, blamed=blame(services, plan, built, found.rebuilds, most=blaming))
 
 
 def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
@@ -112,59 +122,50 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
     host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)
     everything = tuple(axis.name for axis in wanted)
     performed: list[Round] = []
-    raws: list[dict[str, BlobRef]] = []
-    for claim, varied in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
-        if claim is Claim.ROBUST and varied == host:
-            continue
-        for number in range(rounds):
-            services.tell(Phase(text=f"rebuild {number + 1} of {rounds} for `{claim}`: {len(varied)} axes varied"))
-            round_, raw = _rebuild(services, plan, claim, varied)
-            performed.append(round_)
-            raws.append(raw)
-    verdicts = tuple(_verdict(services, artifact, performed, raws) for artifact in built.artifacts)
+    rebuilds: list[Rebuild] = []
+    with Rebuilder(services, plan) as rebuilder:
+        for claim, varied in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
+            if claim is Claim.ROBUST and varied == host:
+                continue
+            for number in range(rounds):
+                services.tell(Phase(text=f"rebuild {number + 1} of {rounds} for `{claim}`: {len(varied)} axes varied"))
+                done = rebuilder.rebuild(varied)
+                rebuilds.append(done)
+                performed.append(_round(claim, done))
+    verdicts = tuple(_verdict(services, artifact, performed, rebuilds) for artifact in built.artifacts)
     return Verification(
         reproduced=worst(verdict.reproduced for verdict in verdicts),
         robust=worst(verdict.robust for verdict in verdicts),
         rounds=tuple(performed),
+        rebuilds=tuple(rebuilds),
         artifacts=verdicts,
         started=started,
         unavailable=tuple(name for name in unavailable if axes is None or name in axes),
     )
 
 
-def _rebuild(services: Services, plan: Plan, claim: Claim, varied: tuple[str, ...]) -> tuple[Round, dict[str, BlobRef]]:
-    world = vary(varied)
-    with services.varied_roots(world) as root_for:
-        execution = Execution(services, plan, world=world, fresh=True, root_for=root_for)
-        execution.run()
-    failed = [run for run in execution.results.values() if run.failure is not None]
-    failures = [f"{run.step}: {run.failure}" for run in failed]
-    try:
-        artifacts = deliver(services, plan, execution.results, remember=False)
-    except StepFailed as error:
-        failures.append(error.message)
-        artifacts = ()
-    round_ = Round(
+def _round(claim: Claim, done: Rebuild) -> Round:
+    return Round(
         claim=claim,
-        axes=varied,
-        artifacts={artifact.name: artifact.blob for artifact in artifacts},
-        failure="; ".join(failures) or None,
-        last_lines=last_lines(services.blobs.get(failed[0].log)) if failed else (),
+        axes=done.axes,
+        artifacts={artifact.name: artifact.blob for artifact in done.artifacts},
+        failure=done.failure,
+        last_lines=done.last_lines,
     )
-    return round_, {artifact.name: artifact.raw for artifact in artifacts}
 
 
-def _verdict(services: Services, artifact: Artifact, rounds: list[Round], raws: list[dict[str, BlobRef]]) -> ArtifactVerdict:
+def _verdict(services: Services, artifact: Artifact, rounds: list[Round], rebuilds: list[Rebuild]) -> ArtifactVerdict:
     grades: dict[Claim, list[Grade]] = {Claim.REPRODUCED: [], Claim.ROBUST: []}
     raw_grades: list[Grade] = []
     digests = [artifact.blob.digest]
     differences: tuple[MemberDifference, ...] = ()
-    for round_, raw in zip(rounds, raws, strict=True):
+    for round_, done in zip(rounds, rebuilds, strict=True):
+        delivered = done.artifact(artifact.name)
         again = round_.artifacts.get(artifact.name)
         grade, found = _compared(services, artifact.name, artifact.blob, again)
         differences = differences or found
         grades[round_.claim].append(grade)
-        raw_grades.append(_compared(services, artifact.name, artifact.raw, raw.get(artifact.name))[0])
+        raw_grades.append(_compared(services, artifact.name, artifact.raw, delivered.raw if delivered else None)[0])
         if again is not None:
             digests.append(again.digest)
     reproduced = _worst_or_failed(grades[Claim.REPRODUCED])

@@ -1,0 +1,219 @@
+"""Blame: which axes make an artifact differ, in which step it began, in which bytes, by what cause, and what mends it.
+
+Every answer is proven by rebuilds: with the axes that are named it differs, and without any one of them it does not. What
+the bytes look like only decides what is tried first, and how the cause is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.compare import compare_files
+from lockage.compare.blame import Blame, Blamed
+from lockage.compare.causes import cause_of
+from lockage.compare.smallest import smallest
+from lockage.compare.spot import CONTENT, FAILED, Spot, spots
+from lockage.compare.trace import Mark, Trace, trace
+from lockage.record.event import Phase
+from lockage.stabilize.content import contents_of
+from lockage.stabilize.model import MemberKind
+from lockage.variation import AXES, CONTRACT, vary
+from lockage.work.rebuild import Rebuild, Rebuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lockage.base.name import StepName
+    from lockage.plan.plan import Plan
+    from lockage.work.build import Built
+    from lockage.work.services import Services
+
+__all__ = ["blame"]
+
+#: Which axes to try first for what the bytes show, or for where they lie.
+_SUSPECTS: dict[Mark, tuple[str, ...]] = {
+    Mark.BUILD_PATH: ("build-path",),
+    Mark.TEMPORARY: ("temporary-path",),
+    Mark.USER: ("user",),
+    Mark.HOME: ("home",),
+    Mark.HOSTNAME: ("hostname",),
+    Mark.TIMEZONE: ("timezone",),
+    Mark.LOCALE: ("locale",),
+    Mark.VARIABLE: ("environment",),
+    Mark.HASH_SEED: ("hash-seed",),
+    Mark.TIME: ("clock", "timezone"),
+    Mark.CASE: ("locale",),
+    Mark.ORDER: ("file-order", "hash-seed", "locale", "root-order"),
+}
+_BY_ASPECT = {"mode": ("umask",), "executable": ("umask",), "uid": ("user",), "gid": ("user",), "uname": ("user",), "gname": ("user",)}
+
+
+class _Exhausted(Exception):
+    """No more rebuilds are allowed."""
+
+
+class _Search:
+    """Rebuilds by the axes varied in them, each made once."""
+
+    def __init__(self, services: Services, rebuilder: Rebuilder, built: Built, made: Iterable[Rebuild], most: int) -> None:
+        self._services, self._rebuilder, self._built = services, rebuilder, built
+        self._left = most
+        self.count = 0
+        self._rebuilds: dict[frozenset[str], Rebuild] = {}
+        self._spots: dict[frozenset[str], tuple[Spot, ...]] = {}
+        for done in made:
+            self._learn(done)
+
+    def _learn(self, done: Rebuild) -> None:
+        key = frozenset(done.axes)
+        if key not in self._spots or not self._spots[key]:  # of two rebuilds in one world the one that differs tells more
+            self._rebuilds[key] = done
+            self._spots[key] = self._differing(done)
+
+    def _differing(self, done: Rebuild) -> tuple[Spot, ...]:
+        found: list[Spot] = []
+        for artifact in self._built.artifacts:
+            again = done.artifact(artifact.name)
+            if again is None:
+                found.append(Spot(artifact=artifact.name, member="", aspect=FAILED))
+            elif again.blob != artifact.blob:
+                get = self._services.blobs.get
+                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob)))
+        return tuple(found)
+
+    @property
+    def worlds(self) -> list[frozenset[str]]:
+        """The sets of axes that were varied so far, smallest first."""
+        return sorted(self._spots, key=lambda axes: (len(axes), sorted(axes)))
+
+    def spots(self, axes: frozenset[str]) -> tuple[Spot, ...]:
+        """What differs when exactly these axes are varied. Raises :class:`_Exhausted`."""
+        if axes not in self._spots:
+            if not self._left:
+                raise _Exhausted
+            self._left -= 1
+            self.count += 1
+            named = ", ".join(_in_order(axes)) if len(axes) <= _NAMED else f"{len(axes)} axes"
+            self._services.tell(Phase(text=f"looking for the cause: rebuild {self.count}, varied: {named or 'nothing'}"))
+            self._learn(self._rebuilder.rebuild(_in_order(axes)))
+        return self._spots[axes]
+
+    def rebuilt(self, axes: frozenset[str]) -> Rebuild:
+        return self._rebuilds[axes]
+
+
+_NAMED = 4
+
+
+def blame(services: Services, plan: Plan, built: Built, made: Sequence[Rebuild], *, most: int = 60) -> Blamed:
+    """Find the causes of every difference between ``built`` and the rebuilds ``made``, by at most ``most`` further rebuilds."""
+    found: dict[Spot, tuple[str, ...]] = {}
+    exhausted = False
+    with Rebuilder(services, plan) as rebuilder:
+        search = _Search(services, rebuilder, built, made, most)
+        try:
+            for world in [axes for axes in search.worlds if search.spots(axes)]:
+                _explain(services, search, built, world, found)
+        except _Exhausted:
+            exhausted = True
+    return Blamed(found=_told(services, search, plan, built, found), rebuilds=search.count, exhausted=exhausted)
+
+
+def _explain(services: Services, search: _Search, built: Built, world: frozenset[str], found: dict[Spot, tuple[str, ...]]) -> None:
+    """Give every spot of a world its axes; then leave those axes out and see whether something else makes it differ as well."""
+    remaining = world
+    while True:
+        for spot in search.spots(remaining):
+            if spot in found and (not found[spot] or set(found[spot]) <= remaining):
+                continue
+            axes = smallest(
+                lambda chosen, spot=spot: spot in search.spots(chosen),  # type: ignore[misc]  # a default in a lambda has no type
+                _in_order(remaining),
+                suspects=_suspects(services, search, built, spot, remaining),
+            )
+            found.setdefault(spot, axes or ())
+            if axes and found[spot] != axes:  # it has two causes, each of which suffices
+                found[_again(spot, found)] = axes
+            for other in search.spots(frozenset(axes or ())):
+                found.setdefault(other, axes or ())
+        guilty = {axis for axes in found.values() for axis in axes}
+        if not guilty & remaining:
+            return
+        remaining = frozenset(remaining - guilty)
+        if not any(spot not in found or found[spot] for spot in search.spots(remaining)):
+            return
+
+
+def _again(spot: Spot, found: dict[Spot, tuple[str, ...]]) -> Spot:
+    """The spot under an aspect of its own, so that a second cause has a place beside the first."""
+    number = 2
+    while (other := msgspec.structs.replace(spot, aspect=f"{spot.aspect} ({number})")) in found:
+        number += 1
+    return other
+
+
+def _in_order(axes: Iterable[str]) -> tuple[str, ...]:
+    chosen = set(axes)
+    return tuple(axis.name for axis in AXES if axis.name in chosen)
+
+
+def _suspects(services: Services, search: _Search, built: Built, spot: Spot, world: frozenset[str]) -> tuple[str, ...]:
+    seen = _trace(services, built, search.rebuilt(world), spot)
+    found = list(_BY_ASPECT.get(spot.aspect, ()))
+    if seen is not None:
+        if seen.place.startswith((".debug", ".dynstr")):
+            found.append("build-path")
+        found += [axis for mark in Mark if mark in seen.marks for axis in _SUSPECTS.get(mark, ())]
+    return tuple(dict.fromkeys(found))
+
+
+def _bytes_of(services: Services, artifact: str, done: Built | Rebuild, member: str) -> bytes | None:
+    found = next((each for each in done.artifacts if each.name == artifact), None)
+    if found is None:
+        return None
+    contents = contents_of(artifact, services.blobs.get(found.blob))
+    if contents.members is None or not member:
+        return contents.data if contents.members is None else services.blobs.get(found.blob)
+    return next((each.read() for each in contents.members if each.path == member and each.kind is MemberKind.FILE), None)
+
+
+def _trace(services: Services, built: Built, again: Rebuild, spot: Spot) -> Trace | None:
+    """What the differing bytes of a spot show; None if no bytes of it differ."""
+    if not spot.aspect.startswith(CONTENT):
+        return None
+    one, two = _bytes_of(services, spot.artifact, built, spot.member), _bytes_of(services, spot.artifact, again, spot.member)
+    return None if one is None or two is None or one == two else trace(one, two, CONTRACT, vary(again.axes))
+
+
+def _told(services: Services, search: _Search, plan: Plan, built: Built, found: dict[Spot, tuple[str, ...]]) -> tuple[Blame, ...]:
+    """One blame per artifact, axes and cause, with the first member that shows it; contents before metadata, more members first."""
+    told: dict[tuple[str, tuple[str, ...], str], Blame] = {}
+    for spot, axes in found.items():
+        again = search.rebuilt(frozenset(axes))
+        seen = _trace(services, built, again, spot)
+        cause = cause_of(spot, axes, seen)
+        key = (spot.artifact, axes, cause.name)
+        if key in told:
+            told[key] = msgspec.structs.replace(told[key], members=told[key].members + 1)
+            continue
+        told[key] = Blame(
+            artifact=spot.artifact,
+            member=spot.member,
+            aspect=spot.aspect,
+            axes=axes,
+            step=_first_to_diverge(plan, built, again),
+            offset=seen.offset if seen is not None else None,
+            length=seen.length if seen is not None else None,
+            place=seen.place if seen is not None else "",
+            cause=cause.name,
+            says=cause.says,
+            fix=cause.fix,
+        )
+    return tuple(sorted(told.values(), key=lambda one: (one.aspect != FAILED, one.offset is None, -one.members, one.artifact, one.member)))
+
+
+def _first_to_diverge(plan: Plan, built: Built, again: Rebuild) -> StepName | None:
+    first = {run.step: run.outputs for run in built.run.steps}
+    return next((planned.name for planned in plan.steps if again.outputs.get(planned.name) != first.get(planned.name)), None)

@@ -1,0 +1,132 @@
+"""Who is to blame, over fakes: the axes, the step in which it began, the bytes, and how many rebuilds that took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lockage.adapters.memory.executor import Workspace
+from lockage.adapters.memory.services import MemoryServices
+from lockage.compare.blame import Blame, Blamed
+from lockage.variation import AXES
+from lockage.work.prepare import Project
+from lockage.work.verify import verify_project
+
+Commit = Callable[..., Project]
+
+TWO_STEPS = """
+[step.first]
+inputs = []
+run = ["first"]
+outputs = ["made"]
+[step.second]
+inputs = []
+needs = ["first"]
+run = ["second"]
+outputs = ["out"]
+artifacts = ["out/*"]
+"""
+
+
+def second(workspace: Workspace) -> int:
+    workspace.write("out/product.txt", b"".join(data for path, data in sorted(workspace.files.items()) if path.startswith("made/")))
+    return 0
+
+
+def blamed(commit: Commit, first: Callable[[Workspace], int], *, most: int = 60) -> tuple[Blamed, MemoryServices]:
+    services = MemoryServices({"first": first, "second": second})
+    found = verify_project(services, commit(services, recipe=TWO_STEPS), blaming=most)
+    assert found.blamed is not None
+    return found.blamed, services
+
+
+def only(found: Blamed) -> Blame:
+    (one,) = found.found
+    return one
+
+
+def test_one_axis(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", f"built on {workspace.request.world.hostname}.".encode())
+        return 0
+
+    found, _ = blamed(commit, first)
+    one = only(found)
+    assert (one.axes, one.cause, one.step, one.artifact, one.member) == (("hostname",), "host-name-written", "first", "product.txt", "")
+    assert (one.offset, one.length) == (9, len("other-host"))
+    assert found.rebuilds == 3, "the bytes tell the axis: nothing varied, that axis, all but that axis"
+    assert not found.exhausted
+
+
+@pytest.mark.parametrize("axis", [axis.name for axis in AXES])
+def test_every_axis_is_found_although_the_bytes_tell_nothing(commit: Commit, axis: str) -> None:
+    field, value = next(each for each in AXES if each.name == axis).fields[0]
+
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"one thing" if getattr(workspace.request.world, field) != value else b"another")
+        return 0
+
+    found, _ = blamed(commit, first)
+    assert only(found).axes == (axis,)
+    assert found.rebuilds <= 15
+
+
+def test_two_that_only_together_do_it(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        world = workspace.request.world
+        workspace.write("made/x", b"both" if world.uid != 1000 and world.umask != 0o022 else b"not both")
+        return 0
+
+    assert only(blamed(commit, first)[0]).axes == ("user", "umask")
+
+
+def test_two_that_each_do_it_are_both_named(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        world = workspace.request.world
+        workspace.write("made/x", f"{world.home} {world.umask}".encode())
+        return 0
+
+    found, _ = blamed(commit, first)
+    assert {one.axes for one in found.found} == {("home",), ("umask",)}
+
+
+def test_what_differs_by_itself(commit: Commit) -> None:
+    count = iter(range(4711, 9999))
+
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", f"pid {next(count)} of many".encode())
+        return 0
+
+    found, _ = blamed(commit, first)
+    assert (only(found).axes, only(found).cause) == ((), "process-number")
+    assert found.rebuilds == 1
+
+
+def test_a_rebuild_that_fails(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"x")
+        return int(workspace.request.world.build_path != "/build")
+
+    one = only(blamed(commit, first)[0])
+    assert (one.axes, one.cause, one.step, one.aspect) == (("build-path",), "rebuild-fails", "first", "failed")
+
+
+def test_what_the_rebuilds_do_not_suffice_for_is_said(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"one thing" if workspace.request.world.niceness else b"another")
+        return 0
+
+    found, _ = blamed(commit, first, most=2)
+    assert found.exhausted
+    assert found.rebuilds == 2
+    assert found.found == ()
+
+
+def test_what_is_identical_is_not_looked_into(commit: Commit) -> None:
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"always")
+        return 0
+
+    services = MemoryServices({"first": first, "second": second})
+    assert verify_project(services, commit(services, recipe=TWO_STEPS), blaming=60).blamed is None

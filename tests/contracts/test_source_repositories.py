@@ -552,9 +552,7 @@ def test_a_shallow_clone_without_tags_says_so(world: World) -> None:
 
 
 def test_line_endings_that_git_converts_are_no_change(world: World) -> None:
-    repository(
-        world.folder / "shop", {"unix.txt": b"1\n2\n", "dos.bat": b"1\r\n", ".gitattributes": b"*.bat -text\n", "b.txt": b"b\n"}
-    )
+    repository(world.folder / "shop", {"unix.txt": b"1\n2\n", "dos.bat": b"1\r\n", ".gitattributes": b"*.bat -text\n", "b.txt": b"b\n"})
     expected = world.sources.read("shop")
     git(world.folder, "clone", "-q", "-c", "core.autocrlf=true", "shop", "copy")
     assert (world.folder / "copy/unix.txt").read_bytes() == b"1\r\n2\r\n"

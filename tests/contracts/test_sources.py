@@ -826,3 +826,23 @@ def test_wrong_credentials_and_missing_repositories_are_told_apart(world: World,
         world.sources.read(f"http://me:wrong@{server}/shop.git")
     with pytest.raises(SourceUnusable, match="no repository or revision"):
         world.sources.read(f"http://me:s%40cret@{server}/none.git")
+
+
+@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
+def test_only_a_relative_submodule_is_asked_for_with_the_same_credentials(world: World, server: str, relative: bool) -> None:
+    repository(world.folder / "inner", {"lib.c": b""})
+    url = "../inner.git" if relative else f"http://{server}/inner.git"
+    shop = repository(world.folder / "shop", {".gitmodules": f'[submodule "v"]\n\tpath = v\n\turl = {url}\n'.encode()})
+    git(shop, "update-index", "--add", "--cacheinfo", f"160000,{git(world.folder / 'inner', 'rev-parse', 'HEAD')},v")
+    git(shop, "commit", "-q", "-m", "two")
+    for name in ("shop", "inner"):
+        git(world.folder, "clone", "-q", "--bare", name, f"served/{name}.git")
+        git(world.folder / f"served/{name}.git", "update-server-info")
+    if relative:
+        assert "v/lib.c" in world.paths(world.sources.read(f"http://me:s%40cret@{server}/shop.git"))
+    else:
+        with pytest.raises(ServiceUnreachable, match=r"the submodule v: cannot fetch") as caught:
+            world.sources.read(f"http://me:s%40cret@{server}/shop.git")
+        assert "cret" not in str(caught.value) + repr(caught.value.details)
+    kept = [path.read_bytes() for path in (world.folder / "clones").rglob("*") if path.is_file()]
+    assert not any(word in data for data in kept for word in (b"s%40cret", b"s@cret", b64encode(b"me:s@cret")))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["shared_file"]
 
-_HINT = "Build from the repository; or, in lockage.toml, name a file inside the source."
+_HINT = "Commit the source to its repository and build from there; or, in lockage.toml, name a file inside the source."
 
 
 def shared_file(services: Services, read: SourceRead, recipe: bytes, locator: str) -> tuple[bytes, bytes] | None:

@@ -27,7 +27,7 @@ def section(heading: str) -> str:
 
 
 def keys(heading: str) -> set[str]:
-    return set(re.findall(r"^\| `([a-z]+)` \|", section(heading), re.MULTILINE))
+    return set(re.findall(r"^\| `([a-z-]+)` \|", section(heading), re.MULTILINE))
 
 
 def fields(kind: type[msgspec.Struct]) -> set[str]:
@@ -42,7 +42,7 @@ def test_the_example_is_a_recipe() -> None:
 
 
 def test_every_key_has_its_line() -> None:
-    assert keys("`[project]`") == {"name", "version"}
+    assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
     assert keys("`[environment.NAME]`") == fields(Declaration)
     assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources"}) | fields(Resources)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockage.record.locator import Remote, parse_remote, public_address, revisions_of_path
+from lockage.record.locator import Remote, joined_address, parse_remote, public_address, revisions_of_path, split_subdirectory
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,48 @@ def test_every_reading_of_a_path_with_a_revision() -> None:
 def test_credentials_are_taken_out_of_what_git_is_given(address: str, bare: str, credentials: tuple[str, str] | None) -> None:
     remote = Remote(address=address, revision=None)
     assert (remote.bare, remote.credentials) == (bare, credentials)
+
+
+def test_a_directory_stands_at_the_end() -> None:
+    assert split_subdirectory("https://host/r.git@v1#subdirectory=a/b") == ("https://host/r.git@v1", "a/b")
+    assert split_subdirectory("r#v1") == ("r#v1", None)
+    assert split_subdirectory("r#subdirectory=") == ("r", "")
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "joined"),
+    [
+        ("https://me:pw@host/team/shop.git", "../lib.git", "https://me:pw@host/team/lib.git"),
+        ("https://host/team/shop.git/", "./sub", "https://host/team/shop.git/sub"),
+        ("https://host/team/shop", "../../other/lib", "https://host/other/lib"),
+        ("ssh://git@host:22/shop", "../lib", "ssh://git@host:22/lib"),
+        ("git@host:team/shop.git", "../lib.git", "git@host:team/lib.git"),
+        ("git@host:team/shop.git", "../../lib.git", "git@host:lib.git"),
+        ("file:///srv/shop", "../lib", "file:///srv/lib"),
+        ("file:///srv/shop", "/srv/lib", "file:///srv/lib"),
+        ("file:///srv/shop", "file:///srv/lib", "file:///srv/lib"),
+        ("https://host/shop", "https://other/lib.git", "https://other/lib.git"),
+        ("https://host/shop", "git@other:lib.git", "git@other:lib.git"),
+    ],
+)
+def test_the_address_of_a_submodule(base: str, url: str, joined: str) -> None:
+    assert joined_address(base, url) == joined
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("https://me:pw@host/shop", "../../../evil.example.org/x"),
+        ("https://host/shop", ".."),
+        ("https://host/shop", "file:///home/me/private"),
+        ("git@host:shop", "file:///home/me/private"),
+        ("https://host/shop", "/home/me/private"),
+        ("https://host/shop", "ext::sh -c id"),
+        ("https://host/shop", "-u./payload"),
+        ("https://host/shop", "git://host/x"),
+        ("https://host/shop", ""),
+        ("/srv/shop", "../lib"),
+    ],
+)
+def test_an_address_that_a_submodule_may_not_have(base: str, url: str) -> None:
+    assert joined_address(base, url) is None

@@ -12,14 +12,19 @@ import pytest
 from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.packages import make_wheel
 from lockage.adapters.memory.services import MemoryServices
+from lockage.base.name import Version
+from lockage.base.path import RelPath
 from lockage.environment.lock import InvalidLock, Lock
 from lockage.plan.plan import LockMismatch
 from lockage.ports import PackageVanished, RootDrift, SourceUnusable, Unresolvable
+from lockage.recipe.backend import NotAProject
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.hooks import HOOK_OUTPUT, BackendFailed
 from lockage.recipe.inference import PACKAGES
 from lockage.recipe.parse import parse_recipe
+from lockage.record.event import Phase
 from lockage.record.source import SdistOrigin
+from lockage.record.version import VersionCandidates
 from lockage.work.hand_over import hand_over
 from lockage.work.lock import lock_recipe
 from lockage.work.prepare import LockMissing, Project, infer_recipe, lock_project, prepare
@@ -324,3 +329,74 @@ def test_locking_an_inferred_recipe_keeps_what_fits(services: MemoryServices) ->
     lock, changed = lock_project(services, "shop", folder=HERE, upgrade=False, check=False)
     assert changed
     assert prepare(services, "shop", given=lock.encode()).lock == lock
+
+
+# Several projects in one repository
+
+SHARED = b"""
+[environment.build]
+os = "debian:bookworm"
+packages = ["dash"]
+[environment.unused]
+os = "debian:bookworm"
+packages = ["no-such-package"]
+"""
+SHARING = RECIPE.partition(b"[environment")[0] + b'shares = "environments.toml"\n[step' + RECIPE.partition(b"[step")[2]
+SHARING = SHARING.replace(b"[step.a]", b'[step.a]\nenvironment = "build"')
+
+
+def test_environments_may_stand_in_another_file_of_the_source(services: MemoryServices) -> None:
+    lock = locked(services)
+    services.sources.add("shop", {"lockage.toml": SHARING, "lockage.lock": lock.encode(), "environments.toml": SHARED})
+    project = prepare(services, "shop")
+    assert project.recipe == parse_recipe(RECIPE)
+    assert prepare(services, "shop") == project
+    again, _ = lock_project(services, "shop", folder=HERE, upgrade=False, check=False)
+    assert again == lock, "an environment that no step names is not locked"
+    services.sources.add(
+        "shop", {"lockage.toml": SHARING, "lockage.lock": lock.encode(), "environments.toml": SHARED.replace(b'"dash"', b'"libc6"')}
+    )
+    with pytest.raises(LockMismatch):
+        prepare(services, "shop")
+
+
+def test_a_file_beside_the_source_is_read_with_it(services: MemoryServices) -> None:
+    recipe = SHARING.replace(b'"environments.toml"', b'"../environments.toml"')
+    read = services.sources.add("shop", {"lockage.toml": recipe, "lockage.lock": locked(services).encode()})
+    with pytest.raises(SourceUnusable, match=r"shares the environments of \.\./environments\.toml, which is no file of the source"):
+        prepare(services, "shop")
+    services.sources.put("shop", msgspec.structs.replace(read, shared=SHARED))
+    assert prepare(services, "shop").recipe == parse_recipe(RECIPE)
+    services.sources.put("shop", msgspec.structs.replace(read, shared=b"[environment.build]\nos = 1\n"))
+    with pytest.raises(InvalidRecipe, match=r"^\.\./environments\.toml:2: environment\.build\.os: "):
+        prepare(services, "shop")
+
+
+def test_a_source_that_begins_above_its_recipe_needs_a_repository(services: MemoryServices) -> None:
+    recipe = RECIPE.replace(b'version = "1.0"', b'version = "1.0"\nroot = ".."').replace(b"[step.a]", b'[step.a]\ninputs = ["api/**"]')
+    read = services.sources.add("shop", {"api/lockage.toml": recipe, "other": b""})
+    alone = msgspec.structs.replace(read, recipe=recipe, lock=locked(services).encode())
+    services.sources.put("shop", alone)
+    with pytest.raises(SourceUnusable, match="no directory of a repository"):
+        prepare(services, "shop")
+    services.sources.put("shop", msgspec.structs.replace(alone, home=RelPath("api")))
+    assert prepare(services, "shop").source.tree == read.tree
+
+
+def test_a_repository_of_several_projects_names_them(services: MemoryServices) -> None:
+    services.sources.add("mono", {"b/setup.py": b"", "a/pyproject.toml": b"", "a/deep/setup.py": b"", "README": b""})
+    with pytest.raises(NotAProject, match=r"it holds 2 projects below: a, b$") as caught:
+        prepare(services, "mono")
+    assert caught.value.hint == "Name the one that you mean: `lockage build mono/a`, `lockage build mono/b`."
+
+
+@pytest.mark.parametrize("shallow", [False, True])
+def test_a_version_of_last_resort_is_said(services: MemoryServices, shallow: bool) -> None:
+    recipe = RECIPE.replace(b'version = "1.0"', b"")
+    read = services.sources.add("shop", {"lockage.toml": recipe, "lockage.lock": locked(services).encode()})
+    services.sources.put("shop", msgspec.structs.replace(read, versions=VersionCandidates(fallback=Version("0+gabc")), shallow=shallow))
+    services.told.clear()
+    assert prepare(services, "shop").source.version == "0+gabc"
+    (said,) = [event.text for event in services.told if isinstance(event, Phase)]
+    assert said.startswith("the version is 0+gabc: no tag that names a version leads to the commit")
+    assert ("git fetch --unshallow --tags" in said) == shallow

@@ -54,6 +54,10 @@ class MemorySources:
         )
         return self._known[locator]
 
+    def put(self, locator: str, read: SourceRead) -> None:
+        """Declare exactly what reading ``locator`` gives."""
+        self._known[locator] = read
+
     def read(self, locator: str) -> SourceRead:
         """What was declared; raises :class:`SourceUnusable` for anything else."""
         found = self._known.get(locator)

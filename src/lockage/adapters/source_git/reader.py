@@ -6,26 +6,26 @@ of every git tree is remembered.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.adapters.source_git.objects import Found, listed, look_up
+from lockage.adapters.source_git.commit import FILES, Commit, answered, ask
+from lockage.adapters.source_git.objects import listed
 from lockage.adapters.source_git.place import Place, asked
 from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
 from lockage.adapters.source_git.scope import Scope, file_at
 from lockage.adapters.source_git.status import Status, read_status
-from lockage.adapters.source_git.tags import described, nearest
+from lockage.adapters.source_git.tags import describe, version_by_tag
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.instant import ZIP_FLOOR, Instant
+from lockage.base.instant import ZIP_FLOOR
 from lockage.base.name import Version
 from lockage.base.tree import FileNode, Tree, read_tree
 from lockage.ports import SourceRead, SourceUnusable
 from lockage.record.locator import Remote, public_address
 from lockage.record.source import CommitOrigin, DirectoryOrigin
-from lockage.record.version import VersionCandidates, described_version, pyproject_version, tag_version, unnamed_version
+from lockage.record.version import VersionCandidates, pyproject_version, unnamed_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,24 +41,6 @@ __all__ = ["TREE_MEMO", "GitSource"]
 TREE_MEMO = "git-tree-1"
 #: The same of a remembered version of a pyproject.toml.
 _PYPROJECT = "pyproject-version-1"
-_DESCRIBE = ("describe", "--tags", "--long", "--abbrev=64")
-#: What a tag that names a version begins with, after the prefix of a project's own.
-_TAGS = ("v[0-9]*", "V[0-9]*", "[0-9]*")
-_FILES = ("lockage.toml", "lockage.lock", "pyproject.toml")
-
-
-class _Commit(msgspec.Struct, frozen=True):
-    """What the objects say of a commit: ``tree`` is that of the path asked for, None if it has none; ``files`` are :data:`_FILES`.
-
-    ``shared`` is the file of environments that the recipe shares.
-    """
-
-    oid: str
-    date: Instant
-    tree: str | None
-    files: tuple[bytes | None, ...]
-    shared: bytes | None
-    is_tag: bool
 
 
 class GitSource:
@@ -94,10 +76,10 @@ class GitSource:
         top = place.at
         compared = self._compared(top, scope.paths)  # the longest of them, so it is the first
         with ending(compared):
-            running = [self._ask(top, "HEAD", scope), self._describe(top, "HEAD", scope), self._origin(top)]
+            running = [ask(self._git, top, "HEAD", scope), describe(self._git, top, "HEAD", scope.tag_prefix), self._origin(top)]
             with ending(*running):
                 status = self._with_submodules(top, _status(compared, top), scope)
-                commit = _commit(running[0])
+                commit = answered(running[0])
                 if commit is not None and commit.tree is None and scope.tree is not None:
                     return None
                 clean = commit is not None and not status.changes
@@ -106,11 +88,12 @@ class GitSource:
                 if wanted != scope:
                     return wanted
                 if commit is not None and clean and status.head == commit.oid:
-                    tag = self._version(top, scope, running[1], commit)
+                    tag = version_by_tag(self._git, top, scope.tag_prefix, running[1], commit.oid)
                     return self._read(place, commit, scope, versions=tag, repository=_address(running[2]))
                 if commit is not None and clean:
                     raise SourceUnusable("HEAD moved while the source was read", hint="Run the command again.")
-                return self._read_changed(place, scope, commit, status, self._version(top, scope, running[1], commit, dirty=True))
+                tag = version_by_tag(self._git, top, scope.tag_prefix, running[1], commit.oid if commit else None, dirty=True)
+                return self._read_changed(place, scope, commit, status, tag)
 
     def read_commit(self, top: Path, revision: str, path: RelPath | None) -> SourceRead:
         """The commit that ``revision`` names, whatever the working copy holds. Raises :class:`SourceUnusable`."""
@@ -118,18 +101,18 @@ class GitSource:
 
     def _read_commit(self, place: Place, revision: str, path: RelPath | None) -> SourceRead:
         scope = Scope(tree=path, home=path)
-        asked, origin = self._ask(place.at, revision, scope), self._origin(place.at)
+        asked, origin = ask(self._git, place.at, revision, scope), self._origin(place.at)
         with ending(asked, origin):
             commit = self._resolved(asked, place.at, revision, path)
             scope = scope.widened(commit.files[0])
             if scope.besides:
-                again = self._ask(place.at, commit.oid, scope)
+                again = ask(self._git, place.at, commit.oid, scope)
                 with ending(again):
                     wide = self._resolved(again, place.at, commit.oid, scope.tree)
                 commit = msgspec.structs.replace(wide, is_tag=commit.is_tag)
-            describe = self._describe(place.at, commit.oid, scope)
-            with ending(describe):
-                versions = self._version(place.at, scope, describe, commit)
+            describing = describe(self._git, place.at, commit.oid, scope.tag_prefix)
+            with ending(describing):
+                versions = version_by_tag(self._git, place.at, scope.tag_prefix, describing, commit.oid)
             tag = revision if commit.is_tag else None
             return self._read(place, commit, scope, versions=versions, repository=_address(origin), tag=tag)
 
@@ -146,32 +129,6 @@ class GitSource:
         tag = read.origin.tag if remote.revision else None
         origin = msgspec.structs.replace(read.origin, repository=public_address(remote.address), tag=tag)
         return msgspec.structs.replace(read, origin=origin)
-
-    def _ask(self, top: Path, revision: str, scope: Scope) -> Running:
-        path = scope.tree
-        if "\n" in revision or "\0" in revision or (scope.home and "\n" in scope.home):
-            raise SourceUnusable(f"not a revision or path that git can be asked for: {revision!r}")
-        names = [f"{revision}^{{commit}}", f"{revision}^{{commit}}:{path}" if path else f"{revision}^{{tree}}"]
-        names += [f"{revision}^{{commit}}:{scope.at(file)}" for file in _FILES]
-        names += [f"{revision}^{{commit}}:{scope.shared or '.'}"]
-        names += [f"refs/tags/{revision}^{{commit}}"]
-        return self._git.objects(top, ("cat-file", "--batch"), "".join(f"{name}\n" for name in names).encode())
-
-    def _describe(self, top: Path, revision: str, scope: Scope) -> Running:
-        return self._git.objects(top, (*_DESCRIBE, *(f"--match={scope.tag_prefix}{form}" for form in _TAGS), revision))
-
-    def _version(self, top: Path, scope: Scope, describe: Running, commit: _Commit | None, *, dirty: bool = False) -> Version | None:
-        """The version by the nearest tag that names one."""
-        tag, distance = described(self._git, top, describe, commit.oid if commit else None)
-        if commit is None or tag is None:
-            return None
-        name = tag.removeprefix(scope.tag_prefix)
-        if tag_version(name) is None:
-            tag, distance = nearest(self._git, top, commit.oid, scope.tag_prefix, (*_DESCRIBE,), _TAGS)
-            if tag is None:
-                return None
-            name = tag.removeprefix(scope.tag_prefix)
-        return described_version(name, distance, commit.oid, dirty=dirty)
 
     def _origin(self, top: Path) -> Running:
         return self._git.objects(top, ("config", "--local", "--get", "remote.origin.url"))
@@ -199,8 +156,8 @@ class GitSource:
                 status = status.and_below(path, self._with_submodules(module, self._status_of(module), Scope()))
         return status
 
-    def _resolved(self, asked: Running, top: Path, revision: str, path: RelPath | None) -> _Commit:
-        commit = _commit(asked)
+    def _resolved(self, asked: Running, top: Path, revision: str, path: RelPath | None) -> Commit:
+        commit = answered(asked)
         if commit is None:
             raise SourceUnusable(
                 f"{top} has no commit {revision!r}",
@@ -213,7 +170,7 @@ class GitSource:
         return commit
 
     def _read(
-        self, place: Place, commit: _Commit, scope: Scope, *, versions: Version | None, repository: str | None, tag: str | None = None
+        self, place: Place, commit: Commit, scope: Scope, *, versions: Version | None, repository: str | None, tag: str | None = None
     ) -> SourceRead:
         recipe, lock, pyproject = commit.files
         stated = self._stated(pyproject)
@@ -235,7 +192,7 @@ class GitSource:
             return asked(self._git, at, "rev-parse", "--is-shallow-repository") == "true"
         return (at / ".git" / "shallow").exists() or (at / "shallow").exists()
 
-    def _tree(self, place: Place, commit: _Commit, path: RelPath | None) -> BlobRef:
+    def _tree(self, place: Place, commit: Commit, path: RelPath | None) -> BlobRef:
         assert commit.tree is not None
         for key in (commit.tree, f"{commit.oid}:{path}") if path else (commit.tree,):
             kept = self._remembered(key)
@@ -274,7 +231,7 @@ class GitSource:
         except ValueError:
             return None  # a memo counts for nothing
 
-    def _read_changed(self, place: Place, scope: Scope, commit: _Commit | None, status: Status, version: Version | None) -> SourceRead:
+    def _read_changed(self, place: Place, scope: Scope, commit: Commit | None, status: Status, version: Version | None) -> SourceRead:
         """The working copy: what git knows or would add, as it is now."""
         from lockage.adapters.source_git.changed import ChangedCopy  # an unchanged one needs none
 
@@ -285,7 +242,7 @@ class GitSource:
         tree = copy.read(place, committed, scope.tree, status)
         root, directories = tree.encode()
         self._blobs.put_many(directories.values())
-        recipe, lock, pyproject = (_now(tree, scope.below(file), self._blobs) for file in _FILES)
+        recipe, lock, pyproject = (_now(tree, scope.below(file), self._blobs) for file in FILES)
         fallback = unnamed_version(commit.oid, dirty=True) if commit else Version("0+directory")
         reason = f"the working copy has uncommitted changes: {listed(status.changes)}" if commit else "the repository has no commit yet"
         return SourceRead(
@@ -302,7 +259,7 @@ class GitSource:
     def _committed(self, path: RelPath | None, place: Place, oid: str) -> Tree:
         """The tree of a commit, remembered like any other."""
         name = asked(self._git, place.at, "rev-parse", f"{oid}^{{commit}}:{path}" if path else f"{oid}^{{tree}}")
-        found = _Commit(oid=oid, date=ZIP_FLOOR, tree=name or "", files=(), shared=None, is_tag=False)
+        found = Commit(oid=oid, date=ZIP_FLOOR, tree=name or "", files=(), shared=None, is_tag=False)
         return read_tree(self._tree(place, found, path), self._blobs.get)
 
 
@@ -323,35 +280,6 @@ def _now(tree: Tree, name: str, blobs: Blobs) -> bytes | None:
         if node.path == name and isinstance(node, FileNode):
             return blobs.get(node.blob)
     return None
-
-
-def _commit(asked: Running) -> _Commit | None:
-    try:
-        commit, tree, *files, shared, tag = look_up(asked, 4 + len(_FILES))
-    except GitFailed as error:
-        raise SourceUnusable(f"git cannot read the repository: {error.text}") from error
-    if commit is None or commit.kind != "commit":
-        return None
-    return _Commit(
-        oid=commit.oid,
-        date=_committed(commit),
-        tree=tree.oid if tree is not None and tree.kind == "tree" else None,
-        files=tuple(_file(file) for file in files),
-        shared=_file(shared),
-        is_tag=tag is not None and tag.oid == commit.oid,
-    )
-
-
-def _committed(commit: Found) -> Instant:
-    """The committer's time, not before 1980."""
-    found = re.search(rb"^committer .*> (-?[0-9]{1,12}) [-+][0-9]+$", commit.data.partition(b"\n\n")[0], re.MULTILINE)
-    if found is None:
-        raise SourceUnusable(f"the commit {commit.oid} does not say when it was made", commit=commit.oid)
-    return max(ZIP_FLOOR, Instant(int(found[1])))
-
-
-def _file(found: Found | None) -> bytes | None:
-    return found.data if found is not None and found.kind == "blob" else None
 
 
 def _address(origin: Running) -> str | None:

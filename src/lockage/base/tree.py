@@ -226,6 +226,21 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     return Tree.of(nodes)
 
 
+def file_at(root: BlobRef, path: RelPath, get: Callable[[BlobRef], bytes]) -> BlobRef | None:
+    """The reference of a regular file's bytes, reading only the directories above it; None if there is none at that path."""
+    *folders, name = path.parts
+    try:
+        for folder in folders:
+            below = dict(walk(get(root))).get(folder)
+            if not isinstance(below, BlobRef):
+                return None
+            root = below
+        found = dict(walk(get(root))).get(name)
+    except ValueError as error:
+        raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
+    return found.blob if isinstance(found, FileNode) else None
+
+
 def top_file(root: BlobRef, name: str, get: Callable[[BlobRef], bytes]) -> bytes | None:
     """The bytes of a regular file at the top of a tree; None if there is none of that name. Raises :class:`InvalidTree`."""
     try:

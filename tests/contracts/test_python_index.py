@@ -19,7 +19,9 @@ from lockage.adapters.python_index import IndexSettings, UvIndex
 from lockage.adapters.python_index.settings import Source
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
+from lockage.base.path import RelPath
 from lockage.environment.python import PythonTarget
+from lockage.environment.python_lock import Pin
 from lockage.ports import PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
 
 _UV = Path(sys.executable).parent / "uv"
@@ -335,3 +337,89 @@ def test_credentials_of_a_netrc_are_used(server: _Server, tmp_path: Path) -> Non
     blobs.data.clear()
     index.fetch(wheels)
     assert blobs.has(wheels[0].ref)
+
+
+# Pins of other tools' lock files
+
+
+def pin(name: str, version: str, *files: str, named: bool = True) -> Pin:
+    return Pin(
+        name=name,
+        version=version,
+        file=RelPath(files[0]) if named else None,
+        sha256=tuple(Digest.of(_FILES[file]) for file in files),
+    )
+
+
+_ALPHA = tuple(file for file in _FILES if file.startswith("alpha-2.0"))
+
+
+def test_pins_by_file_are_taken_as_they_are(index: _Any) -> None:
+    found = index.port.take(
+        [pin("beta-two", "1.0", "beta_two-1.0-py3-none-any.whl"), pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")], _TARGET
+    )
+    assert [(item.name, item.version, item.file) for item in found] == [
+        ("alpha", "1.0", "alpha-1.0-py3-none-any.whl"),
+        ("beta-two", "1.0", "beta_two-1.0-py3-none-any.whl"),
+    ]
+    for item in found:
+        assert index.blobs.get(item.ref) == _FILES[item.file]
+
+
+def test_a_pin_that_is_kept_asks_no_index(index: _Any) -> None:
+    wanted = [pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")]
+    first = index.port.take(wanted, _TARGET)
+    index.files.clear()
+    assert index.port.take(wanted, _TARGET) == first
+
+
+def test_no_pins_are_no_wheels(index: _Any) -> None:
+    assert index.port.take([], _TARGET) == ()
+
+
+def test_a_pin_by_hashes_is_the_best_wheel_of_them(index: _Any) -> None:
+    (best,) = index.port.take([pin("alpha", "2.0", *_ALPHA, named=False)], _TARGET)
+    assert best.file == "alpha-2.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+
+
+def test_a_pin_by_hashes_is_none_of_the_other_wheels(index: _Any) -> None:
+    wanted = [pin("alpha", "2.0", "alpha-2.0-py3-none-any.whl", named=False)]
+    if isinstance(index, _Folder):  # it says no hashes, so the best wheel that it has is fetched, and refused
+        with pytest.raises(PackageChanged, match="alpha"):
+            index.port.take(wanted, _TARGET)
+    else:
+        assert [item.file for item in index.port.take(wanted, _TARGET)] == ["alpha-2.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by file", "by hashes"])
+def test_a_pin_that_vanished_or_changed_is_named(index: _Any, named: bool) -> None:
+    wanted = [pin("beta-two", "1.0", "beta_two-1.0-py3-none-any.whl", named=named)]
+    name, data = wheel("beta_two", "1.0", build="other")
+    index.files[name] = data
+    with pytest.raises(PackageChanged, match="beta"):
+        index.port.take(wanted, _TARGET)
+    del index.files[name]
+    with pytest.raises(PackageVanished, match=r"beta-two 1\.0"):
+        index.port.take(wanted, _TARGET)
+    assert index.blobs.data == {}
+
+
+def test_a_pin_whose_wheels_do_not_fit_is_named(index: _Any) -> None:
+    with pytest.raises(Unresolvable, match="windows"):
+        index.port.take([pin("windows", "1.0", "windows-1.0-cp311-cp311-win_amd64.whl", named=False)], _TARGET)
+
+
+def test_what_is_pinned_is_not_resolved_again(index: _Any) -> None:
+    pinned = index.port.take([pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")], _TARGET)
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, pinned=pinned)
+    assert [item.name for item in found] == ["beta-two"]
+    with pytest.raises(Unresolvable, match="alpha"):
+        index.port.resolve(["alpha >= 2"], _TARGET, pinned=pinned)
+
+
+def test_dependencies_are_held_to_what_is_pinned(server: _Server) -> None:
+    server.files |= dict([wheel("gamma", "1.0", requires=("alpha",)), wheel("delta", "1.0", requires=("alpha > 1",))])
+    pinned = server.port.take([pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")], _TARGET)
+    assert [item.name for item in server.port.resolve(["gamma"], _TARGET, pinned=pinned)] == ["gamma"]
+    with pytest.raises(Unresolvable, match="delta"):
+        server.port.resolve(["delta"], _TARGET, pinned=pinned)

@@ -27,7 +27,6 @@ __all__ = [
     "Node",
     "Tree",
     "encode_ref",
-    "find_file",
     "parse_ref",
     "read_tree",
     "top_file",
@@ -227,18 +226,19 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     return Tree.of(nodes)
 
 
-def find_file(root: BlobRef, path: RelPath, get: Callable[[BlobRef], bytes]) -> bytes | None:
-    """The bytes of a regular file anywhere in a tree; None if there is none of that path. Raises :class:`InvalidTree`."""
-    folder = root
+def file_at(root: BlobRef, path: RelPath, get: Callable[[BlobRef], bytes]) -> BlobRef | None:
+    """The reference of a regular file's bytes, reading only the directories above it; None if there is none at that path."""
+    *folders, name = path.parts
     try:
-        for name in path.parts[:-1]:
-            found = dict(walk(get(folder))).get(name)
-            if not isinstance(found, BlobRef):
+        for folder in folders:
+            below = dict(walk(get(root))).get(folder)
+            if not isinstance(below, BlobRef):
                 return None
-            folder = found
+            root = below
+        found = dict(walk(get(root))).get(name)
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
-    return top_file(folder, path.name, get)
+    return found.blob if isinstance(found, FileNode) else None
 
 
 def top_file(root: BlobRef, name: str, get: Callable[[BlobRef], bytes]) -> bytes | None:

@@ -17,6 +17,7 @@ __all__ = ["command"]
 def command(source: str, as_json: bool) -> None:
     """Write the recipe that lockage infers for the project in SOURCE into its lockage.toml, commented.
 
+    Where there is a uv.lock, poetry.lock, pdm.lock or pylock.toml, a test step with what that pins is added as a comment.
     An existing lockage.toml is never overwritten.
     """
     from lockage.base.errors import Usage
@@ -24,6 +25,7 @@ def command(source: str, as_json: bool) -> None:
     from lockage.recipe.render import render
     from lockage.wiring import Wiring
     from lockage.work.prepare import infer_recipe
+    from lockage.work.python_lock import tests_offered
 
     folder = Path(source)
     path = folder / "lockage.toml"
@@ -33,7 +35,8 @@ def command(source: str, as_json: bool) -> None:
     if wiring.folders.read(folder, path.name) is not None:
         raise Usage(f"{path} is already there", hint="Edit it, or move it away first.", file=str(path))
     recipe = infer_recipe(wiring, source)
-    wiring.folders.write(folder, path.name, render(recipe).encode())
+    offered = tests_offered(wiring, source, recipe)
+    wiring.folders.write(folder, path.name, (render(recipe) + (f"\n{offered}" if offered else "")).encode())
     if as_json:
         print_json({"file": str(path), "project": recipe.project, "steps": [step.name for step in recipe.steps]})
     else:

@@ -14,6 +14,7 @@ from lockage.base.canonical import canonical, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
 from lockage.base.tree import InvalidTree, Tree
+from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, PREVENTION, stamps
@@ -111,8 +112,9 @@ def check_lock(recipe: Recipe, lock: Lock) -> None:
         if locked is None:
             raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
         if locked.declaration != declaration.digest:
+            taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
             raise LockMismatch(
-                f"environment {name!r} was changed in the recipe since it was locked",
+                f"environment {name!r} was changed in the recipe{taken} since it was locked",
                 environment=name,
                 expected=locked.declaration,
                 found=declaration.digest,

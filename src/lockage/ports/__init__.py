@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
+    from lockage.environment.python_lock import Pin
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
@@ -301,8 +302,18 @@ class OsPackages(Protocol):
 class PythonIndex(Protocol):
     """Resolves requirements to wheels and fetches them."""
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
-        """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`."""
+    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+        """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
+
+        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer.
+        """
+        ...
+
+    def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
+        """The wheels that pins name, sorted and kept: by file name and sha256, or the one that fits best of those with the sha256.
+
+        Raises :class:`Unresolvable` if none of a pin's wheels fits, :class:`PackageVanished`, :class:`PackageChanged`.
+        """
         ...
 
     def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...

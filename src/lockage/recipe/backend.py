@@ -10,6 +10,7 @@ import msgspec
 from lockage.base.errors import Usage
 from lockage.recipe.metadata import table_at
 from lockage.recipe.requirement import python_requirement
+from lockage.recipe.setup_requires import setup_requires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,19 +62,26 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def required(self) -> frozenset[str]:
         """The normalised names of what is required directly."""
-        names = (re.match(r"[A-Za-z0-9._-]+", text.strip()) for text in self.requires)
-        return frozenset(re.sub(r"[-_.]+", "-", found[0]).lower() for found in names if found)
+        return frozenset(filter(None, (required_name(text) for text in self.requires)))
 
 
 class VersionTool(msgspec.Struct, frozen=True, kw_only=True):
     """A tool that takes the version from version control: the variables that hand it one, or whether it needs a repository instead.
 
-    ``tag`` is what stands before the version in the name of the repository's tag.
+    ``tag`` is what stands before the version in the name of the repository's tag. ``placeholder``: the version that stands in the
+    project's files is one that the tool replaces.
     """
 
     variables: tuple[str, ...] = ()
     repository: bool = False
     tag: str = ""
+    placeholder: bool = False
+
+
+def required_name(requirement: str) -> str:
+    """The normalised name that a requirement begins with; empty if it begins with none."""
+    found = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
 
 
 def read_pyproject(data: bytes | None, file: str = "pyproject.toml") -> dict[str, Any]:
@@ -167,7 +175,10 @@ _TOOLS: dict[str, VersionTool] = {
 
 def version_tools(backend: Backend, pyproject: Mapping[str, Any], read: Read) -> tuple[VersionTool, ...]:
     """The tools in use that take the version from version control, in a fixed order."""
-    found = {name: tool for name, tool in _TOOLS.items() if name in backend.required}
+    required = backend.required | {required_name(text) for text in setup_requires(read)}
+    found = {name: tool for name, tool in _TOOLS.items() if name in required}
+    if table_at(pyproject, "tool", "poetry-dynamic-versioning").get("enable") is True:
+        found["poetry-dynamic-versioning"] = VersionTool(variables=("POETRY_DYNAMIC_VERSIONING_BYPASS",), placeholder=True)
     prefix = _versioneer_prefix(pyproject, read)
     if prefix is not None:
         found["versioneer"] = VersionTool(repository=True, tag=prefix)

@@ -20,6 +20,7 @@ from lockage.environment.python import choose_suite
 from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, read_backend, read_pyproject, version_tools
 from lockage.recipe.metadata import Metadata, read_metadata, table_at
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, VersionFrom
+from lockage.recipe.setup_requires import declares_package
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -99,18 +100,19 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
     ``sdist``: the source is an sdist; ``folder`` is only for messages. Raises :class:`NotAProject`, :class:`InvalidProject`.
     """
     pyproject = read_pyproject(read("pyproject.toml"))
-    if not pyproject and read("setup.py") is None:
+    if not pyproject and read("setup.py") is None and not declares_package(read("setup.cfg")):
         raise NotAProject(f"{folder or 'the source'} has neither lockage.toml nor pyproject.toml nor setup.py", folder=folder or None)
     _must_be_a_project(pyproject, read, folder)
     backend = read_backend(pyproject)
     metadata = read_metadata(pyproject, read)
+    tools = () if sdist else version_tools(backend, pyproject, read)
     return InferredProject(
         name=_name(metadata),
-        version=_version(metadata),
+        version=None if any(tool.placeholder for tool in tools) else _version(metadata),
         stated=sdist or isinstance(table_at(pyproject, "project").get("version"), str),
         requires_python=metadata.requires_python,
         backend=backend,
-        tools=() if sdist else version_tools(backend, pyproject, read),
+        tools=tools,
         compiled=any(_is_source(path, _COMPILED) for path in paths),
         packages=_packages(paths),
         sdist=sdist,
@@ -119,7 +121,7 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
 
 def _must_be_a_project(pyproject: Mapping[str, Any], read: Read, folder: str) -> None:
     """A pyproject.toml may hold nothing but the settings of tools; then nothing says that there is a package to build."""
-    if "build-system" in pyproject or "project" in pyproject or table_at(pyproject, "tool", "poetry"):
+    if not pyproject or "build-system" in pyproject or "project" in pyproject or table_at(pyproject, "tool", "poetry"):
         return
     if read("setup.py") is None and read("setup.cfg") is None:
         raise NotAProject(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     #: The bytes of a file of the source by its path; None if there is none.
     Read = Callable[[str], bytes | None]
 
-__all__ = ["Metadata", "poetry_constraint", "read_metadata", "table_at"]
+__all__ = ["Metadata", "poetry_constraint", "read_metadata", "setup_arguments", "table_at"]
 
 #: What old tools write for a value that nobody gave.
 _UNKNOWN = frozenset({"", "UNKNOWN"})
@@ -137,7 +137,7 @@ def _setup_py(data: bytes | None, read: Read) -> Metadata:
         return Metadata()
     constants = _constants(module)
     found: dict[str, str] = {}
-    for name, value in _setup_arguments(module):
+    for name, value in setup_arguments(module):
         text: str | None = None
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             text = value.value
@@ -150,7 +150,7 @@ def _setup_py(data: bytes | None, read: Read) -> Metadata:
     return Metadata(name=_text(found.get("name")), version=_text(found.get("version")), requires_python=_text(found.get("python_requires")))
 
 
-def _setup_arguments(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def setup_arguments(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     """Every argument of every ``setup()`` call, by name."""
     dicts = {
         target.id: node.value

@@ -12,10 +12,12 @@ from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 
-__all__ = ["READING", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
+__all__ = ["INFERENCE", "READING", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
 
 #: The number of the reading of lockage.toml; to be raised when the same bytes are to become another recipe, as readings are remembered.
 READING = 1
+#: The same for what is inferred: to be raised when the same files are to become another recipe.
+INFERENCE = 2
 
 
 class StepKind(StrEnum):

@@ -14,6 +14,7 @@ from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
 from lockage.recipe.lines import lines_of, nearest_line
 from lockage.recipe.model import Recipe, Step, VersionFrom
+from lockage.recipe.python_lock import python_lock_of
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
 from lockage.recipe.rules import check_steps
@@ -178,8 +179,12 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
         packages = one.texts("packages", debian_term, "Debian packages") or ()
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
+        python_lock = python_lock_of(one)
         one.close()
-        found[name] = None if base is None else Declaration(os=base, packages=packages, python=python, variables=variables)
+        if base is None:
+            found[name] = None
+            continue
+        found[name] = Declaration(os=base, packages=packages, python=python, variables=variables, python_lock=python_lock)
     return found
 
 

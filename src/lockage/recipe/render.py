@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lockage.environment.declaration import PythonLock
 from lockage.recipe.model import Recipe, Resources, Step, StepKind
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from lockage.environment.declaration import Declaration
 
-__all__ = ["render"]
+__all__ = ["render", "render_tests"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DEFAULTS = Resources()
@@ -47,6 +48,14 @@ def render(recipe: Recipe) -> str:
     return "\n".join(sections)
 
 
+def render_tests(environment: tuple[str, Declaration], step: Step, file: str) -> str:
+    """The text of a test step and its environment as comments, to be added to a lockage.toml by whoever wants them."""
+    live = f"{_environment(*environment)}\n{_step(step)}"
+    lines = (f"# {line}".rstrip() for line in live.splitlines() if not line.startswith("# "))
+    head = f"# Tests with the wheels that {file} pins: take the `# ` away from the lines below, say `lockage lock`, then `lockage test`.\n"
+    return head + "".join(f"{line}\n" for line in lines)
+
+
 def _section(header: str, lines: Iterator[str] | Sequence[str], comment: str | None = None) -> str:
     return "".join(f"{line}\n" for line in (*((f"# {comment}",) if comment else ()), header, *lines))
 
@@ -63,8 +72,20 @@ def _environment(name: str, declaration: Declaration) -> str:
         lines.append(f"packages = {_array(declaration.packages)}")
     if declaration.python:
         lines.append(f"python = {_array(declaration.python)}")
+    if isinstance(declaration.python_lock, PythonLock):
+        lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
+
+
+def _python_lock(lock: PythonLock) -> Iterator[str]:
+    yield f"python-lock = {_text(lock.file)}"
+    if lock.project is not None:
+        yield f"project = {_text(lock.project)}"
+    if lock.groups:
+        yield f"groups = {_array(lock.groups)}"
+    if lock.extras:
+        yield f"extras = {_array(lock.extras)}"
 
 
 def _step(step: Step) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.tree import find_file
+from lockage.base.tree import file_at
 from lockage.ports import SourceUnusable
 from lockage.recipe.layout import PLAIN, climb, read_layout
 
@@ -41,7 +41,8 @@ def shared_file(services: Services, read: SourceRead, recipe: bytes, locator: st
             path = climb(read.home, layout.shares)
         except ValueError:
             path = None
-        data = find_file(read.tree, path, services.blobs.get) if path is not None else None
+        found = file_at(read.tree, path, services.blobs.get) if path is not None else None
+        data = services.blobs.get(found) if found is not None else None
     if data is None:
         raise SourceUnusable(
             f"the recipe of {locator} shares the environments of {layout.shares}, which is no file of the source",

@@ -9,11 +9,15 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.environment.debian import pin
 from lockage.environment.debian import resolve as resolve_packages
+from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
 from lockage.record.event import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockage.environment.declaration import Declaration
+    from lockage.environment.lock import LockedPackage
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
@@ -43,18 +47,15 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     architecture = services.architecture
     services.tell(Phase(text=f"environment {name}: resolving {declaration.os}"))
     release, stanzas = services.os_packages.index(declaration.os, architecture)
-    terms = declaration.packages if not declaration.python else ("python3", *declaration.packages)
+    with_python = bool(declaration.python) or isinstance(declaration.python_lock, PythonLock)
+    terms = declaration.packages if not with_python else ("python3", *declaration.packages)
     packages = resolve_packages(stanzas, terms, architecture)
     instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages"))
     services.os_packages.fetch(declaration.os, [*packages, *instruments])
     wheels: tuple[LockedWheel, ...] = ()
-    if declaration.python:
-        from lockage.environment.python import target_of  # only environments with Python requirements need it
-
-        services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
-        wheels = services.python_index.resolve(declaration.python, target_of(packages))
-        services.python_index.fetch(wheels)
+    if with_python:
+        wheels = _wheels(services, name, declaration, packages)
     draft = LockedEnvironment(
         declaration=declaration.digest,
         os=declaration.os,
@@ -68,3 +69,22 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     )
     services.tell(Phase(text=f"environment {name}: putting the root together"))
     return msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
+
+
+def _wheels(services: Services, name: str, declaration: Declaration, packages: Sequence[LockedPackage]) -> tuple[LockedWheel, ...]:
+    """What another tool's lock file pins, and what the requirements need beside it."""
+    from lockage.environment.python import target_of  # only environments with Python packages need it
+
+    target = target_of(packages)
+    pinned: tuple[LockedWheel, ...] = ()
+    if isinstance(declaration.python_lock, PythonLock):
+        from lockage.work.python_lock import take_over
+
+        services.tell(Phase(text=f"environment {name}: taking over {declaration.python_lock.file}"))
+        pinned = take_over(services, declaration.python_lock, target)
+    if not declaration.python:
+        return pinned
+    services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
+    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned)
+    services.python_index.fetch(wheels)
+    return tuple(sorted([*pinned, *wheels]))

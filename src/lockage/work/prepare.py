@@ -13,9 +13,10 @@ from lockage.base.errors import Drift, LockageError
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.lock import Lock
 from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
-from lockage.recipe.model import READING, Recipe
+from lockage.recipe.model import INFERENCE, READING, Recipe
 from lockage.record.event import Phase
 from lockage.record.source import CommitOrigin, SdistOrigin, Source
+from lockage.work.python_lock import with_python_locks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
     """
     read = services.sources.read(locator)
     if read.recipe is not None:
-        recipe = _read_recipe(services, read, read.recipe, locator)
+        recipe = with_python_locks(services, _read_recipe(services, read, read.recipe, locator), read.tree)
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
@@ -134,7 +135,7 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     The lock is the one that the hooks ran in, if that had to be made: where they ask for nothing it is the build's as well.
     """
     sdist = isinstance(read.origin, SdistOrigin)
-    key = Digest.of(f"{__version__} {read.tree} {sdist}".encode())
+    key = Digest.of(f"{__version__} {INFERENCE} {read.tree} {sdist}".encode())
     kept = _remembered(services, "inferred-recipe", key)
     if kept is not None:
         return kept, None
@@ -198,7 +199,7 @@ def lock_project(services: Services, locator: str, *, folder: Path, upgrade: boo
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
     if read.recipe is not None:
-        recipe = _read_recipe(services, read, read.recipe, locator)
+        recipe = with_python_locks(services, _read_recipe(services, read, read.recipe, locator), read.tree)
     else:
         recipe, _ = _inferred(services, read, previous, locator)
     if check:

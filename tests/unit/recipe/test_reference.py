@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration
+from lockage.environment.declaration import Declaration, PythonLock
 from lockage.recipe.glob import check_pattern
 from lockage.recipe.model import Recipe, Resources, Step
 from lockage.recipe.parse import parse_recipe
@@ -31,7 +31,7 @@ def keys(heading: str) -> set[str]:
 
 
 def fields(kind: type[msgspec.Struct]) -> set[str]:
-    return set(kind.__struct_fields__)
+    return {name.replace("_", "-") for name in kind.__struct_fields__}
 
 
 def test_the_example_is_a_recipe() -> None:
@@ -43,7 +43,7 @@ def test_the_example_is_a_recipe() -> None:
 
 def test_every_key_has_its_line() -> None:
     assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
-    assert keys("`[environment.NAME]`") == fields(Declaration)
+    assert keys("`[environment.NAME]`") == fields(Declaration) | (fields(PythonLock) - {"file", "sha256"})
     assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources"}) | fields(Resources)
 
 

@@ -11,9 +11,10 @@ from lockage.environment.python import best_wheel
 from lockage.ports import PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockage.environment.python import PythonTarget
+    from lockage.environment.python_lock import Pin
     from lockage.ports import Blobs
 
 __all__ = ["MemoryPythonIndex"]
@@ -26,8 +27,36 @@ class MemoryPythonIndex:
         self._blobs = blobs
         self.files = dict(files or {})
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
-        return tuple(sorted({wheel for text in requirements for wheel in self._chosen(text, target)}))
+    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+        versions = {wheel.name: wheel.version for wheel in pinned}
+        found = {wheel for text in requirements for wheel in self._chosen(text, target, versions)}
+        return tuple(sorted(wheel for wheel in found if wheel.name not in versions))
+
+    def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
+        return tuple(sorted(self._taken(pin, target) for pin in pins))
+
+    def _taken(self, pin: Pin, target: PythonTarget) -> LockedWheel:
+        kept = next((ref for digest in pin.sha256 if (ref := self._blobs.locate(digest)) is not None), None) if pin.file else None
+        if pin.file is not None and kept is not None:
+            return LockedWheel(name=pin.name, version=pin.version, file=pin.file, size=kept.size, sha256=kept.digest)
+        fitting = [file for file in self._of_version(pin) if pin.file in (None, file)]
+        if not fitting:
+            raise PackageVanished(f"{pin.name} {pin.version} is neither in the store nor on the index any more", package=pin.name)
+        right = [file for file in fitting if BlobRef.of(self.files[file]).digest in pin.sha256]
+        if not right:
+            raise PackageChanged(f"{pin.name} {pin.version} has other bytes on the index than are pinned", package=pin.name)
+        best = best_wheel(right, target)
+        if best is None:
+            raise Unresolvable(f"{pin.name} {pin.version}: no wheel of it fits", packages=(pin.name,))
+        ref = self._blobs.put(self.files[best])
+        return LockedWheel(name=pin.name, version=pin.version, file=RelPath(best), size=ref.size, sha256=ref.digest)
+
+    def _of_version(self, pin: Pin) -> list[str]:
+        from packaging.utils import parse_wheel_filename
+        from packaging.version import Version
+
+        parsed = {file: parse_wheel_filename(file) for file in self.files if file.endswith(".whl")}
+        return [file for file, (name, version, _, _) in parsed.items() if name == pin.name and version == Version(pin.version)]
 
     def fetch(self, wheels: Sequence[LockedWheel]) -> None:
         for wheel in wheels:
@@ -40,7 +69,7 @@ class MemoryPythonIndex:
                 raise PackageChanged(f"{wheel.file} has other bytes than the lock pins", file=wheel.file, expected=wheel.sha256)
             self._blobs.put(data)
 
-    def _chosen(self, text: str, target: PythonTarget) -> tuple[LockedWheel, ...]:
+    def _chosen(self, text: str, target: PythonTarget, versions: Mapping[str, str]) -> tuple[LockedWheel, ...]:
         from packaging.requirements import InvalidRequirement, Requirement
         from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -57,7 +86,10 @@ class MemoryPythonIndex:
         fitting = {
             file: version
             for file, (project, version, _, _) in parsed.items()
-            if project == name and wanted.specifier.contains(version) and best_wheel([file], target)
+            if project == name
+            and versions.get(name, str(version)) == str(version)
+            and wanted.specifier.contains(version)
+            and best_wheel([file], target)
         }
         if not fitting:
             raise Unresolvable(f"{name}: no wheel of it fits", packages=(name,))

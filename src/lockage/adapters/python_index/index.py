@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.pinned import changed, pinned_file
 from lockage.adapters.python_index.settings import bare
 from lockage.adapters.python_index.simple import IndexFile, project_files
 from lockage.adapters.python_index.uv import Uv
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lockage.adapters.python_index.uv import Candidate, Pinned
     from lockage.base.digest import Digest
     from lockage.environment.python import PythonTarget
+    from lockage.environment.python_lock import Pin
     from lockage.ports import Blobs, Memo
 
 __all__ = ["UvIndex"]
@@ -50,8 +52,8 @@ class UvIndex:
         self._uv = Uv(uv, settings, cache, interpreter)
         self._downloader = Downloader(settings)
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
-        """The wheels that satisfy the requirements together, sorted, and all of them in the blobs from now on.
+    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+        """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.
 
         Raises Unresolvable, ServiceUnreachable, PackageChanged, PackageVanished.
         """
@@ -59,7 +61,9 @@ class UvIndex:
             _check(text)
         if not requirements:
             return ()
-        chosen = [(package, _best(package, target)) for package in self._uv.resolve(requirements, target)]
+        there = {wheel.name: wheel.version for wheel in pinned}
+        resolved = self._uv.resolve(requirements, target, [f"{name}=={version}" for name, version in there.items()])
+        chosen = [(package, _best(package, target)) for package in resolved if package.name not in there]
         kept = self._keep(
             [(package, wheel) for package, wheel in chosen if wheel.sha256 is None or self._blobs.locate(wheel.sha256) is None]
         )
@@ -79,6 +83,27 @@ class UvIndex:
             return
         indexes = self._indexes()
         self._all([_Fetch(wheel, lambda wheel=wheel: self._found(wheel, indexes)) for wheel in missing])  # type: ignore[misc]
+
+    def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
+        """The wheels that pins name, sorted, all in the blobs. Raises Unresolvable, PackageChanged, PackageVanished, ServiceUnreachable."""
+        taken: list[LockedWheel] = []
+        missing: list[Pin] = []
+        for pin in pins:
+            kept = next((ref for digest in pin.sha256 if (ref := self._blobs.locate(digest)) is not None), None)
+            if pin.file is None or kept is None:
+                missing.append(pin)
+            else:
+                taken.append(LockedWheel(name=pin.name, version=pin.version, file=pin.file, size=kept.size, sha256=kept.digest))
+        if missing:
+            indexes = self._indexes()
+            jobs = [_Take(pin, lambda pin=pin: pinned_file(self._files(pin.name, indexes), pin, target)) for pin in missing]  # type: ignore[misc]
+            for job, ref in self._all(jobs):
+                assert isinstance(job, _Take)
+                taken.append(job.wheel(ref))
+        return tuple(sorted(taken))
+
+    def _files(self, name: str, indexes: Sequence[tuple[str, bool]]) -> list[IndexFile]:
+        return [file for index, flat in indexes for file in project_files(self._downloader, index, name, flat=flat)]
 
     def _keep(self, chosen: Sequence[tuple[Pinned, Candidate]]) -> dict[str, BlobRef]:
         return {fetch.address: ref for fetch, ref in self._all([_Resolved(package, wheel) for package, wheel in chosen])}
@@ -197,6 +222,27 @@ class _Fetch(_Job):
 
     def locate(self) -> str:
         return self._locate()
+
+
+class _Take(_Job):
+    """The wheel of a pin: which file it is may be known only when the index was asked."""
+
+    def __init__(self, pin: Pin, find: Callable[[], IndexFile]) -> None:
+        super().__init__(pin.name, pin.file or f"{pin.name}-{pin.version}", None, None)
+        self._pin = pin
+        self._find = find
+
+    def locate(self) -> str:
+        found = self._find()
+        self.file = found.name
+        return found.address
+
+    def check(self, found: BlobRef) -> None:
+        if found.digest not in self._pin.sha256:
+            raise changed(self._pin, f"{self.file} as the index gave it has sha256 {found.digest}")
+
+    def wheel(self, ref: BlobRef) -> LockedWheel:
+        return LockedWheel(name=self.name, version=self._pin.version, file=RelPath(self.file), size=ref.size, sha256=ref.digest)
 
 
 def _check(text: str) -> None:

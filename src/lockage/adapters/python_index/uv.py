@@ -30,6 +30,8 @@ __all__ = ["Candidate", "Pinned", "Uv"]
 
 #: The levels of glibc that uv has a name for; the closest below the target's is asked for.
 _LEVELS = (17, 28, *range(31, 41))
+#: The one file in the directory that uv sees, if there are constraints.
+_CONSTRAINTS = "constraints.txt"
 #: How long uv may take altogether, in seconds.
 _LIMIT = 1800
 
@@ -59,8 +61,8 @@ class Uv:
         self._cache = cache
         self._interpreter = interpreter
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[Pinned, ...]:
-        """Raises Unresolvable, ServiceUnreachable."""
+    def resolve(self, requirements: Sequence[str], target: PythonTarget, constraints: Sequence[str] = ()) -> tuple[Pinned, ...]:
+        """What satisfies the requirements without breaking a constraint. Raises Unresolvable, ServiceUnreachable."""
         glibc = int(target.glibc.partition(".")[2])
         level = max((level for level in _LEVELS if level <= glibc), default=_LEVELS[0])
         arguments = [
@@ -68,7 +70,7 @@ class Uv:
             *("--python-version", target.full_version or target.version),
             *("--python-platform", f"{target.machine}-manylinux_2_{level}"),
         ]
-        output = self._compile(arguments, requirements, target)
+        output = self._compile(arguments, requirements, target, constraints)
         try:
             return _pinned(tomllib.loads(output))
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
@@ -82,16 +84,21 @@ class Uv:
             raise Fault("uv does not say which index it asks")
         return found[1]
 
-    def _compile(self, arguments: Sequence[str], requirements: Sequence[str], target: PythonTarget | None) -> str:
+    def _compile(
+        self, arguments: Sequence[str], requirements: Sequence[str], target: PythonTarget | None, constraints: Sequence[str] = ()
+    ) -> str:
         settings = self._settings
         command = [
             *(str(self._program), "pip", "compile", "-", "--no-config", "--no-header", "--no-annotate", "--quiet", "--color", "never"),
             *("--python", str(self._interpreter), "--no-python-downloads", "--index-strategy", settings.source.strategy),
             *arguments,
+            *(("--constraints", _CONSTRAINTS) if constraints else ()),
             *(("--no-index",) if settings.source.no_index else ()),
             *(("--exclude-newer", settings.source.exclude_newer) if settings.source.exclude_newer else ()),
         ]
         with tempfile.TemporaryDirectory(prefix="lockage-uv-") as empty:
+            if constraints:
+                Path(empty, _CONSTRAINTS).write_text("".join(f"{line}\n" for line in constraints))
             try:
                 done = subprocess.run(
                     command,

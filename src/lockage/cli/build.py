@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, out_option, source_argument
+from lockage.cli.options import json_option, lock_option, out_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,18 @@ __all__ = ["command"]
 @lock_option
 @click.option("--step", "steps", multiple=True, help="Only this step and what it needs; may be given several times.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@wanted_options
 @json_option
-def command(source: str, out: Path, lock_file: Path | None, steps: tuple[str, ...], jobs: int | None, as_json: bool) -> None:
+def command(
+    source: str,
+    out: Path,
+    lock_file: Path | None,
+    steps: tuple[str, ...],
+    jobs: int | None,
+    pythons: tuple[str, ...],
+    publishable: bool,
+    as_json: bool,
+) -> None:
     """Build SOURCE (a git work tree or URL, an sdist, a directory; default: here) in the sandbox.
 
     A project without lockage.toml gets an inferred recipe, and its lock is written beside the artifacts. Steps whose
@@ -38,7 +48,7 @@ def command(source: str, out: Path, lock_file: Path | None, steps: tuple[str, ..
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
 
-    wiring, project = open_project(source, out=out, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, out=out, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
     built = hand_over(wiring, project, out=out, only=tuple(StepName(step) for step in steps))
     if as_json:
         print_json(built_document(project, built))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,18 @@ __all__ = ["command"]
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="Rebuilds for each of the two claims.")
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them).")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@wanted_options
 @json_option
-def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, jobs: int | None, as_json: bool) -> int:
+def command(
+    source: str,
+    lock_file: Path | None,
+    rounds: int,
+    axes: str | None,
+    jobs: int | None,
+    pythons: tuple[str, ...],
+    publishable: bool,
+    as_json: bool,
+) -> int:
     """Rebuild SOURCE with everything varied and compare the bytes.
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
@@ -37,7 +47,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
     known = [axis.name for axis in AXES]
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
     found = verify_project(wiring, project, rounds=rounds, axes=chosen)
     if as_json:
         print_json(

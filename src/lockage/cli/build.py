@@ -42,15 +42,21 @@ def command(
       lockage build                           the commit checked out here, artifacts into ./dist
       lockage build shop-1.2.0.tar.gz --out D
       lockage build . --step package -j 4
+      lockage build shop-1.2.0.tar.gz --publishable --python 3.11 --python 3.13
     """
     from lockage.base.name import StepName
     from lockage.cli.project import built_document, open_project, say_built
+    from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
+    from lockage.work.publication import examine_all
 
     wiring, project = open_project(source, out=out, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
     built = hand_over(wiring, project, out=out, only=tuple(StepName(step) for step in steps))
+    examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
+    repairing = repairing_command("build", source, project, pythons)
     if as_json:
-        print_json(built_document(project, built))
+        print_json({**built_document(project, built), **publication_document(examined, repairing)})
     else:
         say_built(project, built, out)
+        say_publication(examined, repairing)

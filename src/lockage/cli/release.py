@@ -26,14 +26,20 @@ def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publi
     an sdist can be released (exit 5 otherwise).
     """
     from lockage.cli.project import open_project
+    from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import human_size, print_json, say, short, table
+    from lockage.work.publication import examine_all
     from lockage.work.release import release_project, release_title
 
     wiring, project = open_project(source, lock_file=lock_file, quiet=as_json, pythons=pythons, publishable=publishable)
     closed = release_project(wiring, project)
+    examined = examine_all(wiring, ((item.name, item.ref) for item in closed.release.artifacts))
+    repairing = repairing_command("release", source, project, pythons)
     if as_json:
-        print_json({"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release})
+        document = {"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release}
+        print_json({**document, **publication_document(examined, repairing)})
         return
     say(f"{release_title(closed.release)}: {'closed' if closed.new else 'closed before with the same artifacts'}, {short(closed.digest)}")
     for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts]):
         say(f"  {line}")
+    say_publication(examined, repairing)

@@ -38,7 +38,7 @@ class Obstacle(StrEnum):
 
 
 _REMEDIES = {
-    Obstacle.LINUX_TAG: "Repair the wheel in a step of its own, as docs/recipe.md shows.",
+    Obstacle.LINUX_TAG: "To publish it on an index, repair it in a step of its own (docs/recipe.md).",
     Obstacle.WHEEL_NAME: "Have the build backend name the wheel NAME-VERSION-PYTHON-ABI-PLATFORM.whl, by its own metadata.",
     Obstacle.SDIST_NAME: "Use a newer build backend, which names sdists as PEP 625 says.",
     Obstacle.LOCAL_VERSION: "Build a tagged commit, or give the project a version without `+`.",
@@ -66,7 +66,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def remedy(code: Obstacle, *, command: str | None = None) -> str:
     """What to do; ``command`` is the one that repairs wheels, if there is one."""
     if code is Obstacle.LINUX_TAG and command is not None:
-        return f"`{command}` gives it a manylinux tag."
+        return f"To publish it on an index: `{command}` gives it a manylinux tag."
     return _REMEDIES[code]
 
 
@@ -123,7 +123,7 @@ def _wheel(name: str, members: Sequence[Member]) -> Iterator[tuple[Obstacle, str
         return
     plain = sorted({tag.platform for tag in tags if tag.platform.startswith("linux_")})
     if plain:
-        yield Obstacle.LINUX_TAG, f"the tag {plain[0]} does not say which systems it runs on, so no index takes it"
+        yield Obstacle.LINUX_TAG, f"no index takes the plain tag {plain[0]}, which does not say which systems the wheel runs on"
     if version.local:
         yield Obstacle.LOCAL_VERSION, f"its version {version} has a local part (+{version.local}), which a public index refuses"
     metadata = _top(members, "METADATA", ".dist-info")

@@ -138,4 +138,6 @@ def test_what_a_repair_took_in_is_listed() -> None:
 @pytest.mark.parametrize("code", Obstacle)
 def test_every_obstacle_says_what_to_do(code: Obstacle) -> None:
     assert remedy(code).endswith(".")
-    assert remedy(Obstacle.LINUX_TAG, command="lockage build . --publishable").startswith("`lockage build . --publishable`")
+    assert remedy(Obstacle.LINUX_TAG, command="lockage build . --publishable").startswith(
+        "To publish it on an index: `lockage build . --publishable`"
+    )

@@ -84,7 +84,7 @@ def test_build_and_verify(sdist: dict[str, Any], sdists: Path, store: Store, tmp
 
 def test_what_is_built_to_be_published_passes_twine_and_installs(sdists: Path, store: Store, tmp_path: Path) -> None:
     """An extension in C and a pure project, through a repair step, judged by the tools that publish and install."""
-    files = {name: sdists / next(sdist["file"] for sdist in SDISTS if sdist["name"] == name) for name in ("markupsafe", "six")}
+    files = {name: sdists / next(sdist["file"] for sdist in SDISTS if sdist["name"] == name) for name in ("markupsafe", "click")}
     plain = store("build", files["markupsafe"], "--out", tmp_path / "plain", "--json", expect=0).json
     assert (plain["publishable"], [note["code"] for note in plain["notes"]]) == (False, ["linux-tag"])
     assert "--publishable" in plain["notes"][0]["remedy"]
@@ -100,7 +100,7 @@ def test_what_is_built_to_be_published_passes_twine_and_installs(sdists: Path, s
             assert built["steps"][0]["action"] == plain["steps"][0]["action"]
     repaired = parse_wheel_filename(wheels["markupsafe"].name)[3]
     assert {tag.platform.partition("_")[0] for tag in repaired} <= {"manylinux", "manylinux2014"}, wheels["markupsafe"].name
-    assert wheels["six"].name == "six-1.17.0-py2.py3-none-any.whl"
+    assert wheels["click"].name == "click-8.5.1-py3-none-any.whl"
 
     pip = (sys.executable, "-m", "pip")
     run_tool(*pip, "install", "-q", "--target", str(tmp_path / "tools"), "twine")

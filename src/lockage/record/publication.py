@@ -25,6 +25,8 @@ __all__ = ["EXAMINATION", "Examined", "Note", "Obstacle", "examine", "remedy"]
 
 #: The number of this examination; to be raised when the same bytes are to get other notes, as notes are remembered.
 EXAMINATION = 1
+#: setuptools before 77 wrote this field of metadata 2.4 into older metadata; much that is published has it, and indexes take it.
+_EARLY = "license-file"
 
 
 class Obstacle(StrEnum):
@@ -155,14 +157,16 @@ def _sdist(name: str, metadata: bytes) -> Iterator[tuple[Obstacle, str]]:
 
 def _metadata(data: bytes, project: NormalizedName, version: Pep440) -> Iterator[tuple[Obstacle, str]]:
     """What the reference implementation of the core metadata specification finds wrong."""
-    from packaging.metadata import InvalidMetadata, Metadata
+    from packaging.metadata import Metadata
     from packaging.utils import canonicalize_name
 
     try:
         found = Metadata.from_email(data)
     except ExceptionGroup as group:
-        reasons = [f"{error.field}: {error}" if isinstance(error, InvalidMetadata) else str(error) for error in group.exceptions]
-        yield Obstacle.METADATA, f"its metadata is not valid: {'; '.join(reasons)}"
+        faults = [(getattr(error, "field", ""), str(error)) for error in group.exceptions]
+        reasons = [f"{field}: {text}" if field else text for field, text in faults if not (field == _EARLY and "introduced" in text)]
+        if reasons:
+            yield Obstacle.METADATA, f"its metadata is not valid: {'; '.join(reasons)}"
         return
     if (canonicalize_name(found.name), found.version) != (project, version):
         yield Obstacle.METADATA, f"its metadata says {found.name} {found.version}, its file name {project} {version}"

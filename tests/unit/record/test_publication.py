@@ -104,6 +104,14 @@ def test_metadata_that_is_not_valid(lines: tuple[str, ...], says: str) -> None:
         assert says in reasons[Obstacle.METADATA].lower()
 
 
+def test_a_field_that_setuptools_wrote_before_its_time_is_no_obstacle() -> None:
+    early = ("Metadata-Version: 2.1", "Name: shop", "Version: 1.0", "License-File: LICENSE")
+    assert examine("shop-1.0.tar.gz", sdist("".join(f"{line}\n" for line in early))).notes == ()
+    wrong = sdist("".join(f"{line}\n" for line in (*early, "Requires-Python: three")))
+    (note,) = examine("shop-1.0.tar.gz", wrong).notes
+    assert "license-file" not in note.reason
+
+
 def test_metadata_of_something_else() -> None:
     found = examine("shop-1.0-py3-none-any.whl", wheel(metadata("shoe", "1.1")))
     assert obstacles(found) == {Obstacle.METADATA: "its metadata says shoe 1.1, its file name shop 1.0"}

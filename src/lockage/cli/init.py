@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from lockage.cli.options import json_option, source_argument
+from lockage.cli.options import json_option, source_argument, wanted_options
 
 __all__ = ["command"]
 
 
 @click.command("init")
 @source_argument
+@wanted_options
 @json_option
-def command(source: str, as_json: bool) -> None:
+def command(source: str, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> None:
     """Write the recipe that lockage infers for the project in SOURCE into its lockage.toml, commented.
 
     Where there is a uv.lock, poetry.lock, pdm.lock or pylock.toml, a test step with what that pins is added as a comment.
@@ -23,6 +24,7 @@ def command(source: str, as_json: bool) -> None:
     from lockage.base.errors import Usage
     from lockage.cli.screen import Progress, print_json, say
     from lockage.recipe.render import render
+    from lockage.recipe.wanted import Wanted
     from lockage.wiring import Wiring
     from lockage.work.prepare import infer_recipe
     from lockage.work.python_lock import tests_offered
@@ -34,7 +36,7 @@ def command(source: str, as_json: bool) -> None:
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     if wiring.folders.read(folder, path.name) is not None:
         raise Usage(f"{path} is already there", hint="Edit it, or move it away first.", file=str(path))
-    recipe = infer_recipe(wiring, source)
+    recipe = infer_recipe(wiring, source, Wanted(pythons=pythons, publishable=publishable))
     offered = tests_offered(wiring, source, recipe)
     wiring.folders.write(folder, path.name, (render(recipe) + (f"\n{offered}" if offered else "")).encode())
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lockage.cli.options import json_option, source_argument
+from lockage.cli.options import json_option, source_argument, wanted_options
 
 __all__ = ["command"]
 
@@ -16,8 +16,9 @@ __all__ = ["command"]
 @click.option("--upgrade", is_flag=True, help="Resolve everything anew, not only what changed in the recipe.")
 @click.option("--check", is_flag=True, help="Change nothing; exit 3 if lockage.lock does not fit the recipe.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
+@wanted_options
 @json_option
-def command(source: str, upgrade: bool, check: bool, out: Path | None, as_json: bool) -> None:
+def command(source: str, upgrade: bool, check: bool, out: Path | None, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> None:
     """Resolve and pin every environment of SOURCE's recipe into lockage.lock.
 
     Every OS package and wheel is fetched, kept in the store and pinned by sha256; each environment is put together once
@@ -30,12 +31,15 @@ def command(source: str, upgrade: bool, check: bool, out: Path | None, as_json: 
       lockage lock --check
     """
     from lockage.cli.screen import Progress, print_json, say, short, table
+    from lockage.recipe.wanted import Wanted
     from lockage.wiring import Wiring
     from lockage.work.prepare import lock_project
 
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     folder = out or Path(source if Path(source).is_dir() else ".")
-    lock, written = lock_project(wiring, source, folder=folder, upgrade=upgrade, check=check)
+    lock, written = lock_project(
+        wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=Wanted(pythons=pythons, publishable=publishable)
+    )
     path = folder / "lockage.lock"
     if as_json:
         environments = {

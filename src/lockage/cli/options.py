@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["json_option", "lock_option", "out_option", "source_argument"]
+__all__ = ["json_option", "lock_option", "out_option", "source_argument", "wanted_options"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -40,3 +40,18 @@ def out_option(function: F) -> F:
     return click.option(
         "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"), show_default=True, help="Folder for the artifacts."
     )(function)
+
+
+def wanted_options(function: F) -> F:
+    """--python and --publishable: what is wanted of an inferred recipe."""
+    python = click.option(
+        "--python",
+        "pythons",
+        multiple=True,
+        metavar="VERSION",
+        help="Without lockage.toml: a wheel for this Python, such as 3.11; may be given several times.",
+    )
+    publishable = click.option(
+        "--publishable", is_flag=True, help="Without lockage.toml: repair wheels, so that an index accepts them (manylinux tags)."
+    )
+    return python(publishable(function))

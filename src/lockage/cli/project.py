@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from lockage.cli.screen import Progress, human_size, say, short, table
+from lockage.recipe.wanted import Wanted
 from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.wiring import Wiring
 from lockage.work.prepare import prepare
@@ -20,13 +21,20 @@ __all__ = ["built_document", "open_project", "say_built", "source_line"]
 
 
 def open_project(
-    source: str, *, lock_file: Path | None = None, out: Path | None = None, jobs: int | None = None, quiet: bool = False
+    source: str,
+    *,
+    lock_file: Path | None = None,
+    out: Path | None = None,
+    jobs: int | None = None,
+    quiet: bool = False,
+    pythons: tuple[str, ...] = (),
+    publishable: bool = False,
 ) -> tuple[Wiring, Project]:
     """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
     wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
     given = lock_file.read_bytes() if lock_file is not None else None
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
-    return wiring, prepare(wiring, source, given=given, beside=beside)
+    return wiring, prepare(wiring, source, given=given, beside=beside, wanted=Wanted(pythons=pythons, publishable=publishable))
 
 
 def source_line(source: Source) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,22 +17,29 @@ __all__ = ["command"]
 @click.command("release")
 @source_argument
 @lock_option
+@wanted_options
 @json_option
-def command(source: str, lock_file: Path | None, as_json: bool) -> None:
+def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> None:
     """Close the release of SOURCE: an immutable set of artifacts with a number that the ledger allots.
 
     The same artifacts again are the same release; other artifacts of the same version get the next number. Only a commit or
     an sdist can be released (exit 5 otherwise).
     """
     from lockage.cli.project import open_project
+    from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import human_size, print_json, say, short, table
+    from lockage.work.publication import examine_all
     from lockage.work.release import release_project, release_title
 
-    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json, pythons=pythons, publishable=publishable)
     closed = release_project(wiring, project)
+    examined = examine_all(wiring, ((item.name, item.ref) for item in closed.release.artifacts))
+    repairing = repairing_command("release", source, project, pythons)
     if as_json:
-        print_json({"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release})
+        document = {"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release}
+        print_json({**document, **publication_document(examined, repairing)})
         return
     say(f"{release_title(closed.release)}: {'closed' if closed.new else 'closed before with the same artifacts'}, {short(closed.digest)}")
     for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts]):
         say(f"  {line}")
+    say_publication(examined, repairing)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +22,19 @@ __all__ = ["command"]
 @click.option("--blame/--no-blame", "blaming", default=True, help="Find out what makes it differ, if it does, by further rebuilds.")
 @click.option("--blame-rebuilds", type=click.IntRange(0), default=60, show_default=True, help="How many rebuilds that may take.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@wanted_options
 @json_option
 def command(
-    source: str, lock_file: Path | None, rounds: int, axes: str | None, blaming: bool, blame_rebuilds: int, jobs: int | None, as_json: bool
+    source: str,
+    lock_file: Path | None,
+    rounds: int,
+    axes: str | None,
+    blaming: bool,
+    blame_rebuilds: int,
+    jobs: int | None,
+    pythons: tuple[str, ...],
+    publishable: bool,
+    as_json: bool,
 ) -> int:
     """Rebuild SOURCE with everything varied and compare the bytes.
 
@@ -43,7 +53,7 @@ def command(
     known = [axis.name for axis in AXES]
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
     found = verify_project(wiring, project, rounds=rounds, axes=chosen, blaming=blame_rebuilds if blaming else 0)
     if as_json:
         print_json(

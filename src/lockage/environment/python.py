@@ -16,11 +16,12 @@ from lockage.environment.declaration import OsBase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from packaging.specifiers import SpecifierSet
     from packaging.tags import Tag
 
     from lockage.environment.lock import LockedPackage
 
-__all__ = ["SUITES", "NoFittingSuite", "NoPython", "PythonTarget", "Suite", "best_wheel", "choose_suite", "target_of"]
+__all__ = ["SUITES", "NoFittingSuite", "NoPython", "PythonTarget", "Suite", "best_wheel", "choose_suite", "suite_of", "target_of"]
 
 Architecture = Literal["amd64", "arm64"]
 
@@ -146,27 +147,60 @@ def choose_suite(requires_python: str | None) -> OsBase:
     """
     if not requires_python or not requires_python.strip():
         return SUITES[0].base
+    wanted = _specifiers(requires_python)
+    for suite in SUITES:
+        if _satisfies(suite, wanted):
+            return suite.base
+    known = _known()
+    raise NoFittingSuite(
+        f"no suite has a Python that satisfies requires-python {requires_python!r}; there are {known}",
+        expected=requires_python,
+        found=known,
+    )
+
+
+def suite_of(version: str, requires_python: str | None) -> Suite:
+    """The first suite whose Python is ``version`` (MAJOR.MINOR); raises :class:`NoFittingSuite` if none is, or the project excludes it."""
+    suite = next((suite for suite in SUITES if suite.python == version), None)
+    if suite is None:
+        known = _known()
+        raise NoFittingSuite(
+            f"no suite has Python {version[:40]!r}; there are {known}",
+            hint="Name one of these as in `--python 3.11`, or write a lockage.toml with an environment of your own.",
+            expected=version[:40],
+            found=known,
+        )
+    if requires_python and requires_python.strip() and not _satisfies(suite, _specifiers(requires_python)):
+        raise NoFittingSuite(
+            f"Python {version} does not satisfy the project's requires-python {requires_python!r}",
+            hint="Leave this version out.",
+            expected=requires_python,
+            found=version,
+        )
+    return suite
+
+
+def _known() -> str:
+    return ", ".join(f"{suite.python} ({suite.name})" for suite in SUITES)
+
+
+def _specifiers(requires_python: str) -> SpecifierSet:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # see PythonTarget.tags
 
     # ``>=3.6.*`` was accepted by older tools and is still published; it means ``>=3.6``.
     text = re.sub(r"([<>]=?\s*[0-9]+(?:\.[0-9]+)*)\.\*", r"\1", requires_python)
     try:
-        wanted = SpecifierSet(text)
+        return SpecifierSet(text)
     except InvalidSpecifier as error:
         raise NoFittingSuite(
             f"requires-python is not a version specifier: {requires_python[:200]!r}",
             hint="Write it as in '>=3.11'.",
             found=requires_python[:200],
         ) from error
-    for suite in SUITES:
-        if any(wanted.contains(f"{suite.python}.{patch}", prereleases=True) for patch in (99, *range(20))):
-            return suite.base
-    known = ", ".join(f"{suite.python} ({suite.name})" for suite in SUITES)
-    raise NoFittingSuite(
-        f"no suite has a Python that satisfies requires-python {requires_python!r}; there are {known}",
-        expected=requires_python,
-        found=known,
-    )
+
+
+def _satisfies(suite: Suite, wanted: SpecifierSet) -> bool:
+    return any(wanted.contains(f"{suite.python}.{patch}", prereleases=True) for patch in (99, *range(20)))
 
 
 _UPSTREAM = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+)((?:\.[0-9]+)?)")

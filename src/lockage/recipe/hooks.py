@@ -20,6 +20,7 @@ from lockage.recipe.requirement import python_requirement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockage.base.name import EnvironmentName
     from lockage.recipe.inference import InferredProject
 
 __all__ = ["HOOK_OUTPUT", "HOOK_STEP", "BackendFailed", "InvalidHookOutput", "hook_step", "parse_hook_output", "with_requirements"]
@@ -91,15 +92,15 @@ class _HookOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     build_wheel: tuple[str, ...] = ()
 
 
-def hook_step(project: InferredProject, recipe: Recipe) -> Step:
-    """The step that asks the backend; it runs in the environment and after the preparation that the inferred build has."""
+def hook_step(project: InferredProject, recipe: Recipe, environment: EnvironmentName | None = None) -> Step:
+    """The step that asks the backend; it runs in the environment (default: the first) and after the preparation of the inferred build."""
     first = recipe.steps[0]
     hooks = ["build_wheel"] if project.sdist else ["build_sdist", "build_wheel"]
     folders = "[" + ",".join(f'"{folder}"' for folder in project.backend.path) + "]"
     line = "".join(f"{text}\n" for text in (*preparation(project), 'exec python3 -P -c "$@"'))
     return Step(
         name=HOOK_STEP,
-        environment=first.environment,
+        environment=environment or first.environment,
         inputs=first.inputs,
         stamp=first.stamp,
         run=("/bin/sh", "-euc", line, "sh", _SCRIPT, HOOK_OUTPUT, project.backend.name, folders, *hooks),
@@ -123,9 +124,9 @@ def parse_hook_output(data: bytes) -> tuple[str, ...]:
     return asked
 
 
-def with_requirements(recipe: Recipe, extra: Sequence[str]) -> Recipe:
-    """The recipe with these requirements added to the environment of its builds; the same recipe if it has them all."""
-    name = recipe.steps[0].environment
+def with_requirements(recipe: Recipe, extra: Sequence[str], environment: EnvironmentName | None = None) -> Recipe:
+    """The recipe with these requirements added to an environment (default: the first step's); the same recipe if it has them all."""
+    name = environment or recipe.steps[0].environment
     declaration = recipe.environments[name]
     added = tuple(dict.fromkeys(text for text in extra if text not in declaration.python))
     if not added:

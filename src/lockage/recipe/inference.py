@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
     from lockage.recipe.metadata import Read
 
-__all__ = ["PACKAGES", "InferredProject", "infer", "infer_recipe", "preparation"]
+__all__ = [
+    "ENVIRONMENT",
+    "PACKAGES",
+    "WHEEL_FOLDER",
+    "InferredProject",
+    "infer",
+    "infer_recipe",
+    "preparation",
+    "sdist_step",
+    "shell",
+    "wheel_step",
+]
 
 ENVIRONMENT = EnvironmentName("build")
 
@@ -69,7 +80,9 @@ _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".pxd", ".s", ".asm", ".rs", "
 _BESIDE = frozenset({"test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"})
 
 _SDIST_FOLDER = RelPath("dist")
-_WHEEL_FOLDER = RelPath("wheelhouse")
+WHEEL_FOLDER = RelPath("wheelhouse")
+SDIST_STEP = StepName("sdist")
+_WHEEL_STEP = StepName("wheel")
 
 
 class InferredProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,40 +193,56 @@ def infer_recipe(project: InferredProject, *, os: OsBase | None = None) -> Recip
 
 
 def _steps(project: InferredProject) -> tuple[Step, ...]:
-    if project.sdist:
-        return (_wheel_step(project, needs=(), inputs=("**",), before=()),)
-    sdist = Step(
-        name=StepName("sdist"),
-        environment=ENVIRONMENT,
+    wheel = wheel_step(project)
+    return (wheel,) if project.sdist else (sdist_step(project), wheel)
+
+
+def sdist_step(project: InferredProject, environment: EnvironmentName = ENVIRONMENT) -> Step:
+    """The step that makes the sdist of a commit or a directory."""
+    return Step(
+        name=SDIST_STEP,
+        environment=environment,
         stamp=(Stamp.DATE, Stamp.VERSION),
-        run=_shell(*preparation(project), *_call(project.backend, "build_sdist", _SDIST_FOLDER)),
+        run=shell(*preparation(project), *_call(project.backend, "build_sdist", _SDIST_FOLDER)),
         outputs=(_SDIST_FOLDER,),
         artifacts=(f"{_SDIST_FOLDER}/*.tar.gz",),
         resources=Resources(),
     )
-    unpack = (
-        f"tar -xf {_SDIST_FOLDER}/*.tar.gz --strip-components=1 --no-same-owner",
-        f"rm -r {_SDIST_FOLDER}",
-        'find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +',
-    )
-    return (sdist, _wheel_step(project, needs=(sdist.name,), inputs=(), before=unpack))
 
 
-def _wheel_step(project: InferredProject, *, needs: tuple[StepName, ...], inputs: tuple[str, ...], before: tuple[str, ...]) -> Step:
+def wheel_step(
+    project: InferredProject,
+    *,
+    name: StepName = _WHEEL_STEP,
+    environment: EnvironmentName = ENVIRONMENT,
+    folder: RelPath = WHEEL_FOLDER,
+    needs: tuple[StepName, ...] = (),
+    before: tuple[str, ...] = (),
+) -> Step:
+    """The step that makes the wheel, of the sdist alone; ``before`` are shell lines that deal with what else it ``needs``."""
+    if not project.sdist:
+        needs = (SDIST_STEP, *needs)
+        before = (
+            *before,
+            f"tar -xf {_SDIST_FOLDER}/*.tar.gz --strip-components=1 --no-same-owner",
+            f"rm -r {_SDIST_FOLDER}",
+            'find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +',
+        )
     return Step(
-        name=StepName("wheel"),
-        environment=ENVIRONMENT,
+        name=name,
+        environment=environment,
         needs=needs,
-        inputs=inputs,
+        inputs=("**",) if project.sdist else (),
         stamp=(Stamp.DATE,),
-        run=_shell(*before, *_call(project.backend, "build_wheel", _WHEEL_FOLDER)),
-        outputs=(_WHEEL_FOLDER,),
-        artifacts=(f"{_WHEEL_FOLDER}/*.whl",),
+        run=shell(*before, *_call(project.backend, "build_wheel", folder)),
+        outputs=(folder,),
+        artifacts=(f"{folder}/*.whl",),
         resources=Resources(timeout=2 * 3600) if project.compiled else Resources(),
     )
 
 
-def _shell(*lines: str) -> tuple[str, ...]:
+def shell(*lines: str) -> tuple[str, ...]:
+    """The arguments that run these lines one after the other, up to the first that fails."""
     return ("/bin/sh", "-euc", "".join(f"{line}\n" for line in lines))
 
 

@@ -16,7 +16,7 @@ from lockage.record.artifact import Artifact, StepRun
 from lockage.record.source import SdistOrigin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lockage.plan.plan import Plan, PlannedStep
     from lockage.work.services import Services
@@ -25,7 +25,7 @@ __all__ = ["NoArtifacts", "deliver"]
 
 
 class NoArtifacts(StepFailed):
-    """A step's artifact patterns select nothing of its outputs, or two artifacts have one name."""
+    """A step's artifact patterns select nothing of its outputs, or two artifacts of different bytes have one name."""
 
     code = "no-artifacts"
     hint = "Correct `artifacts` of the step: patterns over the paths of its outputs, with distinct file names."
@@ -44,11 +44,25 @@ def deliver(services: Services, plan: Plan, results: Mapping[StepName, StepRun],
             found.extend(_of_step(services, plan, planned, run, remember=remember))
     if plan.recipe.inferred and found and isinstance(plan.source.origin, SdistOrigin):
         found.append(_own_sdist(services, plan.source.origin))
-    names = [artifact.name for artifact in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise NoArtifacts(f"two artifacts have the name {name!r}", name=name)
-    return tuple(sorted(found, key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
+    return tuple(sorted(_merged(found), key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
+
+
+def _merged(found: list[Artifact]) -> Iterable[Artifact]:
+    """Each name once: the same bytes from two steps are one artifact, the first step's. Raises :class:`NoArtifacts` for other bytes."""
+    first: dict[str, Artifact] = {}
+    for artifact in found:
+        other = first.setdefault(artifact.name, artifact)
+        if other.blob == artifact.blob:
+            continue
+        whose = f"of step {other.step!r}" if other.step == artifact.step else f"of steps {other.step!r} and {artifact.step!r}"
+        raise NoArtifacts(
+            f"two artifacts {whose} have the name {artifact.name!r} and different bytes",
+            hint="Let one of them have another file name, or only one of the steps deliver it: `artifacts` of the step.",
+            name=artifact.name,
+            steps=(other.step, artifact.step),
+            sha256=(other.blob.digest, artifact.blob.digest),
+        )
+    return first.values()
 
 
 def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:

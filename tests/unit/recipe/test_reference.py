@@ -35,10 +35,15 @@ def fields(kind: type[msgspec.Struct]) -> set[str]:
 
 
 def test_the_example_is_a_recipe() -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (example,) = re.findall(r"```toml\n(.*?)```", section("A whole example"), re.DOTALL)
     found = parse_recipe(example.encode())
     assert isinstance(found, Recipe)
     assert RelPath("dist") in found.steps[0].outputs
+
+
+def test_the_example_of_publishing_is_a_recipe() -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", section("Publishing"), re.DOTALL)
+    assert [str(step.name) for step in parse_recipe(example.encode()).steps if step.artifacts] == ["repair-py311", "repair-py313"]
 
 
 def test_every_key_has_its_line() -> None:

@@ -266,10 +266,46 @@ def test_a_run_whose_artifacts_are_not_there_is_recorded_all_the_same(services: 
     assert services.runs.latest() is not None
 
 
-def test_two_artifacts_of_one_name_are_refused(services: MemoryServices, commit: Commit) -> None:
-    steps = "".join(f'[step.{name}]\nrun = ["constant", "{name}/x"]\noutputs = ["{name}"]\nartifacts = ["{name}/x"]\n' for name in "ab")
-    with pytest.raises(NoArtifacts, match="two artifacts"):
-        built(services, commit(services, recipe=steps))
+def writing(files: dict[str, bytes]) -> Callable[[Workspace], int]:
+    def run(workspace: Workspace) -> int:
+        for path, data in files.items():
+            workspace.write(path, data)
+        return 0
+
+    return run
+
+
+TWO = """
+[step.one]
+run = ["{}", "a/x"]
+outputs = ["a"]
+artifacts = ["a/x"]
+[step.two]
+run = ["{}", "b/x"]
+outputs = ["b"]
+artifacts = ["b/x"]
+"""
+
+
+def test_two_artifacts_of_one_name_and_other_bytes_are_refused(services: MemoryServices, commit: Commit) -> None:
+    services.commands["other"] = writing({"b/x": b"other bytes"})
+    with pytest.raises(NoArtifacts, match="two artifacts of steps 'one' and 'two' have the name 'x' and different bytes") as caught:
+        built(services, commit(services, recipe=TWO.format("constant", "other")))
+    assert caught.value.details["steps"] == ("one", "two")
+    digests = caught.value.details["sha256"]
+    assert isinstance(digests, tuple)
+    assert len(set(digests)) == 2
+
+
+def test_the_same_bytes_from_two_steps_are_one_artifact(services: MemoryServices, commit: Commit) -> None:
+    found = built(services, commit(services, recipe=TWO.format("constant", "constant")))
+    assert [(artifact.name, artifact.step) for artifact in found.artifacts] == [("x", "one")]
+
+
+def test_one_step_does_not_deliver_two_files_of_one_name_and_other_bytes(services: MemoryServices, commit: Commit) -> None:
+    services.commands["both"] = writing({"a/x": b"1", "a/b/x": b"2"})
+    with pytest.raises(NoArtifacts, match="two artifacts of step 'one' have"):
+        built(services, commit(services, recipe='[step.one]\nrun = ["both"]\noutputs = ["a"]\nartifacts = ["a/**"]\n'))
 
 
 def test_a_run_that_the_memo_knows_but_nobody_keeps_is_recorded_anew(services: MemoryServices, commit: Commit) -> None:

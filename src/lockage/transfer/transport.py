@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lockage.adapters.debian_mirror.connection import Connections, Failed, NoAnswer, shown
+from lockage.transfer.connection import Connections, Failed, NoAnswer, shown
 from lockage.ports import ServiceUnreachable, StoreUnwritable
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ class Transport:
         ca_file: Path | None = None,
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
+        hint: str = _HINT,
+        downgrade: bool = True,
     ) -> None:
-        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout)
+        """``hint`` is what to do when nobody answers; without ``downgrade`` no redirect leads from https to http."""
+        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, downgrade=downgrade)
+        self._hint = hint
         self._pause = pause
         self._stopped = False
 
@@ -46,19 +50,19 @@ class Transport:
         self._stopped = False
 
     def fetch(self, url: str, sink: BinaryIO, *, limit: int, fresh: bool = False) -> bool:
-        """Write the bytes at an address to an empty seekable sink; False if there is nothing (404, 410).
+        """Write the bytes at an address to a seekable sink, behind what is there of them; False if there is nothing (404, 410).
 
         At most ``limit`` + 1 bytes are read, so that what is too long shows. ``fresh`` asks caches on the way to look again.
         Raises ServiceUnreachable after the last attempt.
         """
         if urlsplit(url).scheme in ("file", "copy"):
-            return _copy(url, sink, limit)
+            return self._copy(url, sink, limit)
         for pause in (*_PAUSES, None):
             try:
                 return self._get(url, sink, limit, fresh)
             except Failed as error:
                 if pause is None or self._stopped or not error.worth_retrying:
-                    raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=_HINT, url=shown(url)) from error
+                    raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=self._hint, url=shown(url)) from error
                 self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -87,22 +91,33 @@ class Transport:
             return False
         return True
 
+    def _copy(self, url: str, sink: BinaryIO, limit: int) -> bool:
+        path = Path(unquote(urlsplit(url).path))
+        try:
+            file = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unreadable(path, url, error) from error
+        with file:
+            at = file.seek(sink.tell())
+            while at <= limit:
+                try:
+                    chunk = file.read(min(_CHUNK, limit + 1 - at))
+                except OSError as error:
+                    raise self._unreadable(path, url, error) from error
+                if not chunk:
+                    break
+                _write(sink, chunk)
+                at += len(chunk)
+        return True
+
+    def _unreadable(self, path: Path, url: str, error: OSError) -> ServiceUnreachable:
+        return ServiceUnreachable(f"{path} cannot be read: {os.strerror(error.errno or 0)}", hint=self._hint, url=shown(url))
+
 
 def _write(sink: BinaryIO, chunk: bytes) -> None:
     try:
         sink.write(chunk)
     except OSError as error:
         raise StoreUnwritable(f"a download cannot be written: {error.strerror}") from error
-
-
-def _copy(url: str, sink: BinaryIO, limit: int) -> bool:
-    path = Path(unquote(urlsplit(url).path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise ServiceUnreachable(f"{path} cannot be read: {os.strerror(error.errno or 0)}", hint=_HINT, url=shown(url)) from error
-    _write(sink, data)
-    return True

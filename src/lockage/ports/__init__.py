@@ -28,6 +28,12 @@ from lockage.ports.errors import (
     FolderUnwritable as FolderUnwritable,
 )
 from lockage.ports.errors import (
+    InputChanged as InputChanged,
+)
+from lockage.ports.errors import (
+    InputVanished as InputVanished,
+)
+from lockage.ports.errors import (
     KeyUnusable as KeyUnusable,
 )
 from lockage.ports.errors import (
@@ -79,7 +85,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
-    from lockage.recipe.model import VersionFrom
+    from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
 
@@ -293,6 +299,17 @@ class PythonIndex(Protocol):
         ...
 
     def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...
+
+
+class Downloads(Protocol):
+    """Files from anywhere, by address and sha256."""
+
+    def fetch(self, inputs: Sequence[FetchInput]) -> list[BlobRef]:
+        """Make sure that every input is in the blobs, whole; downloads in parallel what is not, from the first address that has it.
+
+        Raises :class:`InputVanished`, :class:`InputChanged`, :class:`ServiceUnreachable`; whatever was whole by then is kept.
+        """
+        ...
 
 
 class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):

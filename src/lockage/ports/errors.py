@@ -8,6 +8,8 @@ __all__ = [
     "BlobCorrupt",
     "BlobMissing",
     "FolderUnwritable",
+    "InputChanged",
+    "InputVanished",
     "KeyUnusable",
     "LedgerConflict",
     "MirrorUnconfigured",
@@ -94,6 +96,20 @@ class PackageChanged(Drift):
     """A package's bytes are not those that the lock pins."""
 
     code = "package-changed"
+
+
+class InputVanished(Drift):
+    """A fetch input is neither in the store nor at any of its addresses any more."""
+
+    code = "input-vanished"
+    hint = "Correct `url` in the recipe or add the address of a mirror; the sha256 says whether it is the same file."
+
+
+class InputChanged(Drift):
+    """A fetch input's bytes are not those that the recipe pins."""
+
+    code = "input-changed"
+    hint = "Find out why the file is another one; if it shall be, put its sha256 into the recipe."
 
 
 class RootDrift(Drift):

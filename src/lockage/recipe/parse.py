@@ -8,6 +8,7 @@ import tomllib
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
+from lockage.recipe.fetch import fetches_of
 from lockage.recipe.lines import lines_of, nearest_line
 from lockage.recipe.model import Recipe, VersionFrom
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
@@ -71,14 +72,16 @@ def _recipe(top: Table) -> Recipe | None:
     project.close()
     environments = _environments(top.table("environment"))
     flags = _flags(top.table("flags"))
+    fetches = fetches_of(top.table("fetch"))
     declared = top.table("step")
     names = tuple(declared.names())
-    steps = [step_of(declared.table(step), step, environments, flags) for step in names]
+    steps = [step_of(declared.table(step), step, environments, flags, fetches) for step in names]
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
     known = [step for step in steps if step is not None]
-    check_steps(known, names, top.faults)
+    fetched = {name: found for name, found in fetches.items() if found is not None}
+    check_steps(known, names, top.faults, fetched)
     if name is None or top.faults:
         return None
     return Recipe(
@@ -87,6 +90,7 @@ def _recipe(top: Table) -> Recipe | None:
         environments={name: found for name, found in environments.items() if found is not None},
         steps=tuple(known),
         flags=flags,
+        fetches=tuple(fetched.values()),
     )
 
 

@@ -28,8 +28,9 @@ _KEPT = ":/?#[]@!$&'()*+,;=%~"
 class Failed(Exception):
     """One attempt did not succeed."""
 
-    def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
+    def __init__(self, message: str, *, worth_retrying: bool = True, status: int | None = None) -> None:
         super().__init__(message)
+        self.status = status
         self.worth_retrying = worth_retrying
 
 
@@ -160,7 +161,7 @@ def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
         raise NoAnswer
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
-        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry)
+        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry, status=answer.status)
 
 
 def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str]) -> tuple[str, None, dict[str, str]]:

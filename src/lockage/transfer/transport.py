@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lockage.transfer.connection import Connections, Failed, NoAnswer, shown
 from lockage.ports import ServiceUnreachable, StoreUnwritable
+from lockage.transfer.connection import Connections, Failed, NoAnswer, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,8 @@ __all__ = ["Transport", "shown"]
 _CHUNK = 1 << 18
 #: Seconds to wait before the second, third and fourth attempt.
 _PAUSES = (0.5, 1.0, 2.0)
+#: RFC 9110 15.5.17: a range was asked for that lies behind the end.
+_NOT_SO_LONG = 416
 _HINT = "Check the network, the proxy settings and the mirror in LOCKAGE_DEBIAN_MIRROR or the apt sources, then run the command again."
 
 
@@ -61,6 +63,10 @@ class Transport:
             try:
                 return self._get(url, sink, limit, fresh)
             except Failed as error:
+                if error.status == _NOT_SO_LONG and pause is not None and sink.tell():  # what is there is of another file
+                    sink.seek(0)
+                    sink.truncate()
+                    continue
                 if pause is None or self._stopped or not error.worth_retrying:
                     raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=self._hint, url=shown(url)) from error
                 self._pause(pause)
@@ -80,11 +86,12 @@ class Transport:
                     sink.truncate()
                 length = answer.headers.get("Content-Length", "")
                 expected = at + int(length) if length.isdigit() else None
-                while at <= limit and (chunk := answer.read(min(_CHUNK, limit + 1 - at))):
+                while at <= limit and (chunk := answer.read1(min(_CHUNK, limit + 1 - at))):  # what came before it went silent counts
                     if self._stopped:
                         raise Failed("interrupted")
                     _write(sink, chunk)
                     at += len(chunk)
+                answer.read(0)  # at the end it lets the connection be used again, which read1 does not
                 if expected is not None and at < min(expected, limit + 1):
                     raise Failed(f"the connection ended after {at} of {expected} bytes")
         except NoAnswer:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "InvalidSetting", "Setting", "Wiring"]
 
 
+#: Where else certificates of authorities may be named, as other tools read them.
+_CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 #: Bytes that must be free elsewhere before a root is copied there.
 _ROOM_FOR_A_ROOT = 4 << 30
 
@@ -251,6 +253,20 @@ class Wiring:
             settings=discover_index(self._environ, self.user_home, prefix=Path(sys.prefix)),
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
+        )
+
+    @cached_property
+    def downloads(self) -> ports.Downloads:
+        from lockage.adapters.downloads_http import HttpDownloads, proxies_of
+
+        ca_file = next((found for name in _CA_FILES if (found := self._environ.get(name))), None)
+        netrc = self._environ.get("NETRC")
+        return HttpDownloads(
+            self.blobs,
+            self._temporary / "fetch",
+            proxies=proxies_of(self._environ),
+            ca_file=Path(ca_file) if ca_file else None,
+            credentials=Path(netrc) if netrc else self.user_home / ".netrc",
         )
 
     def _beside(self, program: str) -> Path:

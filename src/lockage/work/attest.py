@@ -48,6 +48,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
         recipe_path=RelPath(recipe_path) if recipe_path else None,
         roots={planned.step.environment: planned.environment.root for planned in plan.steps},
         lockage=__version__,
+        fetched={found.name: found for planned in plan.steps for found in planned.fetched}.values(),
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
     services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())

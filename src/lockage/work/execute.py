@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
 from lockage.base.name import StepName
 from lockage.base.tree import FileNode, read_tree
@@ -19,7 +19,7 @@ from lockage.record.event import StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
-from lockage.work.roots import realise
+from lockage.work.roots import fetch_inputs, realise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,7 @@ class Execution:
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
+        self._fetched: dict[Digest, BlobRef] | None = None
         self.results: dict[StepName, StepRun] = {}
 
     def run(self) -> None:
@@ -166,7 +167,10 @@ class Execution:
     def _resolve(self, planned: PlannedStep) -> Resolved:
         get = self._services.blobs.get
         needs = {need: read_tree(ref, get) for need, ref in self._needs(planned).items()}
-        return resolve(planned, read_tree(self._plan.source.tree, get), needs)
+        if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
+            waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
+            self._fetched = fetch_inputs(self._services, waiting)
+        return resolve(planned, read_tree(self._plan.source.tree, get), needs, self._fetched)
 
     def _remembered(self, planned: PlannedStep) -> BlobRef | None:
         found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lockage.ports import ServiceUnreachable
 from lockage.transfer import Transport
 from lockage.transfer.connection import Connections, Failed
-from lockage.ports import ServiceUnreachable
 
 BODY = b"0123456789" * 1000
 

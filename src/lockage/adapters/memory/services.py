@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from lockage.adapters.memory.clock import FixedClock
+from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
 from lockage.adapters.memory.folders import MemoryFolders
 from lockage.adapters.memory.ledger import MemoryLedger
@@ -64,6 +65,7 @@ class MemoryServices:
         self.runs = MemoryRuns()
         self.os_packages = MemoryOsPackages(self.blobs)
         self.python_index = MemoryPythonIndex(self.blobs)
+        self.downloads = MemoryDownloads(self.blobs)
         self.sources = MemorySources(self.blobs)
         self.folders = MemoryFolders(self.blobs)
         self.ledger = ledger if ledger is not None else MemoryLedger()

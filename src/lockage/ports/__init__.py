@@ -61,6 +61,9 @@ from lockage.ports.errors import (
     SourceUnusable as SourceUnusable,
 )
 from lockage.ports.errors import (
+    StoreFormatUnknown as StoreFormatUnknown,
+)
+from lockage.ports.errors import (
     StoreUnreadable as StoreUnreadable,
 )
 from lockage.ports.errors import (
@@ -72,6 +75,7 @@ from lockage.ports.errors import (
 from lockage.ports.errors import (
     UntrustedRelease as UntrustedRelease,
 )
+from lockage.ports.storage import Storage as Storage
 from lockage.recipe.model import Resources
 from lockage.record.source import Origin, Source
 from lockage.record.version import VersionCandidates
@@ -85,6 +89,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
+    from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
@@ -115,6 +120,13 @@ class Runs(Protocol):
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None: ...
     def latest(self) -> str | None: ...
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all that can be read, newest last."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Read every record; what cannot be read is set aside, and its id not used again."""
+        ...
 
 
 class Folders(Protocol):
@@ -171,12 +183,23 @@ class Blobs(Protocol):
         """The reference of a present blob of which only the sha256 is known."""
         ...
 
+    def audit(self, heard: Heard) -> Audit:
+        """Hash every blob again; those of other bytes are set aside. May run beside everything else."""
+        ...
+
 
 class ActionCache(Protocol):
     """Results of actions by action digest. A damaged or half-written entry counts as absent."""
 
     def get(self, action: BlobRef) -> ActionResult | None: ...
     def put(self, action: BlobRef, result: ActionResult) -> None: ...
+    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        """Every whole entry, in no order."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Read every entry; damaged ones are set aside."""
+        ...
 
 
 class Memo(Protocol):
@@ -328,6 +351,10 @@ class Roots(Protocol):
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         """A folder with the unpacked instruments of an environment; None if it has none."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Hash every file of every layer; a layer that is not what was put together is set aside, and made anew when it is needed."""
         ...
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "SandboxUnavailable",
     "ServiceUnreachable",
     "SourceUnusable",
+    "StoreFormatUnknown",
     "StoreUnreadable",
     "StoreUnwritable",
     "TooManyCpus",
@@ -56,6 +57,13 @@ class StoreUnreadable(NotPermitted):
 
     code = "store-unreadable"
     hint = "Grant read permission to the folder named, check the disk, or use the lockage that made the store."
+
+
+class StoreFormatUnknown(NotPermitted):
+    """The store was made, or upgraded, by a newer lockage, or what says its format was damaged."""
+
+    code = "store-format-unknown"
+    hint = "Use the lockage that made the store, or a newer one; or set LOCKAGE_HOME to another folder."
 
 
 class SourceUnusable(Usage):

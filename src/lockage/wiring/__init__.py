@@ -72,8 +72,17 @@ class Wiring:
 
     @cached_property
     def store(self) -> Path:
-        """LOCKAGE_HOME."""
-        return self._folder("LOCKAGE_HOME", "XDG_DATA_HOME", ".local/share")
+        """LOCKAGE_HOME; raises StoreFormatUnknown if it is of a format that is not known here."""
+        folder = self._folder("LOCKAGE_HOME", "XDG_DATA_HOME", ".local/share")
+        from lockage.adapters.store_local import admit
+
+        admit(folder)
+        return folder
+
+    def _begin(self) -> None:
+        from lockage.adapters.store_local import begin
+
+        begin(self.store)
 
     @property
     def place(self) -> str:
@@ -95,7 +104,7 @@ class Wiring:
     def blobs(self) -> ports.Blobs:
         from lockage.adapters.blobs_local import LocalBlobs
 
-        return LocalBlobs(self.store / "blobs", lost=self._blob_lost)
+        return LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin)
 
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
@@ -118,6 +127,12 @@ class Wiring:
         from lockage.adapters.memo_local import LocalMemo
 
         return LocalMemo(self.store / "memo")
+
+    @cached_property
+    def storage(self) -> ports.Storage:
+        from lockage.adapters.store_local import StoreFolder
+
+        return StoreFolder(self.store)
 
     @cached_property
     def runs(self) -> ports.Runs:

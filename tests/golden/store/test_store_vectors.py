@@ -42,3 +42,5 @@ def test_its_ledger_is_proven_and_its_release_can_be_had(folder: Path) -> None:
     (artifact,) = (folder / "pulled").glob("*out.txt")
     assert artifact.read_bytes() == b"a\n"
     assert "pack" in run(folder, "logs", "run-000001")
+    checked = json.loads(run(folder, "store", "check", "--json"))
+    assert (checked["whole"], checked["checked"]["blob"]["count"], checked["stale_results"]) == (True, 21, 0)

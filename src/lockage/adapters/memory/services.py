@@ -17,6 +17,7 @@ from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.runs import MemoryRuns
 from lockage.adapters.memory.signer import MemoryKeys
 from lockage.adapters.memory.sources import MemorySources
+from lockage.adapters.memory.storage import MemoryStorage
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
@@ -67,6 +68,7 @@ class MemoryServices:
         self.python_index = MemoryPythonIndex(self.blobs)
         self.downloads = MemoryDownloads(self.blobs)
         self.sources = MemorySources(self.blobs)
+        self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()

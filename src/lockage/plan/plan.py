@@ -14,7 +14,7 @@ import msgspec
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
-from lockage.base.tree import FileNode, InvalidTree, Tree
+from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, PREVENTION, stamps
@@ -180,13 +180,22 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
     }
     if planned.fetched:
         parts["fetched"] = [(found.path, found.sha256, found.executable) for found in planned.fetched]
+    if step.crates is not None:
+        parts["crates"] = (step.crates, source)
     return Digest.of(canonical(plain(parts)))
 
 
 def resolve(
-    planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree], fetched: Mapping[Digest, BlobRef] = MappingProxyType({})
+    planned: PlannedStep,
+    source: Tree,
+    needs: Mapping[StepName, Tree],
+    fetched: Mapping[Digest, BlobRef] = MappingProxyType({}),
+    crates: Tree = EMPTY_TREE,
 ) -> Resolved:
-    """The action of a step whose inputs are all known, fetch inputs by sha256; raises :class:`NoInputs`, or :class:`InputsCollide`."""
+    """The action of a step whose inputs are all known: fetch inputs by sha256, crates unpacked at their places.
+
+    Raises :class:`NoInputs`, or :class:`InputsCollide`.
+    """
     step = planned.step
     nodes: list[Node] = []
     if step.inputs:
@@ -197,6 +206,7 @@ def resolve(
     for need in step.needs:
         nodes.extend(needs[need].nodes)
     nodes.extend(FileNode(found.path, fetched[found.sha256], found.executable) for found in planned.fetched)
+    nodes.extend(crates.nodes)
     try:
         workspace, directories = Tree.of(nodes).encode()
     except InvalidTree as error:

@@ -84,6 +84,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     resources: Resources = Resources()
     stabilize: bool = True
     fetch: tuple[FetchName, ...] = ()
+    crates: RelPath | None = None
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,8 +108,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def digest(self) -> Digest:
         document = plain(self)
-        for table in (document, *document["steps"]):  # a recipe without fetch inputs is what it was before there were any
-            for key in ("fetch", "fetches"):
+        for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
+            for key in ("fetch", "fetches", "crates"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

@@ -99,6 +99,8 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"inputs = {_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
     if step.fetch:
         yield f"fetch = {_array(step.fetch)}"
+    if step.crates is not None:
+        yield f"crates = {_text(step.crates)}  # all that it pins, where cargo finds it"
     if step.stamp:
         yield f"stamp = {_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
     if step.flags:

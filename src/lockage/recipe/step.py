@@ -43,6 +43,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     resources = _resources(table)
     stabilize = table.flag("stabilize", default=True)
     fetch = table.texts("fetch", lambda text: FetchName(_declared(text, fetches, "fetch input")), "fetch inputs")
+    crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     table.close()
     try:
         step_name = StepName(name)
@@ -64,6 +65,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         resources=resources,
         stabilize=stabilize,
         fetch=fetch or (),
+        crates=crates,
     )
 
 

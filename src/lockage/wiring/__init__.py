@@ -284,6 +284,13 @@ class Wiring:
             credentials=Path(netrc) if netrc else self.user_home / ".netrc",
         )
 
+    @property
+    def crate_registry(self) -> str | None:
+        text = self._environ.get("LOCKAGE_CRATES", "").strip()
+        if text and not text.startswith(("https://", "http://", "file:///")):
+            raise InvalidSetting(f"LOCKAGE_CRATES is not an address that begins with https, http or file: {text[:120]!r}")
+        return text or None
+
     def _beside(self, program: str) -> Path:
         """A program of a package that was installed with lockage, else one of the PATH."""
         import shutil

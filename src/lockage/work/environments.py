@@ -8,7 +8,7 @@ import msgspec
 
 from lockage.base.digest import BlobRef
 from lockage.base.errors import Usage
-from lockage.base.name import EnvironmentName
+from lockage.base.tree import read_tree
 from lockage.environment.lock import Lock
 from lockage.record.event import Phase
 from lockage.work.prepare import LockMissing
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from lockage.environment.lock import LockedEnvironment
+    from lockage.recipe.model import FetchInput
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
@@ -105,13 +106,25 @@ def lay_in(services: Services, project: Project, names: Collection[str] = ()) ->
             services.tell(Phase(text=f"environment {name}: fetching {len(missing)} of {len(items)} packages"))
             fetch_missing(services, environment)
         found.append(_laid_in(f"environment {name}", [item.ref for item in items], [item.ref for item in missing]))
-    wanted = {name for step in project.recipe.steps if EnvironmentName(step.environment) in chosen for name in step.fetch}
+    wanted = {name for step in project.recipe.steps if step.environment in chosen for name in step.fetch}
     inputs = [item for item in project.recipe.fetches if item.name in wanted]
+    inputs += _crates(services, project, chosen)
     if inputs:
         before = {item.sha256 for item in inputs if services.blobs.locate(item.sha256) is not None}
         kept = fetch_inputs(services, inputs)
         found.append(_laid_in("fetch inputs", list(kept.values()), [ref for digest, ref in kept.items() if digest not in before]))
     return tuple(found)
+
+
+def _crates(services: Services, project: Project, chosen: Collection[str]) -> list[FetchInput]:
+    """The archives of the crates that steps of these environments see."""
+    paths = {step.crates for step in project.recipe.steps if step.environment in chosen and step.crates is not None}
+    if not paths:
+        return []
+    from lockage.work.crates import archives_of, crates_of  # only builds of Rust need it
+
+    source = read_tree(project.source.tree, services.blobs.get)
+    return archives_of(services, tuple({crate for path in paths for crate in crates_of(services, source, path)}))
 
 
 def _laid_in(name: str, kept: Collection[BlobRef], fetched: Collection[BlobRef]) -> LaidIn:

@@ -67,6 +67,7 @@ class MemoryServices:
         self.os_packages = MemoryOsPackages(self.blobs)
         self.python_index = MemoryPythonIndex(self.blobs)
         self.downloads = MemoryDownloads(self.blobs)
+        self.crate_registry: str | None = None
         self.sources = MemorySources(self.blobs)
         self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)

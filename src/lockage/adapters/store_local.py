@@ -99,14 +99,15 @@ class StoreFolder:
         return KeptKind(kind=kind, count=count, size=size, oldest=None if oldest is None else Instant(int(oldest)), again=again)
 
     def free(self) -> int:
+        import shutil  # no build needs it
+
         place = self._folder
         while not place.exists():
             place = place.parent
         try:
-            found = os.statvfs(place)
+            return shutil.disk_usage(place).free
         except OSError as error:
             raise StoreUnreadable(f"cannot read {place}: {error.strerror}", path=str(place)) from error
-        return found.f_bavail * found.f_frsize
 
 
 def _files(top: Path, leave: set[str]) -> Iterator[os.stat_result]:

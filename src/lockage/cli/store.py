@@ -54,6 +54,11 @@ def check(as_json: bool) -> int:
 
     What is broken is set aside, never deleted, and named with what it is for and what brings it back. Builds may go on
     meanwhile.
+
+    \b
+    Examples:
+      lockage store check
+      lockage store check --json
     """
     from lockage.base.errors import ExitCode
     from lockage.cli.screen import Progress, exit_for, human_size, print_json, say

@@ -66,7 +66,7 @@ def test_a_step_sees_every_crate_where_cargo_looks(services: MemoryServices, com
     seen: dict[str, bytes] = {}
 
     def look(workspace: Workspace) -> int:
-        seen.update(workspace.files)
+        seen.update({str(path): data for path, data in workspace.files.items()})
         workspace.write("out", b"")
         return 0
 

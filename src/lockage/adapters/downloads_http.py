@@ -55,7 +55,8 @@ class HttpDownloads:
         self._cache = cache
         self._netrc = _netrc(credentials)
         self._workers = workers
-        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, timeout=timeout, pause=pause, hint=_HINT, downgrade=False)
+        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, timeout=timeout, pause=pause)
+        self._transport.keep_https()
 
     def fetch(self, inputs: Sequence[FetchInput]) -> list[BlobRef]:
         pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="downloads")
@@ -89,6 +90,8 @@ class HttpDownloads:
                     if not self._transport.fetch(self._with_credentials(url), sink, limit=wanted.limit):
                         break
                 except ServiceUnreachable as error:
+                    if error.hint == Transport.hint:  # which speaks of mirrors
+                        error.hint = _HINT
                     failures.append(error)
                     break
                 size, found = sink.tell(), _digest(sink)

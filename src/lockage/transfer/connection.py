@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Connections", "Failed", "NoAnswer", "shown"]
+__all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 8
 #: What stays as it is in a redirect's address: the reserved characters of RFC 3986, and what is percent-encoded already.
 _KEPT = ":/?#[]@!$&'()*+,;=%~"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 8
 
 
 class Failed(Exception):
     """One attempt did not succeed."""
 
-    def __init__(self, message: str, *, worth_retrying: bool = True, status: int | None = None) -> None:
+    def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
         super().__init__(message)
-        self.status = status
         self.worth_retrying = worth_retrying
+
+
+class TooFar(Failed):
+    """A range was asked for that begins behind the end (416, RFC 9110 15.5.17)."""
 
 
 class NoAnswer(Exception):
@@ -55,11 +58,13 @@ def shown(url: str) -> str:
 class Connections:
     """Open connections by route; safe to use from several threads."""
 
-    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float, downgrade: bool = True) -> None:
+    #: Whether a redirect may lead from https to http.
+    downgrade = True
+
+    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float) -> None:
         self._proxies = proxies
         self._ca_file = ca_file
         self._timeout = timeout
-        self._downgrade = downgrade
         self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
 
     def close(self) -> None:
@@ -84,7 +89,7 @@ class Connections:
                 reusable = answer.isclosed() and not answer.will_close
                 return
             except (OSError, http.client.HTTPException) as error:
-                raise Failed(str(error) or type(error).__name__, worth_retrying=not _certificate(error)) from error
+                raise Failed(str(error) or type(error).__name__) from error
             finally:
                 if reusable:
                     self._idle.setdefault(route, []).append(connection)
@@ -99,7 +104,7 @@ class Connections:
             here, there = urlsplit(url), urlsplit(found)
         except ValueError as error:
             raise Failed(f"it leads to what is no address: {location[:200]!r}", worth_retrying=False) from error
-        if here.scheme == "https" and there.scheme == "http" and not self._downgrade:
+        if here.scheme == "https" and there.scheme == "http" and not self.downgrade:
             raise Failed(f"it leads from https to http: {shown(found)}", worth_retrying=False)
         who, at, host = here.netloc.rpartition("@")
         if at and (here.scheme, host) == (there.scheme, there.netloc):
@@ -120,7 +125,7 @@ class Connections:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if not kept:
-                    raise Failed(str(error) or type(error).__name__, worth_retrying=not _certificate(error)) from error
+                    raise Failed(str(error) or type(error).__name__) from error
 
     def _route(self, parts: SplitResult) -> _Route:
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -151,17 +156,14 @@ class Connections:
         return ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
 
 
-def _certificate(error: Exception) -> bool:
-    """Whether a certificate was refused, which asking again will not change."""
-    return type(error).__name__ == "SSLCertVerificationError"  # by name: plain http needs no ssl
-
-
 def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
     if answer.status in (404, 410):
         raise NoAnswer
+    if answer.status == 416:
+        raise TooFar("it has no such bytes")
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
-        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry, status=answer.status)
+        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry)
 
 
 def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str]) -> tuple[str, None, dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lockage.ports import ServiceUnreachable, StoreUnwritable
-from lockage.transfer.connection import Connections, Failed, NoAnswer, shown
+from lockage.transfer.connection import Connections, Failed, NoAnswer, TooFar, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,13 +19,14 @@ __all__ = ["Transport", "shown"]
 _CHUNK = 1 << 18
 #: Seconds to wait before the second, third and fourth attempt.
 _PAUSES = (0.5, 1.0, 2.0)
-#: RFC 9110 15.5.17: a range was asked for that lies behind the end.
-_NOT_SO_LONG = 416
 _HINT = "Check the network, the proxy settings and the mirror in LOCKAGE_DEBIAN_MIRROR or the apt sources, then run the command again."
 
 
 class Transport:
     """Fetches addresses; safe to use from several threads. ``stop`` makes those that are under way give up soon."""
+
+    #: What to do if nobody answers.
+    hint = _HINT
 
     def __init__(
         self,
@@ -34,14 +35,14 @@ class Transport:
         ca_file: Path | None = None,
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
-        hint: str = _HINT,
-        downgrade: bool = True,
     ) -> None:
-        """``hint`` is what to do when nobody answers; without ``downgrade`` no redirect leads from https to http."""
-        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, downgrade=downgrade)
-        self._hint = hint
+        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout)
         self._pause = pause
         self._stopped = False
+
+    def keep_https(self) -> None:
+        """From now on no redirect leads from https to http."""
+        self._connections.downgrade = False
 
     def stop(self) -> None:
         self._stopped = True
@@ -58,17 +59,17 @@ class Transport:
         Raises ServiceUnreachable after the last attempt.
         """
         if urlsplit(url).scheme in ("file", "copy"):
-            return self._copy(url, sink, limit)
+            return _copy(url, sink, limit)
         for pause in (*_PAUSES, None):
             try:
                 return self._get(url, sink, limit, fresh)
             except Failed as error:
-                if error.status == _NOT_SO_LONG and pause is not None and sink.tell():  # what is there is of another file
+                if isinstance(error, TooFar) and pause is not None and sink.tell():  # what is there is of another file
                     sink.seek(0)
                     sink.truncate()
                     continue
                 if pause is None or self._stopped or not error.worth_retrying:
-                    raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=self._hint, url=shown(url)) from error
+                    raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=_HINT, url=shown(url)) from error
                 self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -98,33 +99,24 @@ class Transport:
             return False
         return True
 
-    def _copy(self, url: str, sink: BinaryIO, limit: int) -> bool:
-        path = Path(unquote(urlsplit(url).path))
-        try:
-            file = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            raise self._unreadable(path, url, error) from error
-        with file:
-            at = file.seek(sink.tell())
-            while at <= limit:
-                try:
-                    chunk = file.read(min(_CHUNK, limit + 1 - at))
-                except OSError as error:
-                    raise self._unreadable(path, url, error) from error
-                if not chunk:
-                    break
-                _write(sink, chunk)
-                at += len(chunk)
-        return True
-
-    def _unreadable(self, path: Path, url: str, error: OSError) -> ServiceUnreachable:
-        return ServiceUnreachable(f"{path} cannot be read: {os.strerror(error.errno or 0)}", hint=self._hint, url=shown(url))
-
 
 def _write(sink: BinaryIO, chunk: bytes) -> None:
     try:
         sink.write(chunk)
     except OSError as error:
         raise StoreUnwritable(f"a download cannot be written: {error.strerror}") from error
+
+
+def _copy(url: str, sink: BinaryIO, limit: int) -> bool:
+    path = Path(unquote(urlsplit(url).path))
+    try:
+        with path.open("rb") as file:
+            at = file.seek(sink.tell())
+            while at <= limit and (chunk := file.read(min(_CHUNK, limit + 1 - at))):
+                _write(sink, chunk)
+                at += len(chunk)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ServiceUnreachable(f"{path} cannot be read: {os.strerror(error.errno or 0)}", hint=_HINT, url=shown(url)) from error
+    return True

@@ -215,7 +215,8 @@ def test_a_redirect_that_is_no_address_is_a_failure(server: Server, client: Clie
 
 
 def test_https_does_not_lead_to_http_where_that_is_not_wanted() -> None:
-    strict = Connections(proxies={}, ca_file=None, timeout=1, downgrade=False)
+    strict = Connections(proxies={}, ca_file=None, timeout=1)
+    strict.downgrade = False
     with pytest.raises(Failed, match="from https to http"):
         strict._redirected("https://a.example/x", "http://a.example/x")
     assert strict._redirected("http://a.example/x", "https://a.example/y") == "https://a.example/y"

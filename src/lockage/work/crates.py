@@ -14,7 +14,7 @@ from lockage.recipe.crates import CONFIG, CONFIG_PATH, VENDOR, Crate, InvalidCar
 from lockage.stabilize.errors import MalformedArchive, Unhandled, UnsafeArchive
 from lockage.stabilize.model import MemberKind
 from lockage.stabilize.tar_reader import read_tar
-from lockage.work.roots import fetch_inputs
+from lockage.work.inputs import fetch_inputs
 
 if TYPE_CHECKING:
     from lockage.recipe.model import FetchInput

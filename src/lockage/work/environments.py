@@ -11,8 +11,9 @@ from lockage.base.errors import Usage
 from lockage.base.tree import read_tree
 from lockage.environment.lock import Lock
 from lockage.record.event import Phase
+from lockage.work.inputs import fetch_inputs
 from lockage.work.prepare import LockMissing
-from lockage.work.roots import fetch_inputs, fetch_missing
+from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

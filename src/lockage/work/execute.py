@@ -19,7 +19,8 @@ from lockage.record.event import StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
-from lockage.work.roots import fetch_inputs, realise
+from lockage.work.inputs import fetch_inputs
+from lockage.work.roots import realise
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,12 +28,12 @@ class MemoryRuns:
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None:
         return self.kept.get(run_id)
 
-    def latest(self) -> str | None:
-        return next(reversed(self.kept), None)
-
     def ids(self) -> tuple[str, ...]:
         return tuple(self.kept)
 
     def audit(self, heard: Heard) -> Audit:
         heard(0)
         return Audit(count=len(self.kept), size=0)
+
+    def latest(self) -> str | None:
+        return next(reversed(self.kept), None)

@@ -13,7 +13,10 @@ from lockage.base.errors import LockageError
 from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from lockage.ports.storage import Audit, Heard
 
 __all__ = ["LocalActionCache"]
 
@@ -52,3 +55,37 @@ class LocalActionCache:
         with durable.unwritable(self._folder):
             durable.ensure_folder(path.parent)
             self._spool.write(path, canonical_of(entry))
+
+    def _files(self) -> Iterator[tuple[Path, BlobRef]]:
+        """Every entry's file, and the action that its name says."""
+        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/*-*")):
+            rest, _, size = path.name.rpartition("-")
+            try:
+                yield path, BlobRef.parse(f"{path.parent.name}{rest}/{size}")
+            except ValueError:
+                continue  # nobody asks for it
+
+    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        for _, action in self._files():
+            found = self.get(action)
+            if found is not None:
+                yield action, found
+
+    def audit(self, heard: Heard) -> Audit:
+        from lockage.ports.storage import Audit, Damage  # no build needs them
+
+        count, size, damaged = 0, 0, []
+        aside = self._folder / "damaged"
+        with durable.unwritable(self._folder):
+            for path, action in self._files():
+                try:
+                    read = path.stat().st_size
+                except FileNotFoundError:
+                    continue
+                count, size = count + 1, size + read
+                heard(read)
+                if self.get(action) is None:
+                    durable.ensure_folder(aside)
+                    path.rename(aside / f"{path.parent.name}{path.name}")
+                    damaged.append(Damage(name=str(action), what="does not fit its checksum", aside=str(aside)))
+        return Audit(count=count, size=size, damaged=tuple(damaged))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from lockage.ports.storage import Audit, Damage, Heard
+
 __all__ = ["LocalBlobs"]
 
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
@@ -31,10 +33,14 @@ _BATCH_BYTES = 64 << 20
 
 
 class LocalBlobs:
-    """Implements :class:`lockage.ports.Blobs`. ``lost`` is called when a read finds a blob damaged or missing."""
+    """Implements :class:`lockage.ports.Blobs`. ``lost`` is called when a read finds a blob damaged or missing.
 
-    def __init__(self, folder: Path, *, lost: Callable[[], None] = lambda: None) -> None:
+    ``begin`` is called before the first blob of a store is written.
+    """
+
+    def __init__(self, folder: Path, *, lost: Callable[[], None] = lambda: None, begin: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._begin = begin
         self._lost = lost
         self._objects = folder / "sha256"
         self._quarantine = folder / "quarantine"
@@ -135,6 +141,8 @@ class LocalBlobs:
     def _ensure_shard(self, ref: BlobRef) -> None:
         shard = self._path(ref.digest).parent
         if shard not in self._shards:
+            if not self._objects.exists():
+                self._begin()
             durable.ensure_folder(shard)
             durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
             self._shards.add(shard)
@@ -191,16 +199,66 @@ class LocalBlobs:
             )
         return verified
 
-    def _set_aside(self, path: Path, inode: int) -> None:
+    def audit(self, heard: Heard) -> Audit:
+        from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side
+
+        from lockage.ports.storage import Audit  # no build needs it
+
+        files = [path for shard in self._entries(self._objects) for path in self._entries(shard)]
+        size, damaged = 0, []
+        pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="audit")
+        try:
+            for read, found in pool.map(self._examine, files):
+                size += read
+                heard(read)
+                if found is not None:
+                    damaged.append(found)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if damaged:
+            self._lost()
+        return Audit(count=len(files), size=size, damaged=tuple(damaged))
+
+    def _entries(self, folder: Path) -> list[Path]:
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=str(folder)) from error
+
+    def _examine(self, path: Path) -> tuple[int, Damage | None]:
+        """How many bytes a file has, and what is wrong with it."""
+        name = path.parent.name + path.name
+        try:
+            with path.open("rb") as stream:
+                found, size, inode = Digest.of_file(stream), stream.tell(), os.fstat(stream.fileno()).st_ino
+        except FileNotFoundError:
+            return 0, None  # a process that reads found it damaged, and was quicker
+        except OSError as error:
+            from lockage.ports.storage import Damage
+
+            return 0, Damage(name=name, what=f"cannot be read: {error.strerror or error}")
+        if found == name:
+            return size, None
+        from lockage.ports.storage import Damage
+
+        aside = self._set_aside(path, inode)
+        return size, Damage(name=name, what=f"has sha256 {found}", aside=None if aside is None else str(aside))
+
+    def _set_aside(self, path: Path, inode: int) -> Path | None:
         """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
+        aside = self._quarantine / f"{path.parent.name}{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             durable.ensure_folder(self._quarantine)
-            aside = self._quarantine / f"{path.parent.name}{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
             path.rename(aside)
             if aside.stat().st_ino != inode:
                 with suppress(FileExistsError):
                     path.hardlink_to(aside)
                 aside.unlink()
+                return None
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
                 raise
+            return None
+        return aside

@@ -16,9 +16,13 @@ from lockage.record.artifact import Run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockage.ports.storage import Audit, Heard
+
 __all__ = ["LocalRuns"]
 
 _FILE = re.compile(r"run-([0-9]{6,})\.json")
+#: What stands behind the name of a record that could not be read: it is kept, and its number not used again.
+_DAMAGED = ".damaged"
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +43,7 @@ class LocalRuns:
             return []
         except OSError as error:
             raise _unreadable(self._folder, error) from error
-        return sorted(int(found[1]) for name in names if (found := _FILE.fullmatch(name)))
+        return sorted(int(found[1]) for name in names if (found := _FILE.fullmatch(name.removesuffix(_DAMAGED))))
 
     def put(self, run: Run, log: BlobRef) -> str:
         with durable.locked_folder(self._folder):
@@ -61,8 +65,31 @@ class LocalRuns:
         return kept.run, kept.log
 
     def latest(self) -> str | None:
-        numbers = self._numbers()
-        return f"run-{numbers[-1]:06d}" if numbers else None
+        return next((run_id for number in reversed(self._numbers()) if self._there(run_id := f"run-{number:06d}")), None)
+
+    def _there(self, run_id: str) -> bool:
+        return (self._folder / f"{run_id}.json").exists()
+
+    def ids(self) -> tuple[str, ...]:
+        return tuple(run_id for number in self._numbers() if self.get(run_id := f"run-{number:06d}") is not None)
+
+    def audit(self, heard: Heard) -> Audit:
+        from lockage.ports.storage import Audit, Damage  # no build needs them
+
+        count, size, damaged = 0, 0, []
+        for number in self._numbers():
+            run_id = f"run-{number:06d}"
+            path = self._folder / f"{run_id}.json"
+            if not path.exists():
+                continue  # it was set aside before
+            count, size = count + 1, size + path.stat().st_size
+            heard(path.stat().st_size)
+            if self.get(run_id) is None:
+                aside = path.with_name(path.name + _DAMAGED)
+                with durable.unwritable(self._folder):
+                    path.rename(aside)
+                damaged.append(Damage(name=run_id, what="is no record of a run", aside=str(aside)))
+        return Audit(count=count, size=size, damaged=tuple(damaged))
 
 
 def _unreadable(path: Path, error: OSError) -> StoreUnreadable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Self
 
-__all__ = ["ChannelName", "EnvironmentName", "FlagName", "PrincipalName", "ProjectName", "StepName", "Version"]
+__all__ = ["ChannelName", "EnvironmentName", "FetchName", "FlagName", "PrincipalName", "ProjectName", "StepName", "Version"]
 
 
 class _Name(str):
@@ -51,6 +51,13 @@ class FlagName(_Name):
 
     __slots__ = ()
     _what = "flag name"
+
+
+class FetchName(_Name):
+    """The name of a fetch input of a recipe."""
+
+    __slots__ = ()
+    _what = "name of a fetch input"
 
 
 class ChannelName(_Name):

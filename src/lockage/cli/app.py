@@ -36,6 +36,8 @@ COMMANDS = {
     "policy": "what channels demand",
     "evidence": "signed statements about a release",
     "ledger": "the append-only log of everything decided",
+    "env": "what environments are made of; fetch all of it ahead",
+    "store": "what the store holds, and whether all of it is whole",
     "key": "the keys that sign, and what each may sign",
 }
 

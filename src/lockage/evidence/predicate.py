@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lockage.environment.lock import RootRef
+    from lockage.recipe.crates import Crate
+    from lockage.recipe.model import FetchInput
     from lockage.record.artifact import Artifact, Run
 
 __all__ = [
@@ -191,9 +193,19 @@ class ReproductionPredicate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def provenance(
-    run: Run, *, run_id: str, log: BlobRef, recipe_path: RelPath | None, roots: Mapping[str, RootRef], lockage: str
+    run: Run,
+    *,
+    run_id: str,
+    log: BlobRef,
+    recipe_path: RelPath | None,
+    roots: Mapping[str, RootRef],
+    lockage: str,
+    fetched: Iterable[FetchInput] = (),
+    crates: Iterable[Crate] = (),
 ) -> tuple[bytes, ...]:
     """The statements about the artifacts of a run. ``roots`` are the environments of its steps, ``recipe_path`` is None if it was inferred.
+
+    ``fetched`` are the fetch inputs of its steps, ``crates`` those of its Cargo.locks; recipes allow no passwords in addresses.
 
     The builder is always the local one: a hosted one signs with its own id and key.
     """
@@ -203,7 +215,7 @@ def provenance(
         internal_parameters=_Internal(
             lock=run.lock, contract_version=CONTRACT_VERSION, actions={step.step: step.action for step in run.steps}, run=run_id
         ),
-        resolved_dependencies=tuple(_dependencies(run, recipe_path, roots)),
+        resolved_dependencies=(*_dependencies(run, recipe_path, roots), *_fetched(fetched, crates)),
     )
     metadata = _Metadata(invocation_id=run_id, started_on=run.started, finished_on=run.finished)
 
@@ -234,6 +246,13 @@ def _dependencies(run: Run, recipe_path: RelPath | None, roots: Mapping[str, Roo
     for name in sorted(roots):
         root = roots[name]
         yield Descriptor.sha256(f"environment/{name}", root.tree.digest, size=str(root.tree.size), metadata=str(root.metadata))
+
+
+def _fetched(inputs: Iterable[FetchInput], crates: Iterable[Crate]) -> Iterable[Descriptor]:
+    for found in sorted(inputs, key=lambda item: item.name):
+        yield Descriptor(name=f"fetch/{found.name}", uri=found.urls[0], digest={"sha256": str(found.sha256)})
+    for crate in sorted(set(crates)):
+        yield Descriptor(name=f"crate/{crate.title}", uri=crate.purl, digest={"sha256": str(crate.sha256)})
 
 
 def test_result(run: Run, declared: Iterable[StepName]) -> tuple[bytes, ...]:

@@ -6,6 +6,7 @@ inputs resolve to equal actions, which is early cut-off.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,13 +14,13 @@ import msgspec
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
-from lockage.base.tree import InvalidTree, Tree
+from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, PREVENTION, stamps
 from lockage.recipe.glob import select
-from lockage.recipe.model import Recipe, Step, StepKind
+from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
@@ -66,18 +67,19 @@ class NoInputs(Usage):
 
 
 class InputsCollide(Usage):
-    """Two things that a step needs lie at one path: files of the source, or outputs of other steps."""
+    """Two things that a step needs lie at one path: files of the source, outputs of other steps, or fetch inputs."""
 
     code = "inputs-collide"
     hint = "Leave the path out of `inputs` of the step (a pattern that begins with `!`), or let the other step write elsewhere."
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a plan with its locked environment and the values of the flags that it names."""
+    """One step of a plan with its locked environment, the values of the flags that it names, and the fetch inputs that it sees."""
 
     step: Step
     environment: LockedEnvironment
     variables: tuple[tuple[str, str], ...]
+    fetched: tuple[FetchInput, ...] = ()
 
     @property
     def name(self) -> StepName:
@@ -155,34 +157,47 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedS
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
     variables |= FIXED
     variables |= stamps(source, step.stamp)
-    return PlannedStep(step=step, environment=lock.environments[step.environment], variables=tuple(sorted(variables.items())))
+    return PlannedStep(
+        step=step,
+        environment=lock.environments[step.environment],
+        variables=tuple(sorted(variables.items())),
+        fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
+    )
 
 
 def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepName, BlobRef]) -> Digest:
     """Identity of everything :func:`resolve` depends on, cheaper to compute than the action itself; for a memo."""
     step = planned.step
-    return Digest.of(
-        canonical(
-            plain(
-                {
-                    "contract": CONTRACT_VERSION,
-                    "run": step.run,
-                    "variables": planned.variables,
-                    "inputs": step.inputs,
-                    "outputs": step.outputs,
-                    "cpus": step.resources.cpus,
-                    "architecture": planned.environment.architecture,
-                    "root": planned.environment.root,
-                    "source": source if step.inputs else None,
-                    "needs": {str(need): needs[need] for need in step.needs},
-                }
-            )
-        )
-    )
+    parts: dict[str, object] = {
+        "contract": CONTRACT_VERSION,
+        "run": step.run,
+        "variables": planned.variables,
+        "inputs": step.inputs,
+        "outputs": step.outputs,
+        "cpus": step.resources.cpus,
+        "architecture": planned.environment.architecture,
+        "root": planned.environment.root,
+        "source": source if step.inputs else None,
+        "needs": {str(need): needs[need] for need in step.needs},
+    }
+    if planned.fetched:
+        parts["fetched"] = [(found.path, found.sha256, found.executable) for found in planned.fetched]
+    if step.crates is not None:
+        parts["crates"] = (step.crates, source)
+    return Digest.of(canonical(plain(parts)))
 
 
-def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) -> Resolved:
-    """The action of a step whose inputs are all known; raises :class:`NoInputs`, or :class:`InputsCollide`."""
+def resolve(
+    planned: PlannedStep,
+    source: Tree,
+    needs: Mapping[StepName, Tree],
+    fetched: Mapping[Digest, BlobRef] = MappingProxyType({}),
+    crates: Tree = EMPTY_TREE,
+) -> Resolved:
+    """The action of a step whose inputs are all known: fetch inputs by sha256, crates unpacked at their places.
+
+    Raises :class:`NoInputs`, or :class:`InputsCollide`.
+    """
     step = planned.step
     nodes: list[Node] = []
     if step.inputs:
@@ -192,6 +207,8 @@ def resolve(planned: PlannedStep, source: Tree, needs: Mapping[StepName, Tree]) 
         nodes.extend(chosen.nodes)
     for need in step.needs:
         nodes.extend(needs[need].nodes)
+    nodes.extend(FileNode(found.path, fetched[found.sha256], found.executable) for found in planned.fetched)
+    nodes.extend(crates.nodes)
     try:
         workspace, directories = Tree.of(nodes).encode()
     except InvalidTree as error:

@@ -29,6 +29,12 @@ from lockage.ports.errors import (
     FolderUnwritable as FolderUnwritable,
 )
 from lockage.ports.errors import (
+    InputChanged as InputChanged,
+)
+from lockage.ports.errors import (
+    InputVanished as InputVanished,
+)
+from lockage.ports.errors import (
     KeyUnusable as KeyUnusable,
 )
 from lockage.ports.errors import (
@@ -56,6 +62,9 @@ from lockage.ports.errors import (
     SourceUnusable as SourceUnusable,
 )
 from lockage.ports.errors import (
+    StoreFormatUnknown as StoreFormatUnknown,
+)
+from lockage.ports.errors import (
     StoreUnreadable as StoreUnreadable,
 )
 from lockage.ports.errors import (
@@ -67,6 +76,7 @@ from lockage.ports.errors import (
 from lockage.ports.errors import (
     UntrustedRelease as UntrustedRelease,
 )
+from lockage.ports.storage import Storage as Storage
 from lockage.recipe.model import Resources
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
@@ -81,7 +91,8 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
-    from lockage.recipe.model import VersionFrom
+    from lockage.ports.storage import Audit, Heard
+    from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
 
@@ -110,6 +121,14 @@ class Runs(Protocol):
         ...
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None: ...
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all that can be read, newest last."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Read every record; what cannot be read is set aside, and its id not used again."""
+        ...
+
     def latest(self) -> str | None: ...
 
 
@@ -167,12 +186,23 @@ class Blobs(Protocol):
         """The reference of a present blob of which only the sha256 is known."""
         ...
 
+    def audit(self, heard: Heard) -> Audit:
+        """Hash every blob again; those of other bytes are set aside. May run beside everything else."""
+        ...
+
 
 class ActionCache(Protocol):
     """Results of actions by action digest. A damaged or half-written entry counts as absent."""
 
     def get(self, action: BlobRef) -> ActionResult | None: ...
     def put(self, action: BlobRef, result: ActionResult) -> None: ...
+    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        """Every whole entry, in no order."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Read every entry; damaged ones are set aside."""
+        ...
 
 
 class Memo(Protocol):
@@ -319,6 +349,17 @@ class PythonIndex(Protocol):
     def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...
 
 
+class Downloads(Protocol):
+    """Files from anywhere, by address and sha256."""
+
+    def fetch(self, inputs: Sequence[FetchInput]) -> list[BlobRef]:
+        """Make sure that every input is in the blobs, whole; downloads in parallel what is not, from the first address that has it.
+
+        Raises :class:`InputVanished`, :class:`InputChanged`, :class:`ServiceUnreachable`; whatever was whole by then is kept.
+        """
+        ...
+
+
 class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
     """A root on this machine: folders to mount read-only, the base first, each at its place below ``/`` (empty: ``/`` itself)."""
 
@@ -335,6 +376,10 @@ class Roots(Protocol):
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         """A folder with the unpacked instruments of an environment; None if it has none."""
+        ...
+
+    def audit(self, heard: Heard) -> Audit:
+        """Hash every file of every layer; a layer that is not what was put together is set aside, and made anew when it is needed."""
         ...
 
 

@@ -8,6 +8,8 @@ __all__ = [
     "BlobCorrupt",
     "BlobMissing",
     "FolderUnwritable",
+    "InputChanged",
+    "InputVanished",
     "KeyUnusable",
     "LedgerConflict",
     "MirrorUnconfigured",
@@ -17,6 +19,7 @@ __all__ = [
     "SandboxUnavailable",
     "ServiceUnreachable",
     "SourceUnusable",
+    "StoreFormatUnknown",
     "StoreUnreadable",
     "StoreUnwritable",
     "TooManyCpus",
@@ -54,6 +57,13 @@ class StoreUnreadable(NotPermitted):
 
     code = "store-unreadable"
     hint = "Grant read permission to the folder named, check the disk, or use the lockage that made the store."
+
+
+class StoreFormatUnknown(NotPermitted):
+    """The store was made, or upgraded, by a newer lockage, or what says its format was damaged."""
+
+    code = "store-format-unknown"
+    hint = "Use the lockage that made the store, or a newer one; or set LOCKAGE_HOME to another folder."
 
 
 class SourceUnusable(Usage):
@@ -94,6 +104,20 @@ class PackageChanged(Drift):
     """A package's bytes are not those that the lock pins."""
 
     code = "package-changed"
+
+
+class InputVanished(Drift):
+    """A fetch input is neither in the store nor at any of its addresses any more."""
+
+    code = "input-vanished"
+    hint = "Correct `url` in the recipe or add the address of a mirror; the sha256 says whether it is the same file."
+
+
+class InputChanged(Drift):
+    """A fetch input's bytes are not those that the recipe pins."""
+
+    code = "input-changed"
+    hint = "Find out why the file is another one; if it shall be, put its sha256 into the recipe."
 
 
 class RootDrift(Drift):

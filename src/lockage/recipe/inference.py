@@ -18,6 +18,7 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.environment.python import choose_suite
 from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, read_backend, read_pyproject, version_tools
+from lockage.recipe.crates import read_crates
 from lockage.recipe.metadata import Metadata, read_metadata, table_at
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, VersionFrom
 from lockage.recipe.setup_requires import declares_package
@@ -100,6 +101,7 @@ class InferredProject(msgspec.Struct, frozen=True, kw_only=True):
     compiled: bool
     packages: tuple[str, ...]
     sdist: bool
+    crates: RelPath | None = None
 
     @property
     def repository(self) -> bool:
@@ -129,7 +131,17 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
         compiled=any(_is_source(path, _COMPILED) for path in paths),
         packages=_packages(paths),
         sdist=sdist,
+        crates=_crates(backend, paths, read),
     )
+
+
+def _crates(backend: Backend, paths: Collection[str], read: Read) -> RelPath | None:
+    """The Cargo.lock whose crates the wheel needs: only of maturin it is certain that nothing can be built without them."""
+    found = [path for path in paths if path.rpartition("/")[2] == "Cargo.lock" and _BESIDE.isdisjoint(path.split("/"))]
+    vendored = any(path.startswith(".cargo/") for path in paths)
+    if backend.module != "maturin" or len(found) != 1 or vendored:
+        return None
+    return RelPath(found[0]) if read_crates(read(found[0]) or b"", found[0]) else None
 
 
 def _must_be_a_project(pyproject: Mapping[str, Any], read: Read, folder: str) -> None:
@@ -238,6 +250,7 @@ def wheel_step(
         outputs=(folder,),
         artifacts=(f"{folder}/*.whl",),
         resources=Resources(timeout=2 * 3600) if project.compiled else Resources(),
+        crates=project.crates,
     )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
-from lockage.base.canonical import canonical_of
+from lockage.base.canonical import canonical, plain
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 
-__all__ = ["INFERENCE", "READING", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
+__all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
 
 #: The number of the reading of lockage.toml; to be raised when the same bytes are to become another recipe, as readings are remembered.
 READING = 1
@@ -52,6 +53,22 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     processes: int = 4096
 
 
+class FetchInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file from outside the source: ``urls`` all lead to it, ``sha256`` says which it is, ``path`` where a step sees it.
+
+    ``limit`` is the most bytes that are read before it is clear that they are others.
+    """
+
+    DEFAULT_LIMIT: ClassVar[int] = 4 << 30
+
+    name: FetchName
+    urls: tuple[str, ...]
+    sha256: Digest
+    path: RelPath
+    executable: bool = False
+    limit: int = DEFAULT_LIMIT
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source."""
 
@@ -68,6 +85,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     variables: dict[str, str] = {}
     resources: Resources = Resources()
     stabilize: bool = True
+    fetch: tuple[FetchName, ...] = ()
+    crates: RelPath | None = None
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +98,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     steps: tuple[Step, ...]
     flags: dict[str, bool] = {}
     inferred: bool = False
+    fetches: tuple[FetchInput, ...] = ()
 
     def step(self, name: StepName) -> Step:
         """The step of that name; raises KeyError."""
@@ -89,4 +109,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def digest(self) -> Digest:
-        return Digest.of(canonical_of(self))
+        document = plain(self)
+        for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
+            for key in ("fetch", "fetches", "crates"):
+                if not table.get(key, True):
+                    del table[key]
+        return Digest.of(canonical(document))

@@ -11,6 +11,7 @@ import msgspec
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
+from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
 from lockage.recipe.lines import lines_of, nearest_line
 from lockage.recipe.model import Recipe, Step, VersionFrom
@@ -113,16 +114,18 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
         top.faults.add(("environment", twice), f"{shown(twice)} is declared in {shared_file} as well, which the recipe shares")
     environments = {**shared, **own}
     flags = _flags(top.table("flags"))
+    fetches = fetches_of(top.table("fetch"))
     declared = top.table("step")
     names = tuple(declared.names())
-    steps = [step_of(declared.table(step), step, environments, flags) for step in names]
+    steps = [step_of(declared.table(step), step, environments, flags, fetches) for step in names]
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
     if root is not None:
         _check_inputs(declared, names)
     known = [step for step in steps if step is not None]
-    check_steps(known, names, top.faults)
+    fetched = {name: found for name, found in fetches.items() if found is not None}
+    check_steps(known, names, top.faults, fetched)
     if name is None or top.faults:
         return None
     return Recipe(
@@ -131,6 +134,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
         environments={name: found for name, found in _used(own, shared, known).items() if found is not None},
         steps=tuple(known),
         flags=flags,
+        fetches=tuple(fetched.values()),
     )
 
 

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lockage.environment.declaration import PythonLock
-from lockage.recipe.model import Recipe, Resources, Step, StepKind
+from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +44,7 @@ def render(recipe: Recipe) -> str:
         sections.append(
             _section("[flags]", lines, "Declared inputs that change steps without changing sources: a step sees those that it names.")
         )
+    sections += [_fetch(found) for found in recipe.fetches]
     sections += [_step(step) for step in recipe.steps]
     return "\n".join(sections)
 
@@ -88,6 +89,16 @@ def _python_lock(lock: PythonLock) -> Iterator[str]:
         yield f"extras = {_array(lock.extras)}"
 
 
+def _fetch(found: FetchInput) -> str:
+    lines = [f"url = {_text(found.urls[0]) if len(found.urls) == 1 else _array(found.urls)}", f"sha256 = {_text(found.sha256)}"]
+    lines.append(f"path = {_text(found.path)}")
+    if found.executable:
+        lines.append("executable = true")
+    if found.limit != FetchInput.DEFAULT_LIMIT:
+        lines.append(f"limit = {_text(_size(found.limit))}")
+    return _section(f"[fetch.{_key(found.name)}]", lines, "A file from outside the source; steps that name it see it.")
+
+
 def _step(step: Step) -> str:
     return _section(f"[step.{_key(step.name)}]", list(_step_lines(step)), _purpose(step))
 
@@ -107,6 +118,10 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"needs = {_array(step.needs)}  # their outputs, at their own paths"
     if step.inputs != ("**",):
         yield f"inputs = {_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
+    if step.fetch:
+        yield f"fetch = {_array(step.fetch)}"
+    if step.crates is not None:
+        yield f"crates = {_text(step.crates)}  # all that it pins, where cargo finds it"
     if step.stamp:
         yield f"stamp = {_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
     if step.flags:

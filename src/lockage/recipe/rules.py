@@ -10,21 +10,23 @@ from lockage.recipe.model import Step, StepKind
 from lockage.recipe.reader import Faults, shown, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lockage.base.name import StepName
     from lockage.base.path import RelPath
+    from lockage.recipe.model import FetchInput
 
 __all__ = ["check_steps"]
 
 
-def check_steps(steps: Sequence[Step], names: Collection[str], faults: Faults) -> None:
+def check_steps(steps: Sequence[Step], names: Collection[str], faults: Faults, fetches: Mapping[str, FetchInput]) -> None:
     """Report what does not hold. ``names`` are all steps of the file, also those too faulty to be in ``steps``."""
     known = {step.name: step for step in steps}
     for step in steps:
         _check_needs(step, known, names, faults)
         _check_outputs(step, faults)
         _check_together(step, known, faults)
+        _check_fetched(step, known, fetches, faults)
     _check_cycles(known, faults)
 
 
@@ -79,6 +81,24 @@ def _check_together(step: Step, known: dict[StepName, Step], faults: Faults) -> 
                         "Give the steps outputs of different paths.",
                     )
         seen.extend((need, output) for output in other.outputs)
+
+
+def _check_fetched(step: Step, known: dict[StepName, Step], fetches: Mapping[str, FetchInput], faults: Faults) -> None:
+    """What is fetched appears in the same workspace as well."""
+    needed = [other for need in step.needs if (other := known.get(need)) is not None and other is not step]
+    seen = [(f"the output {shown(str(path))} of {shown(str(one.name))}", path) for one in (step, *needed) for path in one.outputs]
+    for number, name in enumerate(step.fetch):
+        found = fetches.get(name)
+        if found is None:
+            continue
+        for what, path in seen:
+            if _overlap(found.path, path):
+                faults.add(
+                    ("step", step.name, "fetch", number),
+                    f"the fetch input {shown(str(name))} at {shown(str(found.path))} collides with {what}",
+                    "Give the fetch input another `path`.",
+                )
+        seen.append((f"the fetch input {shown(str(name))} at {shown(str(found.path))}", found.path))
 
 
 def _overlap(one: RelPath, other: RelPath) -> bool:

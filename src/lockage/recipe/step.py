@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.name import EnvironmentName, FlagName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
@@ -26,7 +26,7 @@ _UNREADABLE = EnvironmentName("unreadable")
 _NO_OUTPUTS = 'Name the files or directories that the step writes, or set kind = "test" or "check".'
 
 
-def step_of(table: Table, name: str, environments: Collection[str], flags: Collection[str]) -> Step | None:
+def step_of(table: Table, name: str, environments: Collection[str], flags: Collection[str], fetches: Collection[str]) -> Step | None:
     """The step of this table, with its faults reported; None if not even its name can be used."""
     kind = table.text("kind", _kind, '"build", "test" or "check"')
     environment = _environment_of(table, environments)
@@ -42,6 +42,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     variables = variables_of(table)
     resources = _resources(table)
     stabilize = table.flag("stabilize", default=True)
+    fetch = table.texts("fetch", lambda text: FetchName(_declared(text, fetches, "fetch input")), "fetch inputs")
+    crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     table.close()
     try:
         step_name = StepName(name)
@@ -62,6 +64,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         variables=variables,
         resources=resources,
         stabilize=stabilize,
+        fetch=fetch or (),
+        crates=crates,
     )
 
 

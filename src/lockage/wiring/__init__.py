@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "InvalidSetting", "Setting", "Wiring"]
 
 
+#: Where else certificates of authorities may be named, as other tools read them.
+_CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 #: Bytes that must be free elsewhere before a root is copied there.
 _ROOM_FOR_A_ROOT = 4 << 30
 
@@ -70,8 +72,17 @@ class Wiring:
 
     @cached_property
     def store(self) -> Path:
-        """LOCKAGE_HOME."""
-        return self._folder("LOCKAGE_HOME", "XDG_DATA_HOME", ".local/share")
+        """LOCKAGE_HOME; raises StoreFormatUnknown if it is of a format that is not known here."""
+        folder = self._folder("LOCKAGE_HOME", "XDG_DATA_HOME", ".local/share")
+        from lockage.adapters.store_local import admit
+
+        admit(folder)
+        return folder
+
+    def _begin(self) -> None:
+        from lockage.adapters.store_local import begin
+
+        begin(self.store)
 
     @property
     def place(self) -> str:
@@ -93,7 +104,7 @@ class Wiring:
     def blobs(self) -> ports.Blobs:
         from lockage.adapters.blobs_local import LocalBlobs
 
-        return LocalBlobs(self.store / "blobs", lost=self._blob_lost)
+        return LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin)
 
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
@@ -116,6 +127,12 @@ class Wiring:
         from lockage.adapters.memo_local import LocalMemo
 
         return LocalMemo(self.store / "memo")
+
+    @cached_property
+    def storage(self) -> ports.Storage:
+        from lockage.adapters.store_local import StoreFolder
+
+        return StoreFolder(self.store)
 
     @cached_property
     def runs(self) -> ports.Runs:
@@ -252,6 +269,27 @@ class Wiring:
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
         )
+
+    @cached_property
+    def downloads(self) -> ports.Downloads:
+        from lockage.adapters.downloads_http import HttpDownloads, proxies_of
+
+        ca_file = next((found for name in _CA_FILES if (found := self._environ.get(name))), None)
+        netrc = self._environ.get("NETRC")
+        return HttpDownloads(
+            self.blobs,
+            self._temporary / "fetch",
+            proxies=proxies_of(self._environ),
+            ca_file=Path(ca_file) if ca_file else None,
+            credentials=Path(netrc) if netrc else self.user_home / ".netrc",
+        )
+
+    @property
+    def crate_registry(self) -> str | None:
+        text = self._environ.get("LOCKAGE_CRATES", "").strip()
+        if text and not text.startswith(("https://", "http://", "file:///")):
+            raise InvalidSetting(f"LOCKAGE_CRATES is not an address that begins with https, http or file: {text[:120]!r}")
+        return text or None
 
     def _beside(self, program: str) -> Path:
         """A program of a package that was installed with lockage, else one of the PATH."""

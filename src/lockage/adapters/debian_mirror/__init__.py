@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
 from lockage.adapters.debian_mirror.suite import SeenReleases, check_release, fetch_release, fetch_stanzas
-from lockage.adapters.debian_mirror.transport import Transport
 from lockage.base.digest import BlobRef, Hasher
 from lockage.base.errors import LockageError
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished, ServiceUnreachable, StoreUnwritable
+from lockage.transfer import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,19 +6,19 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from lockage.adapters.debian_mirror.transport import shown
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.environment.debian import Release, Stanza, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
 from lockage.ports import MirrorUnconfigured, StoreUnwritable, UntrustedRelease
+from lockage.transfer import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lockage.adapters.debian_mirror.discovery import Mirror
-    from lockage.adapters.debian_mirror.transport import Transport
     from lockage.ports import Memo
+    from lockage.transfer import Transport
 
     #: (signed bytes, keyrings of the machine, now) → (the text that was signed, whether the archive's own keys vouch for it)
     Verify = Callable[[bytes, Sequence[bytes], Instant], tuple[str, bool]]

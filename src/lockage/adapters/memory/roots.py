@@ -9,12 +9,14 @@ from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 from lockage.environment.lock import RootRef
 from lockage.ports import RealisedRoot, RootDrift
+from lockage.ports.storage import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import Blobs
+    from lockage.ports.storage import Heard
 
 __all__ = ["MemoryRoots"]
 
@@ -56,3 +58,7 @@ class MemoryRoots:
                 self._blobs.get(ref)
             self._made.add(key)
         return key
+
+    def audit(self, heard: Heard) -> Audit:
+        heard(0)
+        return Audit(count=len(self._made), size=0)

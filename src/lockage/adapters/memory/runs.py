@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.ports.storage import Audit
+
 if TYPE_CHECKING:
     from lockage.base.digest import BlobRef
+    from lockage.ports.storage import Heard
     from lockage.record.artifact import Run
 
 __all__ = ["MemoryRuns"]
@@ -24,6 +27,13 @@ class MemoryRuns:
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None:
         return self.kept.get(run_id)
+
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.kept)
+
+    def audit(self, heard: Heard) -> Audit:
+        heard(0)
+        return Audit(count=len(self.kept), size=0)
 
     def latest(self) -> str | None:
         return next(reversed(self.kept), None)

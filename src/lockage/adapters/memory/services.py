@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from lockage.adapters.memory.clock import FixedClock
+from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
 from lockage.adapters.memory.folders import MemoryFolders
 from lockage.adapters.memory.ledger import MemoryLedger
@@ -16,6 +17,7 @@ from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.runs import MemoryRuns
 from lockage.adapters.memory.signer import MemoryKeys
 from lockage.adapters.memory.sources import MemorySources
+from lockage.adapters.memory.storage import MemoryStorage
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
@@ -64,7 +66,10 @@ class MemoryServices:
         self.runs = MemoryRuns()
         self.os_packages = MemoryOsPackages(self.blobs)
         self.python_index = MemoryPythonIndex(self.blobs)
+        self.downloads = MemoryDownloads(self.blobs)
+        self.crate_registry: str | None = None
         self.sources = MemorySources(self.blobs)
+        self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()

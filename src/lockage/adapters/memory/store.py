@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.ports import BlobCorrupt, BlobMissing
+from lockage.ports.storage import Audit, Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from lockage.ports.storage import Heard
     from lockage.record.result import ActionResult
 
 __all__ = ["MemoryActionCache", "MemoryBlobs", "MemoryMemo"]
@@ -56,6 +58,16 @@ class MemoryBlobs:
         data = self.data.get(digest)
         return None if data is None else BlobRef(digest, len(data))
 
+    def audit(self, heard: Heard) -> Audit:
+        size, damaged = 0, []
+        for digest, data in list(self.data.items()):
+            size += len(data)
+            heard(len(data))
+            if Digest.of(data) != digest:
+                del self.data[digest]
+                damaged.append(Damage(name=digest, what=f"has sha256 {Digest.of(data)}", aside="nowhere"))
+        return Audit(count=len(self.data) + len(damaged), size=size, damaged=tuple(damaged))
+
 
 class MemoryActionCache:
     """Implements :class:`lockage.ports.ActionCache`."""
@@ -68,6 +80,13 @@ class MemoryActionCache:
 
     def put(self, action: BlobRef, result: ActionResult) -> None:
         self.results[action] = result
+
+    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        return iter(list(self.results.items()))
+
+    def audit(self, heard: Heard) -> Audit:
+        heard(0)
+        return Audit(count=len(self.results), size=0)
 
 
 class MemoryMemo:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.environment.root import Entries
     from lockage.ports import Blobs
+    from lockage.ports.storage import Audit, Heard
 
 __all__ = ["LocalRoots"]
 
@@ -64,6 +65,11 @@ class LocalRoots:
             return None
         key = _key("instruments", "", (package.sha256 for package in packages))
         return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+
+    def audit(self, heard: Heard) -> Audit:
+        from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
+
+        return audit_layers(self._folder, heard)
 
     def _home(self, kind: str, key: Digest) -> Path:
         return self._folder / kind / key

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from lockage.adapters.debian_mirror.connection import Connections, Failed, NoAnswer, shown
 from lockage.ports import ServiceUnreachable, StoreUnwritable
+from lockage.transfer.connection import Connections, Failed, NoAnswer, TooFar, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,9 @@ _HINT = "Check the network, the proxy settings and the mirror in LOCKAGE_DEBIAN_
 class Transport:
     """Fetches addresses; safe to use from several threads. ``stop`` makes those that are under way give up soon."""
 
+    #: What to do if nobody answers.
+    hint = _HINT
+
     def __init__(
         self,
         *,
@@ -37,6 +40,10 @@ class Transport:
         self._pause = pause
         self._stopped = False
 
+    def keep_https(self) -> None:
+        """From now on no redirect leads from https to http."""
+        self._connections.downgrade = False
+
     def stop(self) -> None:
         self._stopped = True
 
@@ -46,7 +53,7 @@ class Transport:
         self._stopped = False
 
     def fetch(self, url: str, sink: BinaryIO, *, limit: int, fresh: bool = False) -> bool:
-        """Write the bytes at an address to an empty seekable sink; False if there is nothing (404, 410).
+        """Write the bytes at an address to a seekable sink, behind what is there of them; False if there is nothing (404, 410).
 
         At most ``limit`` + 1 bytes are read, so that what is too long shows. ``fresh`` asks caches on the way to look again.
         Raises ServiceUnreachable after the last attempt.
@@ -57,6 +64,10 @@ class Transport:
             try:
                 return self._get(url, sink, limit, fresh)
             except Failed as error:
+                if isinstance(error, TooFar) and pause is not None and sink.tell():  # what is there is of another file
+                    sink.seek(0)
+                    sink.truncate()
+                    continue
                 if pause is None or self._stopped or not error.worth_retrying:
                     raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=_HINT, url=shown(url)) from error
                 self._pause(pause)
@@ -76,11 +87,12 @@ class Transport:
                     sink.truncate()
                 length = answer.headers.get("Content-Length", "")
                 expected = at + int(length) if length.isdigit() else None
-                while at <= limit and (chunk := answer.read(min(_CHUNK, limit + 1 - at))):
+                while at <= limit and (chunk := answer.read1(min(_CHUNK, limit + 1 - at))):  # what came before it went silent counts
                     if self._stopped:
                         raise Failed("interrupted")
                     _write(sink, chunk)
                     at += len(chunk)
+                answer.read(0)  # at the end it lets the connection be used again, which read1 does not
                 if expected is not None and at < min(expected, limit + 1):
                     raise Failed(f"the connection ended after {at} of {expected} bytes")
         except NoAnswer:
@@ -99,10 +111,12 @@ def _copy(url: str, sink: BinaryIO, limit: int) -> bool:
     path = Path(unquote(urlsplit(url).path))
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            at = file.seek(sink.tell())
+            while at <= limit and (chunk := file.read(min(_CHUNK, limit + 1 - at))):
+                _write(sink, chunk)
+                at += len(chunk)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise ServiceUnreachable(f"{path} cannot be read: {os.strerror(error.errno or 0)}", hint=_HINT, url=shown(url)) from error
-    _write(sink, data)
     return True

@@ -10,15 +10,17 @@ import base64
 import http.client
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Connections", "Failed", "NoAnswer", "shown"]
+__all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 
+#: What stays as it is in a redirect's address: the reserved characters of RFC 3986, and what is percent-encoded already.
+_KEPT = ":/?#[]@!$&'()*+,;=%~"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
 
@@ -29,6 +31,10 @@ class Failed(Exception):
     def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
         super().__init__(message)
         self.worth_retrying = worth_retrying
+
+
+class TooFar(Failed):
+    """A range was asked for that begins behind the end (416, RFC 9110 15.5.17)."""
 
 
 class NoAnswer(Exception):
@@ -52,6 +58,9 @@ def shown(url: str) -> str:
 class Connections:
     """Open connections by route; safe to use from several threads."""
 
+    #: Whether a redirect may lead from https to http.
+    downgrade = True
+
     def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float) -> None:
         self._proxies = proxies
         self._ca_file = ca_file
@@ -73,7 +82,7 @@ class Connections:
             reusable = False
             try:
                 if answer.status in _REDIRECTS and answer.getheader("Location"):
-                    url = urljoin(url, answer.getheader("Location", ""))
+                    url = self._redirected(url, answer.getheader("Location", ""))
                     continue
                 _refuse_unless_good(answer)
                 yield answer
@@ -87,6 +96,20 @@ class Connections:
                 else:
                     connection.close()
         raise Failed(f"more than {_MOST_REDIRECTS} redirects", worth_retrying=False)
+
+    def _redirected(self, url: str, location: str) -> str:
+        """Where a redirect leads; user name and password go along only to the very host that asked for them."""
+        try:
+            found = urljoin(url, quote(location.encode("latin-1"), safe=_KEPT))
+            here, there = urlsplit(url), urlsplit(found)
+        except ValueError as error:
+            raise Failed(f"it leads to what is no address: {location[:200]!r}", worth_retrying=False) from error
+        if here.scheme == "https" and there.scheme == "http" and not self.downgrade:
+            raise Failed(f"it leads from https to http: {shown(found)}", worth_retrying=False)
+        who, at, host = here.netloc.rpartition("@")
+        if at and (here.scheme, host) == (there.scheme, there.netloc):
+            return urlunsplit(there._replace(netloc=f"{who}@{host}"))
+        return found
 
     def _ask(self, route: _Route, url: str, headers: Mapping[str, str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Send the request; a kept connection that the server has closed meanwhile is replaced."""
@@ -136,6 +159,8 @@ class Connections:
 def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
     if answer.status in (404, 410):
         raise NoAnswer
+    if answer.status == 416:
+        raise TooFar("it has no such bytes")
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
         raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry)

@@ -4,11 +4,13 @@ import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from lockage.adapters.debian_mirror.transport import Transport
 from lockage.ports import ServiceUnreachable
+from lockage.transfer import Transport
+from lockage.transfer.connection import Connections, Failed
 
 BODY = b"0123456789" * 1000
 
@@ -190,3 +192,43 @@ def test_a_stopped_transport_gives_up_soon(server: Server, client: Client) -> No
     with pytest.raises(ServiceUnreachable, match="interrupted"):
         client.get(f"{server.uri}/a")
     assert client.pauses == []
+
+
+def test_a_redirect_to_the_same_host_keeps_the_password_another_host_does_not_get_it(server: Server, client: Client) -> None:
+    address = server.uri.replace("//", "//me:secret@")
+    server.script = [f"{server.uri}/b", f"http://localhost:{server.server_port}/c"]
+    assert client.get(f"{address}/a") == BODY
+    assert ["authorization" in headers for _, headers in server.asked] == [True, True, False]
+
+
+def test_a_redirect_with_letters_that_an_address_cannot_hold_is_followed(server: Server, client: Client) -> None:
+    server.script = ["/b c/\u00e9"]
+    assert client.get(f"{server.uri}/a") == BODY
+    assert server.asked[1][0] == "/b%20c/%E9"
+
+
+def test_a_redirect_that_is_no_address_is_a_failure(server: Server, client: Client) -> None:
+    server.script = ["http://[/b"]
+    with pytest.raises(ServiceUnreachable, match="no address"):
+        client.get(f"{server.uri}/a")
+    assert len(server.asked) == 1
+
+
+def test_https_does_not_lead_to_http_where_that_is_not_wanted() -> None:
+    strict = Connections(proxies={}, ca_file=None, timeout=1)
+    strict.downgrade = False
+    with pytest.raises(Failed, match="from https to http"):
+        strict._redirected("https://a.example/x", "http://a.example/x")
+    assert strict._redirected("http://a.example/x", "https://a.example/y") == "https://a.example/y"
+    lenient = Connections(proxies={}, ca_file=None, timeout=1)
+    assert lenient._redirected("https://a.example/x", "http://a.example/x") == "http://a.example/x"
+
+
+def test_files_are_copied_up_to_the_limit(tmp_path: Path, client: Client) -> None:
+    (tmp_path / "a b").write_bytes(BODY)
+    address = (tmp_path / "a b").as_uri()
+    assert client.get(address) == BODY
+    assert client.get(address, limit=100) == BODY[:101]
+    assert client.get((tmp_path / "none").as_uri()) is None
+    with pytest.raises(ServiceUnreachable, match="cannot be read"):
+        client.get(tmp_path.as_uri())

@@ -1,0 +1,29 @@
+"""A store's place that is memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.instant import ZIP_FLOOR
+from lockage.ports.storage import KeptKind
+
+if TYPE_CHECKING:
+    from lockage.adapters.memory.store import MemoryBlobs
+
+__all__ = ["MemoryStorage"]
+
+
+class MemoryStorage:
+    """Implements :class:`lockage.ports.Storage` over the blobs; ``room`` is what :meth:`free` says."""
+
+    def __init__(self, blobs: MemoryBlobs) -> None:
+        self._blobs = blobs
+        self.room = 1 << 40
+
+    def kinds(self) -> tuple[KeptKind, ...]:
+        data = self._blobs.data.values()
+        oldest = ZIP_FLOOR if data else None
+        return (KeptKind(kind="blobs", count=len(data), size=sum(map(len, data)), oldest=oldest, again=False),)
+
+    def free(self) -> int:
+        return self.room

@@ -1,0 +1,146 @@
+"""A store's folder as a whole: what lies in it, and which format it has (docs/store.md).
+
+Invariants: looking changes nothing and makes nothing; a store of a newer format is refused before anything of it is read. The
+format is a number in the file ``format``; a store without one has format 1, as the first stores had none.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lockage import durable
+from lockage.base.instant import Instant
+from lockage.ports import StoreFormatUnknown, StoreUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lockage.ports.storage import KeptKind
+
+__all__ = ["STORE_FORMAT", "StoreFolder", "admit", "begin"]
+
+#: The newest format of a store that this lockage reads and writes.
+STORE_FORMAT = 1
+_FILE = "format"
+
+#: Kind → where it lies, whether each folder there counts as one thing, and whether it can be had or made again.
+_KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
+    ("blobs", ("blobs/sha256",), False, False),
+    ("ledger", ("ledger.db", "ledger.db-wal", "ledger.db-shm"), False, False),
+    ("runs", ("runs",), False, False),
+    ("actions", ("actions",), False, True),
+    ("roots", ("roots/os", "roots/python", "roots/instruments"), True, True),
+    ("clones", ("clones",), True, True),
+    ("memo", ("memo",), False, True),
+    ("cache", ("cache", "blobs/tmp", "actions/tmp", "roots/tmp"), False, True),
+    ("damaged", ("blobs/quarantine", "actions/damaged", "roots/damaged"), False, True),
+)
+
+
+def admit(folder: Path) -> None:
+    """Raise :class:`StoreFormatUnknown` unless the store is of a format that is known here; one small read."""
+    try:
+        text = (folder / _FILE).read_bytes()[:100]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreUnreadable(f"cannot read {folder / _FILE}: {error.strerror}", path=str(folder / _FILE)) from error
+    number = text.strip().decode(errors="replace")
+    if not (number.isascii() and number.isdecimal() and 1 <= int(number) <= STORE_FORMAT):
+        raise StoreFormatUnknown(
+            f"the store {folder} has format {number[:20]!r}; this lockage knows formats up to {STORE_FORMAT}",
+            file=str(folder / _FILE),
+            found=number[:20],
+            expected=STORE_FORMAT,
+        )
+
+
+def begin(folder: Path) -> None:
+    """Say of a store that is being begun which format it has. Raises StoreUnwritable."""
+    with durable.unwritable(folder):
+        durable.ensure_folder(folder)
+    durable.write_file(folder / _FILE, f"{STORE_FORMAT}\n".encode())
+
+
+class StoreFolder:
+    """Implements :class:`lockage.ports.Storage`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def kinds(self) -> tuple[KeptKind, ...]:
+        return tuple(self._kind(*kind) for kind in _KINDS)
+
+    def _kind(self, kind: str, places: tuple[str, ...], folders: bool, again: bool) -> KeptKind:
+        from lockage.ports.storage import KeptKind  # only the format is looked at by every command
+
+        count, size = 0, 0
+        oldest: float | None = None
+        seen: set[tuple[int, int]] = set()  # a file of many names is there once
+        leave = {str(self._folder / name) for _, others, _, _ in _KINDS for name in others if name not in places}
+        for place in places:
+            top = self._folder / place
+            for file in _files(top, leave):
+                if (file.st_dev, file.st_ino) in seen:
+                    continue
+                seen.add((file.st_dev, file.st_ino))
+                size += file.st_size
+                if not folders:
+                    count += 1
+                    oldest = file.st_mtime if oldest is None else min(oldest, file.st_mtime)
+            if folders:  # what is in them may carry other times than its own
+                times = list(_folder_times(top))
+                count += len(times)
+                oldest = min([*times, *([] if oldest is None else [oldest])], default=None)
+        return KeptKind(kind=kind, count=count, size=size, oldest=None if oldest is None else Instant(int(oldest)), again=again)
+
+    def free(self) -> int:
+        import shutil  # no build needs it
+
+        place = self._folder
+        while not place.exists():
+            place = place.parent
+        try:
+            return shutil.disk_usage(place).free
+        except OSError as error:
+            raise StoreUnreadable(f"cannot read {place}: {error.strerror}", path=str(place)) from error
+
+
+def _files(top: Path, leave: set[str]) -> Iterator[os.stat_result]:
+    """The stat of everything but folders below a place, or of the place itself if it is a file."""
+    try:
+        found = top.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StoreUnreadable(f"cannot read {top}: {error.strerror}", path=str(top)) from error
+    if not stat.S_ISDIR(found.st_mode):
+        yield found
+        return
+    waiting = [str(top)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield entry.stat(follow_symlinks=False)
+                    elif entry.path not in leave:
+                        waiting.append(entry.path)
+        except FileNotFoundError:
+            continue  # another process removed it
+        except OSError as error:
+            raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=folder) from error
+
+
+def _folder_times(top: Path) -> Iterator[float]:
+    """When each thing of a place was put there: a layer's stamp, else the folder itself."""
+    with suppress(OSError):
+        for folder in top.iterdir():
+            with suppress(OSError):
+                stamp = folder / "stamp"
+                yield (stamp if stamp.exists() else folder).stat().st_mtime

@@ -1,0 +1,117 @@
+"""``lockage env``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockage.cli.options import json_option, lock_option
+
+if TYPE_CHECKING:
+    from lockage.wiring import Wiring
+
+__all__ = ["command"]
+
+_SOURCE = click.option("--source", default=".", show_default=True, help="A git work tree or URL, an sdist, or a directory.")
+
+
+@click.group("env")
+def command() -> None:
+    """The environments that steps run in, as lockage.lock pins them."""
+
+
+@command.command("fetch")
+@click.argument("names", nargs=-1, metavar="[ENV]...")
+@_SOURCE
+@lock_option
+@json_option
+def fetch(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> None:
+    """Fetch everything that the lock and the fetch inputs of the recipe name, so that a build needs no network any more.
+
+    What is kept already is not fetched again. For a project without lockage.toml its backend is asked what else the build
+    needs, as a build would.
+
+    \b
+    Examples:
+      lockage env fetch
+      lockage env fetch build --source shop-1.2.0.tar.gz --lock lockage.lock
+    """
+    from lockage.cli.project import open_project
+    from lockage.cli.screen import human_size, print_json, say, table
+    from lockage.work.environments import lay_in
+
+    beside = None if lock_file is not None else Path("dist")
+    wiring, project = open_project(source, lock_file=lock_file, out=beside, quiet=as_json)
+    laid_in = lay_in(wiring, project, names)
+    pinned = not project.recipe.inferred or lock_file is not None or _is_pinned(wiring, source, beside)
+    if as_json:
+        print_json({"lock": project.lock.digest, "pinned": pinned, "fetched": laid_in})
+        return
+    rows = [
+        (
+            item.name,
+            f"{item.count:,} files, {human_size(item.size)}",
+            f"fetched {item.fetched:,}, {human_size(item.fetched_size)}" if item.fetched else "all of it was there",
+        )
+        for item in laid_in
+    ]
+    for line in table(rows):
+        say(line)
+    if not pinned:
+        say("nothing pins these packages: write lockage.lock with `lockage lock`, and build with it, or an unplugged build cannot resolve")
+
+
+def _is_pinned(wiring: Wiring, source: str, beside: Path | None) -> bool:
+    """Whether the next build of a project without a recipe finds a lock."""
+    if beside is not None and wiring.folders.read(beside, "lockage.lock") is not None:
+        return True
+    return wiring.sources.read(source).lock is not None
+
+
+@command.command("show")
+@click.argument("names", nargs=-1, metavar="[ENV]...")
+@_SOURCE
+@lock_option
+@json_option
+def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> None:
+    """Print what the lock says that environments are made of: packages, versions, sizes, and whether the store has them.
+
+    \b
+    Examples:
+      lockage env show
+      lockage env show build --json
+    """
+    from lockage.cli.screen import human_size, print_json, say, short, table
+    from lockage.wiring import Wiring
+    from lockage.work.environments import environments_of, items_of, read_lock
+
+    wiring = Wiring.from_process()
+    lock = read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None)
+    environments = environments_of(lock, names)
+    everything = {name: items_of(wiring, environment) for name, environment in environments.items()}
+    if as_json:
+        documents = {
+            name: {
+                "os": str(environment.os),
+                "architecture": environment.architecture,
+                "release_date": environment.release_date,
+                "root": environment.root,
+                "size": sum(item.ref.size for item in everything[name]),
+                "items": everything[name],
+            }
+            for name, environment in environments.items()
+        }
+        print_json({"lock": lock.digest, "environments": documents})
+        return
+    for number, (name, environment) in enumerate(environments.items()):
+        items = everything[name]
+        if number:
+            say()
+        size, kept = sum(item.ref.size for item in items), sum(item.kept for item in items)
+        say(f"{name}: {environment.os} {environment.architecture}, root {short(environment.root.tree.digest)}")
+        say(f"  {len(items):,} files, {human_size(size)}; {'all' if kept == len(items) else f'{kept:,}'} of them in the store")
+        rows = [(item.kind, item.name, item.version, human_size(item.ref.size), "" if item.kept else "not kept") for item in items]
+        for line in table(rows, header=("kind", "name", "version", "size", "")):
+            say(f"  {line}")

@@ -1,0 +1,53 @@
+"""What the adapters of a store can say of all that they keep: how much there is of it, and what of it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from lockage.base.instant import Instant
+
+__all__ = ["Audit", "Damage", "Heard", "KeptKind", "Storage"]
+
+#: Hears of the bytes that were read since it was called last; from the thread that asked for the audit.
+Heard = Callable[[int], None]
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not what was put there: its name, what is wrong with it, and where it was set aside (None: it was left)."""
+
+    name: str
+    what: str
+    aside: str | None = None
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at, in number and bytes, and what of it was broken. Nothing is ever deleted."""
+
+    count: int
+    size: int
+    damaged: tuple[Damage, ...] = ()
+
+
+class KeptKind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of thing that a store holds: in number and bytes, the oldest, and whether it can be had or made again."""
+
+    kind: str
+    count: int
+    size: int
+    oldest: Instant | None
+    again: bool
+
+
+class Storage(Protocol):
+    """The place where a store is. Raises :class:`StoreUnreadable`."""
+
+    def kinds(self) -> tuple[KeptKind, ...]:
+        """What it holds; looking changes nothing, and what vanishes meanwhile is not counted."""
+        ...
+
+    def free(self) -> int:
+        """Bytes that its disk has left for this user."""
+        ...

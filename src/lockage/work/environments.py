@@ -1,0 +1,134 @@
+"""Environments looked at and laid in: what a lock names, and everything fetched that a build without a network will need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from lockage.base.digest import BlobRef
+from lockage.base.errors import Usage
+from lockage.base.tree import read_tree
+from lockage.environment.lock import Lock
+from lockage.record.event import Phase
+from lockage.work.inputs import fetch_inputs
+from lockage.work.prepare import LockMissing
+from lockage.work.roots import fetch_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.recipe.model import FetchInput
+    from lockage.work.prepare import Project
+    from lockage.work.services import Services
+
+__all__ = ["LaidIn", "LockedItem", "NoSuchEnvironment", "environments_of", "items_of", "lay_in", "read_lock"]
+
+
+class NoSuchEnvironment(Usage):
+    """An environment was named that the lock does not hold."""
+
+    code = "no-such-environment"
+    hint = "Name an environment of lockage.lock; `lockage env show` lists them."
+
+
+class LockedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an environment is made of: an OS package, a wheel, or an instrument that only verification needs."""
+
+    kind: Literal["package", "wheel", "instrument"]
+    name: str
+    version: str
+    file: str
+    ref: BlobRef
+    kept: bool
+
+
+class LaidIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store holds now of an environment, or of a recipe's fetch inputs: in number and bytes, and what of it was fetched."""
+
+    name: str
+    count: int
+    size: int
+    fetched: int
+    fetched_size: int
+
+
+def read_lock(services: Services, locator: str, given: bytes | None) -> Lock:
+    """The given lock, else the source's own. Raises :class:`LockMissing`, InvalidLock."""
+    data = given if given is not None else services.sources.read(locator).lock
+    if data is None:
+        raise LockMissing(f"{locator} has no lockage.lock", source=locator)
+    return Lock.decode(data)
+
+
+def environments_of(lock: Lock, names: Collection[str]) -> dict[str, LockedEnvironment]:
+    """The named environments of a lock, or all. Raises :class:`NoSuchEnvironment`."""
+    for name in names:
+        if name not in lock.environments:
+            known = ", ".join(sorted(lock.environments)) or "none"
+            raise NoSuchEnvironment(f"lockage.lock has no environment {name!r}; it has {known}", environment=name)
+    return {name: found for name, found in lock.environments.items() if not names or name in names}
+
+
+def items_of(services: Services, environment: LockedEnvironment) -> tuple[LockedItem, ...]:
+    """Everything that an environment is made of, in the lock's order, and whether it is kept."""
+
+    def items() -> Iterable[LockedItem]:
+        for kind, packages in (("package", environment.packages), ("instrument", environment.instruments)):
+            for package in packages:
+                kept = services.blobs.has(package.ref)
+                yield LockedItem(
+                    kind="package" if kind == "package" else "instrument",
+                    name=package.name,
+                    version=package.version,
+                    file=package.path.name,
+                    ref=package.ref,
+                    kept=kept,
+                )
+        for wheel in environment.python:
+            kept = services.blobs.has(wheel.ref)
+            yield LockedItem(kind="wheel", name=wheel.name, version=wheel.version, file=wheel.file, ref=wheel.ref, kept=kept)
+
+    return tuple(items())
+
+
+def lay_in(services: Services, project: Project, names: Collection[str] = ()) -> tuple[LaidIn, ...]:
+    """Fetch what the store lacks of these environments (none named: of all), and of the fetch inputs of their steps.
+
+    Raises :class:`NoSuchEnvironment`, and what fetching raises; what was fetched by then is kept.
+    """
+    found = []
+    chosen = environments_of(project.lock, names)
+    for name, environment in chosen.items():
+        items = items_of(services, environment)
+        missing = [item for item in items if not item.kept]
+        if missing:
+            services.tell(Phase(text=f"environment {name}: fetching {len(missing)} of {len(items)} packages"))
+            fetch_missing(services, environment)
+        found.append(_laid_in(f"environment {name}", [item.ref for item in items], [item.ref for item in missing]))
+    wanted = {name for step in project.recipe.steps if step.environment in chosen for name in step.fetch}
+    inputs = [item for item in project.recipe.fetches if item.name in wanted]
+    inputs += _crates(services, project, chosen)
+    if inputs:
+        before = {item.sha256 for item in inputs if services.blobs.locate(item.sha256) is not None}
+        kept = fetch_inputs(services, inputs)
+        found.append(_laid_in("fetch inputs", list(kept.values()), [ref for digest, ref in kept.items() if digest not in before]))
+    return tuple(found)
+
+
+def _crates(services: Services, project: Project, chosen: Collection[str]) -> list[FetchInput]:
+    """The archives of the crates that steps of these environments see."""
+    paths = {step.crates for step in project.recipe.steps if step.environment in chosen and step.crates is not None}
+    if not paths:
+        return []
+    from lockage.work.crates import archives_of, crates_of  # only builds of Rust need it
+
+    source = read_tree(project.source.tree, services.blobs.get)
+    return archives_of(services, tuple({crate for path in paths for crate in crates_of(services, source, path)}))
+
+
+def _laid_in(name: str, kept: Collection[BlobRef], fetched: Collection[BlobRef]) -> LaidIn:
+    return LaidIn(
+        name=name, count=len(kept), size=sum(ref.size for ref in kept), fetched=len(fetched), fetched_size=sum(ref.size for ref in fetched)
+    )

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lockage.portable import user_id
+from lockage.wiring import host
 from lockage.wiring.settings import SETTINGS, InvalidSetting, Setting
 
 if TYPE_CHECKING:
@@ -139,39 +141,23 @@ class Wiring:
 
     @cached_property
     def architecture(self) -> Literal["amd64", "arm64"]:
-        """Debian's name of the architecture; raises :class:`InvalidSetting` where lockage has no environments."""
-        machine = os.uname().machine
-        if machine in ("x86_64", "amd64"):
-            return "amd64"
-        if machine in ("aarch64", "arm64"):
-            return "arm64"
-        raise InvalidSetting(f"environments are made for amd64 and arm64, this machine is {machine}", hint="Build on another machine.")
+        """Debian's name of the architecture; raises what :func:`lockage.wiring.host.architecture` raises."""
+        return host.architecture()
 
     @cached_property
     def host(self) -> dict[str, str]:
-        name = os.uname()
-        found = {"system": name.sysname, "kernel": name.release, "machine": name.machine}
-        try:
-            lines = Path("/proc/cpuinfo").read_text().splitlines()
-        except OSError:
-            return found
-        for line in lines:
-            label, _, value = line.partition(":")
-            if label.strip() in ("model name", "flags", "Features"):
-                found.setdefault("cpu" if label.startswith("model") else "cpu-features", value.strip())
-        return found
+        return host.facts()
 
     @cached_property
     def host_cpus(self) -> tuple[int, ...]:
-        return tuple(sorted(os.sched_getaffinity(0)))
+        return host.cpus()
 
     @cached_property
     def capacity(self) -> Capacity:
         from lockage.schedule import Capacity
 
         cpus = len(self.host_cpus)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Capacity(cpus=cpus, memory=memory, jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
+        return Capacity(cpus=cpus, memory=host.memory(), jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
 
     def _number(self, setting: str) -> int | None:
         text = self._environ.get(setting, "")
@@ -269,6 +255,7 @@ class Wiring:
 
     @cached_property
     def executor(self) -> ports.Executor:
+        host.only_linux()
         from lockage.adapters.sandbox_bwrap import BwrapExecutor
 
         scratch = self._temporary / "sandbox"
@@ -293,6 +280,7 @@ class Wiring:
 
     @cached_property
     def roots(self) -> ports.Roots:
+        host.only_linux()
         from lockage.adapters.roots_local import LocalRoots
 
         return LocalRoots(self.blobs, self.store / "roots", workers=len(self.host_cpus))
@@ -311,7 +299,7 @@ class Wiring:
         elsewhere = self._elsewhere()
         for left in elsewhere.glob("lockage-root-*"):  # of a verification that was killed
             owner = left.name.split("-")[2]
-            if left.stat().st_uid == os.getuid() and owner.isdecimal() and not Path("/proc", owner).exists():
+            if left.stat().st_uid == user_id() and owner.isdecimal() and not Path("/proc", owner).exists():
                 remove_root(left)
 
         def root_for(environment: LockedEnvironment) -> RealisedRoot:
@@ -373,10 +361,11 @@ class Wiring:
         text = self._environ.get("LOCKAGE_PRINCIPAL")
         try:
             return PrincipalName(text or getpass.getuser())
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, ImportError) as error:  # ImportError: Windows without USERNAME, up to Python 3.12
             if text:
                 raise InvalidSetting(f"LOCKAGE_PRINCIPAL: {error}") from error
-            return PrincipalName(f"uid-{os.getuid()}")
+            number = user_id()
+            return PrincipalName("user" if number is None else f"uid-{number}")
 
     def new_origin(self) -> str:
         import secrets

@@ -10,7 +10,7 @@ import io
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
@@ -143,7 +143,7 @@ class DebianMirror:
             return io.BytesIO()
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            return tempfile.TemporaryFile(dir=self._cache)
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._cache))
         except OSError as error:
             raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -150,6 +151,10 @@ class Git:
 
 def _scratch() -> IO[bytes]:
     """A nameless file: both ends of a pipe at once could wait for each other. In memory, as importing tempfile costs a no-op build."""
+    if sys.platform != "linux":
+        import tempfile  # what Linux alone can do without
+
+        return tempfile.TemporaryFile()
     return os.fdopen(os.memfd_create("lockage-git"), "w+b")
 
 

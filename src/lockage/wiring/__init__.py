@@ -61,7 +61,15 @@ class Wiring:
     @cached_property
     def user_home(self) -> Path:
         home = self._environ.get("HOME")
-        return Path(home) if home else Path("~").expanduser()
+        if home:
+            return Path(home)
+        try:
+            return Path.home()
+        except RuntimeError as error:  # a user that the machine has no entry for, as in a container started with --user
+            raise InvalidSetting(
+                "there is no home directory to keep things in: HOME is not set, and this user has none",
+                hint="Set HOME, or LOCKAGE_HOME and LOCKAGE_KEYS, to folders that you can write.",
+            ) from error
 
     def _folder(self, setting: str, xdg: str, otherwise: str) -> Path:
         own = self._environ.get(setting)
@@ -177,8 +185,11 @@ class Wiring:
 
     @property
     def _temporary(self) -> Path:
+        from lockage.durable import unwritable
+
         folder = self.store / "cache"
-        folder.mkdir(parents=True, exist_ok=True)
+        with unwritable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.keyring import Keyring
 from lockage.adapters.python_index.settings import bare
 from lockage.adapters.python_index.simple import IndexFile, project_files
 from lockage.adapters.python_index.uv import Uv
@@ -47,8 +48,9 @@ class UvIndex:
         self._blobs = blobs
         self._memo = memo
         self._settings = settings
-        self._uv = Uv(uv, settings, cache, interpreter)
-        self._downloader = Downloader(settings)
+        keyring = Keyring(settings.keyring) if settings.keyring is not None else None
+        self._uv = Uv(uv, settings, cache, interpreter, keyring)
+        self._downloader = Downloader(settings, keyring)
 
     def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together, sorted, and all of them in the blobs from now on.

@@ -225,7 +225,8 @@ class _Forward(BaseHTTPRequestHandler):
             with build_opener(ProxyHandler({})).open(request) as answer:
                 status, data = answer.status, answer.read()
         except HTTPError as error:
-            status, data = error.code, error.read()
+            with error:
+                status, data = error.code, error.read()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -219,12 +219,12 @@ class Wiring:
     @cached_property
     def os_packages(self) -> ports.OsPackages:
         from lockage.adapters.debian_mirror import DebianMirror
-        from lockage.adapters.debian_mirror.discovery import discover_mirrors, discover_proxies
+        from lockage.adapters.debian_mirror.credentials import discover_logins
+        from lockage.adapters.debian_mirror.discovery import discover_ca, discover_mirrors, discover_proxies, discover_snapshots
         from lockage.adapters.openpgp import debian_keyring
 
         apt = Path("/etc/apt")
         stale = self._environ.get("LOCKAGE_ALLOW_STALE_SUITES", "")
-        ca_file = self._environ.get("SSL_CERT_FILE")
         return DebianMirror(
             self.blobs,
             self.memo,
@@ -234,7 +234,9 @@ class Wiring:
             verify=debian_keyring().verify,
             allow_stale=frozenset(suite.strip() for suite in stale.split(",") if suite.strip()),
             proxies=discover_proxies(apt, self._environ),
-            ca_file=Path(ca_file) if ca_file else None,
+            ca_file=discover_ca(apt, self._environ),
+            snapshots=lambda: discover_snapshots(self._environ.get("LOCKAGE_DEBIAN_SNAPSHOT")),
+            logins=discover_logins(apt, self._environ, self.user_home),
         )
 
     @cached_property

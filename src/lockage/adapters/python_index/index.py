@@ -154,6 +154,8 @@ class UvIndex:
         hosts = ", ".join(urlsplit(index).hostname or bare(index) for index, _ in indexes) or "no index"
         raise PackageVanished(
             f"{wheel.name} {wheel.version}: {wheel.file} is neither in the store nor on the index any more (asked: {hosts})",
+            hint="Put the file on an index or in a folder that you name beside it (UV_INDEX, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS), "
+            "copy the blob from a store that has it, or accept newer packages with `lockage lock --upgrade`.",
             package=wheel.name,
             file=wheel.file,
         )

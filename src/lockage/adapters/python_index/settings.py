@@ -60,7 +60,10 @@ CREDENTIALS_HINT = (
 )
 
 #: What to do about a certificate that nobody known has signed.
-CERTIFICATE_HINT = "If it is a company's own CA that signed it, name a file with that CA's certificate in SSL_CERT_FILE (REQUESTS_CA_BUNDLE and pip's `cert` do as well)."
+CERTIFICATE_HINT = (
+    "If it is a company's own CA that signed it, name a file with that CA's certificate in SSL_CERT_FILE "
+    "(REQUESTS_CA_BUNDLE and pip's `cert` do as well)."
+)
 
 
 class IndexMisconfigured(Usage):

@@ -205,6 +205,7 @@ class Proxy(_Server):
 
 class _Forward(BaseHTTPRequestHandler):
     server: Proxy
+    protocol_version = "HTTP/1.1"
 
     def _refused(self) -> bool:
         self.server.asked.append(self.path)
@@ -235,6 +236,7 @@ class _Forward(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         if self._refused():
             return
+        self.close_connection = True  # after the tunnel
         with socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2]))) as other:
             self.send_response(200)
             self.end_headers()

@@ -91,8 +91,7 @@ def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreach
     line = next((line for line in text.splitlines() if line.startswith(("fatal: ", "error: "))), text[:200])
     if _ABSENT.search(text):
         return SourceUnusable(f"no repository or revision at {remote.public}: {line}", repository=remote.public, revision=remote.revision)
-    return ServiceUnreachable(
-        f"cannot fetch {remote.public}: {line}",
-        repository=remote.public,
-        hint="Check the address, the network and your credentials for it, then run the command again.",
-    )
+    hint = "Check the address, the network and your credentials for it, then run the command again."
+    if "certificate" in text.lower():
+        hint = "If it is a company's own CA that signed it, name a file with its certificate in SSL_CERT_FILE or git's http.sslCAInfo."
+    return ServiceUnreachable(f"cannot fetch {remote.public}: {line}", repository=remote.public, hint=hint)

@@ -14,10 +14,12 @@ import socket
 import ssl
 import threading
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
@@ -26,9 +28,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIMPLE = "application/vnd.pypi.simple.v1+json"
 
@@ -134,6 +133,8 @@ class Site(_Server):
         self.gone: set[str] = set()
         self.asked: list[tuple[str, str | None]] = []  # paths, and what was shown for them
         self.token = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode() if user is not None else None
+        self.secret = password
+        self.exposed: list[bytes] = []  # lists of arguments that held the password while we were asked
         self.scheme = "http"
         if authority is not None:
             self.socket = authority.context.wrap_socket(self.socket, server_side=True)
@@ -142,6 +143,14 @@ class Site(_Server):
     def address(self, path: str = "", *, user: str | None = None, password: str = "", host: str = "127.0.0.1") -> str:
         who = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user is not None else ""
         return f"{self.scheme}://{who}{host}:{self.server_port}{path}"
+
+    def look(self) -> None:
+        """Look through the list of processes for the password, as any user of the machine can."""
+        for file in Path("/proc").glob("[0-9]*/cmdline") if self.secret else ():
+            with suppress(OSError):
+                words = file.read_bytes()
+                if any(form in words for form in forms(self.secret)):
+                    self.exposed.append(words)
 
     def serve_wheels(self, *files: tuple[str, bytes]) -> None:
         """Be a Simple index below /simple/; every file is reached by a redirect on this server, as artifact stores have it."""
@@ -163,6 +172,7 @@ class _Pages(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         allowed = self.server.token is None or self.headers.get("Authorization") == self.server.token
         self.server.asked.append((path, self.headers.get("Authorization")))
+        self.server.look()
         file = self.server.folder / path.lstrip("/") if self.server.folder is not None else None
         if not allowed:
             self._answer(401, "text/plain", b"who are you", **{"WWW-Authenticate": 'Basic realm="company"'})

@@ -130,6 +130,7 @@ def test_credentials_are_taken_from_where_they_are(company: Company, way: Callab
     way(company, site)
     company.use()
     assert any(path.startswith("/files/") and shown == site.token for path, shown in site.asked), "a file was fetched after a redirect"
+    assert site.exposed == []
     asked = company.folder / "asked"
     if asked.exists():
         assert _PASSWORD not in asked.read_text()

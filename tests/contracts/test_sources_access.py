@@ -91,6 +91,7 @@ def test_a_ca_of_the_companys_own_and_a_password(company: Company, way: str) -> 
     assert isinstance(origin, CommitOrigin)
     assert PASSWORD not in repr(origin)
     assert company.loopback.leaks(PASSWORD, company.folder / "clones") == []
+    assert company.site.exposed == []
 
 
 def test_a_wrong_password_is_not_shown(company: Company) -> None:

@@ -31,8 +31,8 @@ def only_linux() -> None:
 def _unsupported() -> PlatformUnsupported:
     name = _NAMES.get(sys.platform, sys.platform)
     return PlatformUnsupported(
-        f"steps run in a sandbox of Linux's namespaces, and this is {name}; lock, build, test, verify and release do not work here, "
-        "all other commands do",
+        f"steps run in a sandbox of Linux's namespaces, and this is {name}; init, lock, build, test, verify and release need one, "
+        "what reads, judges and promotes does not",
         platform=sys.platform,
     )
 

@@ -135,11 +135,13 @@ def test_what_needs_no_sandbox_works(platform: Platform, project: Path, environ:
         "keys": (["key", "list"], 0),
         "evidence": (["evidence", "list", "shop"], 0),
         "logs": (["logs"], 0),
+        "release": (["release", str(project)], 2),
     }
     answers = dict(zip(commands, platform(*(command for command, _ in commands.values())), strict=True))
     assert {name: answer[0] for name, answer in answers.items()} == {name: status for name, (_, status) in commands.items()}, answers
     assert all("shop" in answers[name][1] for name in ("status", "history", "log"))
     assert "different" in answers["differs"][1]
+    assert "platform-unsupported" in answers["release"][1]
     (delivered,) = (path for path in (tmp_path / "pulled").iterdir() if path.suffix == ".txt")
     assert delivered.read_bytes() == (tmp_path / "out" / "out.txt").read_bytes()
 
@@ -155,6 +157,8 @@ def test_what_needs_a_sandbox_says_which_platform_it_needs(platform: Platform, p
     answers = platform(*commands)
     (project / "lockage.lock").unlink()
     answers += platform(["lock", str(project), "--json"])
+    (project / "lockage.toml").unlink()
+    answers += platform(["init", str(project), "--json"])
     for status, text in answers:
         error = json.JSONDecoder().raw_decode(text)[0]["error"]
         assert (status, error["code"]) == (2, "platform-unsupported"), text

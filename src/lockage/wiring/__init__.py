@@ -71,6 +71,14 @@ class Wiring:
                 hint="Set HOME, or LOCKAGE_HOME and LOCKAGE_KEYS, to folders that you can write.",
             ) from error
 
+    @property
+    def _settings_home(self) -> Path:
+        """Where other tools keep this user's settings; a folder that is not there for a user without a home."""
+        try:
+            return self.user_home
+        except InvalidSetting:
+            return self.store / "no-home"
+
     def _folder(self, setting: str, xdg: str, otherwise: str) -> Path:
         own = self._environ.get(setting)
         if own:
@@ -236,7 +244,7 @@ class Wiring:
             proxies=discover_proxies(apt, self._environ),
             ca_file=discover_ca(apt, self._environ),
             snapshots=lambda: discover_snapshots(self._environ.get("LOCKAGE_DEBIAN_SNAPSHOT")),
-            logins=discover_logins(apt, self._environ, self.user_home),
+            logins=discover_logins(apt, self._environ, self._settings_home),
         )
 
     @cached_property
@@ -247,7 +255,7 @@ class Wiring:
             self.blobs,
             self.memo,
             uv=self._beside("uv"),
-            settings=discover_index(self._environ, self.user_home, prefix=Path(sys.prefix)),
+            settings=discover_index(self._environ, self._settings_home, prefix=Path(sys.prefix)),
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
         )

@@ -53,7 +53,7 @@ def every_error() -> list[type[LockageError]]:
 def errors_page() -> str:
     lines = ["# Exit codes and errors", "", MADE, "", "## Exit codes", "", "| exit | means |", "|---|---|"]
     lines += [f"| {int(code)} | {meaning} |" for code, meaning in _EXITS.items()]
-    lines += ["| 130, 143, 141 | interrupted by Ctrl-C, by SIGTERM, or nobody reads the output any more |"]
+    lines += ["| 130, 143, 129, 141 | interrupted by Ctrl-C, by SIGTERM, by SIGHUP, or nobody reads the output any more |"]
     lines += ["", "## Errors", "", "Every error prints its code, what was wrong, where, and what to do.", ""]
     lines += ["| code | exit | means | what to do |", "|---|---|---|---|"]
     for kind in every_error():

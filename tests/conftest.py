@@ -17,3 +17,14 @@ def samples() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def loopback() -> ModuleType:
+    """Servers that stand in for a company's (tests/loopback.py)."""
+    spec = importlib.util.spec_from_file_location("loopback", Path(__file__).with_name("loopback.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -8,13 +8,14 @@ that writes. Nothing here knows what the bytes mean. A folder that lockage makes
 from __future__ import annotations
 
 import errno
-import fcntl
 import itertools
 import os
+import sys
 import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lockage import portable
 from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
@@ -69,11 +70,7 @@ def unwritable(folder: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make the entries of a folder durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    portable.sync_folder(folder)
 
 
 def ensure_folder(folder: Path) -> None:
@@ -97,9 +94,9 @@ def locked(file: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file, made if it is missing; waits for whoever has it. Processes and threads exclude each other."""
     with unwritable(file.parent):
         ensure_folder(file.parent)
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = portable.open_lock(file)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        portable.hold(handle)
         yield
     finally:
         os.close(handle)
@@ -110,9 +107,9 @@ def locked_folder(folder: Path) -> Iterator[None]:
     """Hold an exclusive lock on a folder itself, made if it is missing; waits for whoever has it."""
     with unwritable(folder):
         ensure_folder(folder)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        handle = portable.open_lock(folder, folder=True)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        portable.hold(handle)
         yield
     finally:
         os.close(handle)
@@ -127,7 +124,7 @@ class Staged:
         self._spool = spool  # which would remove the file if it were no more
         self.path = path
         self.published = False
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._handle = os.open(path, portable.CREATE, 0o600)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes. Raises OSError."""
@@ -138,7 +135,7 @@ class Staged:
     def finish(self, mode: int) -> None:
         """No more is written; the bytes are not durable yet. Raises OSError."""
         if self._handle >= 0:
-            os.fchmod(self._handle, mode)
+            portable.set_mode(self._handle, mode)
             os.close(self._handle)
             self._handle = -1
 
@@ -175,9 +172,9 @@ class Spool:
             own = self._folder / f"{os.getpid()}-{os.urandom(6).hex()}"
             own.mkdir(0o700)
             own.chmod(0o700)
-            handle = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            handle = portable.open_lock(own, folder=True)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                portable.hold(handle, wait=False)
                 if own.exists():
                     break
             except BlockingIOError:
@@ -190,11 +187,11 @@ class Spool:
     def _sweep(self) -> None:
         for left in self._folder.iterdir():
             try:
-                handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                handle = portable.open_lock(left, folder=True)
             except OSError:
                 continue
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                portable.hold(handle, wait=False)
                 _remove(left)
             except OSError:
                 pass  # its process lives, or somebody else is sweeping
@@ -276,6 +273,9 @@ def _release(own: Path, handle: int, owner: int) -> None:
             _remove(own)
     with suppress(OSError):
         os.close(handle)
+    if os.getpid() == owner and own.exists():  # Windows removes no file that is open, as our lock's was
+        with suppress(OSError):
+            _remove(own)
 
 
 def _sync(staged: Sequence[Staged]) -> None:
@@ -283,15 +283,17 @@ def _sync(staged: Sequence[Staged]) -> None:
     if len(staged) > _MANY and sync_file_system(staged[0].path.parent):
         return
     for item in staged:
-        file = os.open(item.path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(item.path, portable.READ)
         try:
-            os.fsync(file)
+            portable.sync_file(file)
         finally:
             os.close(file)
 
 
 def sync_file_system(folder: Path) -> bool:
     """Make everything on the file system of a folder durable with syncfs(2); False where that cannot be. Raises OSError."""
+    if sys.platform == "win32":
+        return False
     import ctypes
 
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockage import portable
 from lockage.base.digest import Digest
 from lockage.ports import BlobCorrupt, FolderUnwritable
 
@@ -61,13 +63,13 @@ class LocalFolders:
                 try:
                     target.write(data)
                     target.flush()
-                    os.fchmod(target.fileno(), 0o644)
-                    os.fsync(target.fileno())
+                    portable.set_mode(target.fileno(), 0o644)
+                    portable.sync_file(target.fileno())
                     Path(target.name).replace(folder / name)
                 except BaseException:
                     Path(target.name).unlink(missing_ok=True)
                     raise
-            _sync_folder(folder)
+            portable.sync_folder(folder)
         except OSError as error:
             raise _unwritable(folder, error) from error
 
@@ -86,9 +88,9 @@ class LocalFolders:
                     self._write(staging, name, ref)
                 for name, data in keep.items():
                     _write_whole(staging / name, data)
-                _sync_folder(staging)
+                portable.sync_folder(staging)
                 _swap(staging, folder)
-                _sync_folder(folder.parent)
+                portable.sync_folder(folder.parent)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)  # by now what the folder held before
         except OSError as error:
@@ -106,8 +108,8 @@ class LocalFolders:
             try:
                 shutil.copyfileobj(source, target, 1 << 20)
                 target.flush()
-                os.fchmod(target.fileno(), 0o644)
-                os.fsync(target.fileno())
+                portable.set_mode(target.fileno(), 0o644)
+                portable.sync_file(target.fileno())
                 Path(target.name).replace(folder / name)
             except BaseException:
                 Path(target.name).unlink(missing_ok=True)
@@ -160,6 +162,8 @@ def _swap(staging: Path, folder: Path) -> None:
 
 def _exchange(one: Path, other: Path) -> int:
     """Exchange two names in one step: renameat2(2) with RENAME_EXCHANGE. Returns 0, or the error number."""
+    if sys.platform == "win32":
+        return errno.ENOSYS
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
@@ -174,15 +178,7 @@ def _write_whole(path: Path, data: bytes) -> None:
     with path.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        portable.sync_file(file.fileno())
 
 
 def _unwritable(folder: Path, error: OSError) -> FolderUnwritable:

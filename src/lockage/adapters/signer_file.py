@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lockage.durable import ensure_folder, locked_folder, write_file
+from lockage.portable import READ_ONLY_PLAIN, user_id
 from lockage.ports import KeyUnusable, StoreUnwritable
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class FileKeys:
 
     def _read(self, path: Path) -> bytes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = os.open(path, READ_ONLY_PLAIN)
         except FileNotFoundError as error:
             raise KeyUnusable(f"there is no key {path}", file=str(path)) from error
         except OSError as error:
@@ -135,12 +136,15 @@ class FileKeys:
 
 
 def _refuse_others(path: Path, found: os.stat_result, wanted: str) -> None:
-    if found.st_uid != os.geteuid():
+    own = user_id()
+    if own is None:  # Windows: who may read a file is not in its mode, and a user's own folders are the user's alone
+        return
+    if found.st_uid != own:
         raise KeyUnusable(
-            f"{path} belongs to user {found.st_uid}, not to {os.geteuid()} who runs lockage",
+            f"{path} belongs to user {found.st_uid}, not to {own} who runs lockage",
             hint="Set LOCKAGE_KEYS to a folder of your own.",
             file=str(path),
-            expected=os.geteuid(),
+            expected=own,
             found=found.st_uid,
         )
     mode = stat.S_IMODE(found.st_mode)

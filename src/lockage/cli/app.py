@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -70,11 +71,22 @@ class _Commands(click.Group):
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived; unwinds like Ctrl-C so that sandboxes and half-written files are cleaned up."""
+    """SIGTERM or SIGHUP arrived; unwinds like Ctrl-C so that sandboxes and half-written files are cleaned up."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal module's signature)
-    raise _Terminated
+    raise _Terminated(number)
+
+
+def _heed_signals() -> None:
+    """End on SIGTERM, and on SIGHUP (the terminal is gone) unless whoever started us has it ignored, as nohup does."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -95,7 +107,7 @@ def program() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return the process's exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _heed_signals()
     as_json = "--json" in arguments
     try:
         result = program.main(args=arguments, prog_name="lockage", standalone_mode=False)
@@ -115,9 +127,11 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
         return 130
-    except _Terminated:
-        sys.stderr.write("lockage: terminated; nothing half-written was left behind\n")
-        return 143
+    except _Terminated as ended:
+        with suppress(OSError):  # a terminal that is gone takes no more words
+            sys.stderr.write("lockage: terminated; nothing half-written was left behind\n")
+            sys.stderr.flush()
+        return 128 + ended.number
     except BrokenPipeError:
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141

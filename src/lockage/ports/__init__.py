@@ -324,8 +324,11 @@ class OsPackages(Protocol):
         """The suite's signed Release, verified, and every package stanza of its main component."""
         ...
 
-    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:
-        """Make sure that every package is in the blobs, whole; downloads in parallel what is not."""
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:
+        """Make sure that every package is in the blobs, whole; downloads in parallel what is not.
+
+        ``as_of`` is the date of the Release file that the packages were locked from: archives of old packages are asked for that time.
+        """
         ...
 
 

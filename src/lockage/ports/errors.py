@@ -137,7 +137,9 @@ class FolderUnwritable(NotPermitted):
     """A folder for results cannot be written, or holds what lockage did not put there."""
 
     code = "folder-unwritable"
-    hint = "Name an empty folder that you may write, or free space on its disk."
+    hint = (
+        "Name another folder with `--out` (pull: `--into`): one that you may write, empty or of lockage's own making, on a disk with room."
+    )
 
 
 class TooManyCpus(NotPermitted):

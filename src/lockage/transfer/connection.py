@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
+from lockage.transfer.credentials import login_for
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from lockage.transfer.credentials import Login
 
 __all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 
@@ -24,13 +28,22 @@ _KEPT = ":/?#[]@!$&'()*+,;=%~"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
 
+#: What to do about answers that asking again does not change.
+_LOGIN = (
+    "Check the credentials for the mirror: in its address (http://USER:PASSWORD@…), in apt's auth.conf if you may read it, "
+    "or in ~/.netrc; docs/company.md shows each."
+)
+_PROXY = "Check the user name and password in the proxy's address (http_proxy, https_proxy or apt's Acquire::http::Proxy)."
+_CERTIFICATE = "If it is a company's own CA that signed it, name a file with that CA's certificate in SSL_CERT_FILE."
+
 
 class Failed(Exception):
-    """One attempt did not succeed."""
+    """One attempt did not succeed; ``hint`` says what to do if that is not to try again."""
 
-    def __init__(self, message: str, *, worth_retrying: bool = True) -> None:
+    def __init__(self, message: str, *, worth_retrying: bool = True, hint: str | None = None) -> None:
         super().__init__(message)
         self.worth_retrying = worth_retrying
+        self.hint = hint
 
 
 class TooFar(Failed):
@@ -61,8 +74,9 @@ class Connections:
     #: Whether a redirect may lead from https to http.
     downgrade = True
 
-    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float) -> None:
+    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float, logins: tuple[Login, ...] = ()) -> None:
         self._proxies = proxies
+        self._logins = logins
         self._ca_file = ca_file
         self._timeout = timeout
         self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
@@ -120,12 +134,12 @@ class Connections:
             except IndexError:
                 connection, kept = self._connection(route), False
             try:
-                connection.request("GET", *_target(route, urlsplit(url), headers))
+                connection.request("GET", *_target(route, urlsplit(url), headers, self._logins))
                 return connection, connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if not kept:
-                    raise Failed(str(error) or type(error).__name__) from error
+                    raise _failed(error) from error
 
     def _route(self, parts: SplitResult) -> _Route:
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -156,6 +170,13 @@ class Connections:
         return ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
 
 
+def _failed(error: OSError | http.client.HTTPException) -> Failed:
+    text = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return Failed(text, worth_retrying=False, hint=_CERTIFICATE)
+    return Failed(text, hint=_PROXY, worth_retrying=False) if "407" in text and "Tunnel" in text else Failed(text)
+
+
 def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
     if answer.status in (404, 410):
         raise NoAnswer
@@ -163,16 +184,20 @@ def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
         raise TooFar("it has no such bytes")
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
-        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry)
+        hint = {401: _LOGIN, 403: _LOGIN, 407: _PROXY}.get(answer.status)
+        raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry, hint=hint)
 
 
-def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str]) -> tuple[str, None, dict[str, str]]:
+def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str], logins: tuple[Login, ...]) -> tuple[str, None, dict[str, str]]:
     """What to ask for, no body, and the headers; those that carry secrets only for whom they are meant."""
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
     sent = {**headers, "Host": route.host}
     who = parts.netloc.rpartition("@")[0]
+    login = login_for(logins, parts) if logins and not who else None
     if who:
         sent["Authorization"] = _basic(who)
+    elif login is not None:
+        sent["Authorization"] = _token(f"{login.user}:{login.password}")
     if route.proxy and not route.secure:
         path = f"{parts.scheme}://{route.host}{path}"
         sent.update(_proxy_headers(route))
@@ -185,7 +210,11 @@ def _proxy_headers(route: _Route) -> dict[str, str]:
 
 
 def _basic(who: str) -> str:
-    return "Basic " + base64.b64encode(unquote(who).encode()).decode()
+    return _token(unquote(who))
+
+
+def _token(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
 
 
 def _direct(host: str, no_proxy: str) -> bool:

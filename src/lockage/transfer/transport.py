@@ -14,6 +14,8 @@ from lockage.transfer.connection import Connections, Failed, NoAnswer, TooFar, s
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lockage.transfer.credentials import Login
+
 __all__ = ["Transport", "shown"]
 
 _CHUNK = 1 << 18
@@ -33,10 +35,11 @@ class Transport:
         *,
         proxies: Mapping[str, str],
         ca_file: Path | None = None,
+        logins: tuple[Login, ...] = (),
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout)
+        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, logins=logins)
         self._pause = pause
         self._stopped = False
 
@@ -69,7 +72,9 @@ class Transport:
                     sink.truncate()
                     continue
                 if pause is None or self._stopped or not error.worth_retrying:
-                    raise ServiceUnreachable(f"{shown(url)} cannot be fetched: {error}", hint=_HINT, url=shown(url)) from error
+                    raise ServiceUnreachable(
+                        f"{shown(url)} cannot be fetched: {error}", hint=error.hint or _HINT, url=shown(url)
+                    ) from error
                 self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from lockage.portable import user_id
+from lockage.wiring import host
 from lockage.wiring.settings import SETTINGS, InvalidSetting, Setting
 
 if TYPE_CHECKING:
@@ -61,7 +63,23 @@ class Wiring:
     @cached_property
     def user_home(self) -> Path:
         home = self._environ.get("HOME")
-        return Path(home) if home else Path("~").expanduser()
+        if home:
+            return Path(home)
+        try:
+            return Path.home()
+        except RuntimeError as error:  # a user that the machine has no entry for, as in a container started with --user
+            raise InvalidSetting(
+                "there is no home directory to keep things in: HOME is not set, and this user has none",
+                hint="Set HOME, or LOCKAGE_HOME and LOCKAGE_KEYS, to folders that you can write.",
+            ) from error
+
+    @property
+    def _settings_home(self) -> Path:
+        """Where other tools keep this user's settings; a folder that is not there for a user without a home."""
+        try:
+            return self.user_home
+        except InvalidSetting:
+            return self.store / "no-home"
 
     def _folder(self, setting: str, xdg: str, otherwise: str) -> Path:
         own = self._environ.get(setting)
@@ -156,39 +174,23 @@ class Wiring:
 
     @cached_property
     def architecture(self) -> Literal["amd64", "arm64"]:
-        """Debian's name of the architecture; raises :class:`InvalidSetting` where lockage has no environments."""
-        machine = os.uname().machine
-        if machine in ("x86_64", "amd64"):
-            return "amd64"
-        if machine in ("aarch64", "arm64"):
-            return "arm64"
-        raise InvalidSetting(f"environments are made for amd64 and arm64, this machine is {machine}", hint="Build on another machine.")
+        """Debian's name of the architecture; raises what :func:`lockage.wiring.host.architecture` raises."""
+        return host.architecture()
 
     @cached_property
     def host(self) -> dict[str, str]:
-        name = os.uname()
-        found = {"system": name.sysname, "kernel": name.release, "machine": name.machine}
-        try:
-            lines = Path("/proc/cpuinfo").read_text().splitlines()
-        except OSError:
-            return found
-        for line in lines:
-            label, _, value = line.partition(":")
-            if label.strip() in ("model name", "flags", "Features"):
-                found.setdefault("cpu" if label.startswith("model") else "cpu-features", value.strip())
-        return found
+        return host.facts()
 
     @cached_property
     def host_cpus(self) -> tuple[int, ...]:
-        return tuple(sorted(os.sched_getaffinity(0)))
+        return host.cpus()
 
     @cached_property
     def capacity(self) -> Capacity:
         from lockage.schedule import Capacity
 
         cpus = len(self.host_cpus)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Capacity(cpus=cpus, memory=memory, jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
+        return Capacity(cpus=cpus, memory=host.memory(), jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
 
     def _number(self, setting: str) -> int | None:
         text = self._environ.get(setting, "")
@@ -208,8 +210,11 @@ class Wiring:
 
     @property
     def _temporary(self) -> Path:
+        from lockage.durable import unwritable
+
         folder = self.store / "cache"
-        folder.mkdir(parents=True, exist_ok=True)
+        with unwritable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @cached_property
@@ -239,12 +244,12 @@ class Wiring:
     @cached_property
     def os_packages(self) -> ports.OsPackages:
         from lockage.adapters.debian_mirror import DebianMirror
-        from lockage.adapters.debian_mirror.discovery import discover_mirrors, discover_proxies
+        from lockage.adapters.debian_mirror.discovery import discover_ca, discover_mirrors, discover_proxies, discover_snapshots
         from lockage.adapters.openpgp import debian_keyring
+        from lockage.transfer.credentials import discover_logins
 
         apt = Path("/etc/apt")
         stale = self._environ.get("LOCKAGE_ALLOW_STALE_SUITES", "")
-        ca_file = self._environ.get("SSL_CERT_FILE")
         return DebianMirror(
             self.blobs,
             self.memo,
@@ -254,7 +259,9 @@ class Wiring:
             verify=debian_keyring().verify,
             allow_stale=frozenset(suite.strip() for suite in stale.split(",") if suite.strip()),
             proxies=discover_proxies(apt, self._environ),
-            ca_file=Path(ca_file) if ca_file else None,
+            ca_file=discover_ca(apt, self._environ),
+            snapshots=lambda: discover_snapshots(self._environ.get("LOCKAGE_DEBIAN_SNAPSHOT")),
+            logins=discover_logins(apt, self._environ, self._settings_home),
         )
 
     @cached_property
@@ -265,7 +272,7 @@ class Wiring:
             self.blobs,
             self.memo,
             uv=self._beside("uv"),
-            settings=discover_index(self._environ, self.user_home, prefix=Path(sys.prefix)),
+            settings=discover_index(self._environ, self._settings_home, prefix=Path(sys.prefix)),
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
         )
@@ -307,6 +314,7 @@ class Wiring:
 
     @cached_property
     def executor(self) -> ports.Executor:
+        host.only_linux()
         from lockage.adapters.sandbox_bwrap import BwrapExecutor
 
         scratch = self._temporary / "sandbox"
@@ -331,6 +339,7 @@ class Wiring:
 
     @cached_property
     def roots(self) -> ports.Roots:
+        host.only_linux()
         from lockage.adapters.roots_local import LocalRoots
 
         return LocalRoots(self.blobs, self.store / "roots", workers=len(self.host_cpus))
@@ -349,7 +358,7 @@ class Wiring:
         elsewhere = self._elsewhere()
         for left in elsewhere.glob("lockage-root-*"):  # of a verification that was killed
             owner = left.name.split("-")[2]
-            if left.stat().st_uid == os.getuid() and owner.isdecimal() and not Path("/proc", owner).exists():
+            if left.stat().st_uid == user_id() and owner.isdecimal() and not Path("/proc", owner).exists():
                 remove_root(left)
 
         def root_for(environment: LockedEnvironment) -> RealisedRoot:
@@ -411,10 +420,11 @@ class Wiring:
         text = self._environ.get("LOCKAGE_PRINCIPAL")
         try:
             return PrincipalName(text or getpass.getuser())
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, ImportError) as error:  # ImportError: Windows without USERNAME, up to Python 3.12
             if text:
                 raise InvalidSetting(f"LOCKAGE_PRINCIPAL: {error}") from error
-            return PrincipalName(f"uid-{os.getuid()}")
+            number = user_id()
+            return PrincipalName("user" if number is None else f"uid-{number}")
 
     def new_origin(self) -> str:
         import secrets

@@ -30,7 +30,15 @@ SETTINGS = (
     ),
     Setting(name="LOCKAGE_PRINCIPAL", meaning="who signs, when the store is made", default="the user's login name"),
     Setting(name="LOCKAGE_JOBS", meaning="how many steps may run beside each other", default="the number of CPUs"),
-    Setting(name="LOCKAGE_DEBIAN_MIRROR", meaning="base address of a Debian mirror", default="from the machine's apt sources"),
+    Setting(
+        name="LOCKAGE_DEBIAN_MIRROR", meaning="base addresses of Debian mirrors, asked in order", default="from the machine's apt sources"
+    ),
+    Setting(
+        name="LOCKAGE_DEBIAN_SNAPSHOT",
+        meaning="base addresses of archives that keep old packages, asked only for a locked package that no mirror has any more; "
+        "`{date}` stands for the time of the lock's packages",
+        default="none",
+    ),
     Setting(
         name="LOCKAGE_ALLOW_STALE_SUITES",
         meaning="suites whose Release file may be past its Valid-Until, separated by commas",

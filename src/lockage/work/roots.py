@@ -16,7 +16,7 @@ def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     """Fetch the locked packages that are not kept yet; asks no mirror and no index if all are. Raises PackageVanished, PackageChanged."""
     packages = [package for package in (*environment.packages, *environment.instruments) if not services.blobs.has(package.ref)]
     if packages:
-        services.os_packages.fetch(environment.os, packages)
+        services.os_packages.fetch(environment.os, packages, as_of=environment.release_date)
     wheels = [wheel for wheel in environment.python if not services.blobs.has(wheel.ref)]
     if wheels:
         services.python_index.fetch(wheels)

@@ -197,19 +197,33 @@ def test_every_way_to_end(error: BaseException, status: int, says: str, capsys: 
     assert shown.out == ""
 
 
-def test_a_termination_unwinds(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_unwinds(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     unwound = []
 
     def main(**_: object) -> None:
         try:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
         finally:
             unwound.append(True)
 
-    monkeypatch.setattr(app.program, "main", main)
-    assert run([]) == 143
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr(app.program, "main", main)
+        assert run([]) == 128 + number
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert unwound == [True]
     assert "terminated" in capsys.readouterr().err
+
+
+def test_who_starts_it_with_nohup_keeps_it_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(app.program, "main", lambda **_: signal.raise_signal(signal.SIGHUP))
+        assert run([]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 # Screen

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.services import MemoryServices
-from lockage.compare.blame import Blame, Blamed
 from lockage.variation import AXES
 from lockage.work.prepare import Project
 from lockage.work.verify import verify_project
+
+if TYPE_CHECKING:
+    from lockage.adapters.memory.executor import Workspace
+    from lockage.compare.blame import Blame, Blamed
 
 Commit = Callable[..., Project]
 

@@ -10,10 +10,11 @@ import io
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
+from lockage.adapters.debian_mirror.snapshot import dated
 from lockage.adapters.debian_mirror.suite import SeenReleases, check_release, fetch_release, fetch_stanzas
 from lockage.base.digest import BlobRef, Hasher
 from lockage.base.errors import LockageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage
     from lockage.ports import Blobs, Clock, Memo
+    from lockage.transfer.credentials import Login
 
 __all__ = ["DebianMirror", "Mirror", "discover_mirrors", "discover_proxies"]
 
@@ -36,9 +38,22 @@ __all__ = ["DebianMirror", "Mirror", "discover_mirrors", "discover_proxies"]
 _SMALL = 16 << 20
 _BATCH = 64 << 20
 
+_VANISHED = (
+    "Set LOCKAGE_DEBIAN_SNAPSHOT to an archive that keeps old packages (https://snapshot.example.org/archive/debian/{date}), "
+    "copy the blob from a store that has it, or accept newer packages with `lockage lock --upgrade`."
+)
+_VANISHED_EVERYWHERE = (
+    "Add an archive that has it to LOCKAGE_DEBIAN_SNAPSHOT, copy the blob from a store that has it, "
+    "or accept newer packages with `lockage lock --upgrade`."
+)
+
 
 class DebianMirror:
-    """Implements the port ``OsPackages`` over one or more mirrors, asked in order."""
+    """Implements the port ``OsPackages`` over one or more mirrors, asked in order.
+
+    ``snapshots`` are archives that keep old packages: they are asked for a package that no mirror has any more, and for nothing
+    else, as what they say of a suite is of another day.
+    """
 
     def __init__(
         self,
@@ -53,6 +68,8 @@ class DebianMirror:
         proxies: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
         keys: Sequence[bytes] = (),
+        snapshots: Callable[[], Sequence[Mirror]] = tuple,
+        logins: tuple[Login, ...] = (),
         workers: int = 8,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -64,7 +81,8 @@ class DebianMirror:
         self._mirrors = mirrors
         self._verify = verify
         self._allow_stale = allow_stale
-        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, pause=pause)
+        self._snapshots = snapshots
+        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, logins=logins, pause=pause)
         self._keys = keys
         self._workers = workers
         self._seen = SeenReleases(cache / "releases")
@@ -101,18 +119,17 @@ class DebianMirror:
             suite=base.suite,
         )
 
-    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:
         """Fetch what is not kept yet; stops at the first package that cannot be had, keeping those that are whole."""
         missing = {package.sha256: package for package in packages if not self._blobs.has(package.ref)}
         if not missing:
             return
-        mirrors = self._ordered(base)
+        mirrors, snapshots = self._ordered(base), tuple(dated(self._snapshots(), as_of))
         pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="debian-mirror")
         try:
             largest_first = sorted(missing.values(), key=lambda package: (-package.size, package.name))
-            self._keep(
-                future.result() for future in as_completed([pool.submit(self._download, mirrors, package) for package in largest_first])
-            )
+            futures = [pool.submit(self._download, mirrors, snapshots, package) for package in largest_first]
+            self._keep(future.result() for future in as_completed(futures))
         finally:
             self._transport.stop()
             pool.shutdown(cancel_futures=True)
@@ -143,37 +160,51 @@ class DebianMirror:
             return io.BytesIO()
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            return tempfile.TemporaryFile(dir=self._cache)
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._cache))
         except OSError as error:
             raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
 
-    def _download(self, mirrors: Sequence[Mirror], package: LockedPackage) -> tuple[LockedPackage, BinaryIO]:
-        """The package's bytes, checked, at their beginning; from the first mirror that has them."""
+    def _download(self, mirrors: Sequence[Mirror], snapshots: Sequence[Mirror], package: LockedPackage) -> tuple[LockedPackage, BinaryIO]:
+        """The package's bytes, checked, at their beginning; from the first mirror that has them, else from a snapshot."""
         failures: list[LockageError] = []
         for mirror in mirrors:
-            sink = self._sink(package.size)
-            try:
-                if self._transport.fetch(f"{mirror.uri}/{quote(package.path, safe='/+~:')}", sink, limit=package.size):
-                    found = _reference(sink)
-                    if found == package.ref:
-                        sink.seek(0)
-                        return package, sink
-                    failures.insert(0, _changed(package, found))
-            except ServiceUnreachable as error:
-                failures.append(error)
-            except OSError as error:
-                sink.close()
-                raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
-            sink.close()
+            sink = self._attempt(mirror, package, failures)
+            if sink is not None:
+                return package, sink
+        silent = [error for error in failures if isinstance(error, ServiceUnreachable)]
+        if len(silent) < len(mirrors):  # one answered that it has not got it, or not these bytes
+            for mirror in snapshots:
+                sink = self._attempt(mirror, package, failures)
+                if sink is not None:
+                    return package, sink
         if failures:
             raise failures[0]
         raise PackageVanished(
             f"{package.name} {package.version} is not kept and no mirror has it any more: {package.path}",
+            hint=_VANISHED_EVERYWHERE if snapshots else _VANISHED,
             package=package.name,
             version=package.version,
             path=package.path,
             expected=package.sha256,
         )
+
+    def _attempt(self, mirror: Mirror, package: LockedPackage, failures: list[LockageError]) -> BinaryIO | None:
+        """The package's bytes from one mirror; None if it has not got them. What else went wrong is added to the failures."""
+        sink = self._sink(package.size)
+        try:
+            if self._transport.fetch(f"{mirror.uri}/{quote(package.path, safe='/+~:')}", sink, limit=package.size):
+                found = _reference(sink)
+                if found == package.ref:
+                    sink.seek(0)
+                    return sink
+                failures.insert(0, _changed(package, found))
+        except ServiceUnreachable as error:
+            failures.append(error)
+        except OSError as error:
+            sink.close()
+            raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
+        sink.close()
+        return None
 
 
 def _reference(sink: BinaryIO) -> BlobRef:

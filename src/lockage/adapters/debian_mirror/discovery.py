@@ -17,7 +17,7 @@ from lockage.ports import MirrorUnconfigured
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Mirror", "discover_mirrors", "discover_proxies"]
+__all__ = ["Mirror", "discover_ca", "discover_mirrors", "discover_proxies", "discover_snapshots"]
 
 _SUITES = frozenset(
     [
@@ -79,16 +79,24 @@ def discover_mirrors(apt_root: Path, setting: str | None) -> tuple[Mirror, ...]:
     return tuple(sorted(found.values(), key=lambda mirror: not _archive_like(mirror)))
 
 
+def discover_snapshots(setting: str | None) -> tuple[Mirror, ...]:
+    """The archives of LOCKAGE_DEBIAN_SNAPSHOT, addresses separated by spaces. Raises MirrorUnconfigured for what is no address."""
+    return tuple(Mirror(_given(word, "LOCKAGE_DEBIAN_SNAPSHOT")) for word in (setting or "").split())
+
+
 def _archive_like(mirror: Mirror) -> bool:
     """Whether it is used as the archive itself is; a vendor's repository may also call its suite by Debian's name."""
     return urlsplit(mirror.uri).path.rstrip("/").endswith("/debian") or any(_SUFFIX.search(suite) for suite in mirror.suites)
 
 
-def _given(word: str) -> str:
+def _given(word: str, setting: str = "LOCKAGE_DEBIAN_MIRROR") -> str:
     parts = urlsplit(word)
     if parts.scheme not in _SCHEMES or not (parts.netloc or parts.path):
+        bare = re.sub(r"//[^/]*@", "//", word)  # a mistake with a password in it is not shown with it
         raise MirrorUnconfigured(
-            f"LOCKAGE_DEBIAN_MIRROR is not an address that begins with http, https or file: {word[:120]!r}", value=word[:120]
+            f"{setting} is not an address that begins with http, https or file: {bare[:120]!r}",
+            hint=f"Set {setting} to the base address of a Debian archive.",
+            value=bare[:120],
         )
     return word.rstrip("/")
 
@@ -191,17 +199,34 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
 
 
 def discover_proxies(apt_root: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Proxies by scheme, and under ``no`` the hosts to be asked directly: apt's own, else http_proxy, https_proxy, no_proxy."""
+    """Proxies by scheme, and under ``no`` the hosts to be asked directly: apt's own, else http_proxy, https_proxy, all_proxy, no_proxy.
+
+    HTTP_PROXY counts as well, but not in a CGI program, where it is a header that anybody may send.
+    """
     configured: dict[str, str] = {}
     for path in [*_named(apt_root / "apt.conf.d", "*"), apt_root / "apt.conf"]:
         configured.update(_options(_read(path)))
+    plain = ("http_proxy",) if "REQUEST_METHOD" in environment else ("http_proxy", "HTTP_PROXY")
     found = {}
-    for scheme, variables in (("http", ("http_proxy",)), ("https", ("https_proxy", "HTTPS_PROXY"))):
+    for scheme, variables in (("http", plain), ("https", ("https_proxy", "HTTPS_PROXY"))):
         own = configured.get(f"acquire::{scheme}::proxy") or (configured.get("acquire::http::proxy") if scheme == "https" else None)
-        value = own or _first(environment, variables)
+        value = own or _first(environment, (*variables, "all_proxy", "ALL_PROXY"))
         if value and value != "DIRECT":
             found[scheme] = value
-    return {**found, "no": _first(environment, ("no_proxy", "NO_PROXY"))}
+    direct = [_first(environment, ("no_proxy", "NO_PROXY"))]
+    for option, value in configured.items():
+        if value == "DIRECT" and (match := re.fullmatch(r"acquire::https?::proxy::([^:]+)", option)):
+            direct.append(match[1])
+    return {**found, "no": ",".join(filter(None, direct))}
+
+
+def discover_ca(apt_root: Path, environment: Mapping[str, str]) -> Path | None:
+    """A file of CAs to trust instead of the system's: SSL_CERT_FILE, else apt's ``Acquire::https::CaInfo``, else what pip's users set."""
+    named = environment.get("SSL_CERT_FILE")
+    for path in [] if named else [*_named(apt_root / "apt.conf.d", "*"), apt_root / "apt.conf"]:
+        named = dict(_options(_read(path))).get("acquire::https::cainfo") or named
+    named = named or _first(environment, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    return Path(named) if named else None
 
 
 def _first(environment: Mapping[str, str], names: Iterable[str]) -> str:

@@ -32,7 +32,7 @@ class MemoryOsPackages:
             raise MirrorUnconfigured(f"no suite {base.suite} for {architecture}", suite=base.suite, architecture=architecture)
         return found
 
-    def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:  # noqa: ARG002 - one pool serves every suite
+    def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:  # noqa: ARG002 - one pool serves every suite
         for package in packages:
             if self._blobs.has(package.ref):
                 continue

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from lockage.adapters.python_index.settings import bare, credentials
+from lockage.adapters.python_index.settings import CERTIFICATE_HINT, CREDENTIALS_HINT, bare, credentials
 from lockage.ports import ServiceUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from lockage.adapters.python_index.keyring import Keyring
     from lockage.adapters.python_index.settings import IndexSettings
 
 __all__ = ["Downloader", "NotThere"]
@@ -36,8 +37,9 @@ class NotThere(Exception):
 class Downloader:
     """Opens addresses. Its methods may be called from several threads at once."""
 
-    def __init__(self, settings: IndexSettings) -> None:
+    def __init__(self, settings: IndexSettings, keyring: Keyring | None = None) -> None:
         self._settings = settings
+        self._keyring = keyring
         self._openers: dict[tuple[bool, bool], OpenerDirector] = {}
         self._netrc = _netrc(settings)
 
@@ -95,7 +97,7 @@ class Downloader:
                 if error.code in (404, 410):
                     raise NotThere(bare(address)) from error
                 if error.code in (401, 403, 407):
-                    raise self._unreachable(address, f"answered {error.code}", "Check the credentials for the index.") from error
+                    raise self._unreachable(address, f"answered {error.code}", CREDENTIALS_HINT) from error
                 fault = error
             except (URLError, OSError, HTTPException) as error:
                 fault = error
@@ -104,7 +106,8 @@ class Downloader:
                     break
                 into.seek(0)
                 into.truncate()
-        raise self._unreachable(address, self._settings.scrubbed(str(fault))) from fault
+        why = self._settings.scrubbed(str(fault))
+        raise self._unreachable(address, why, CERTIFICATE_HINT if "CERTIFICATE_VERIFY_FAILED" in why else None) from fault
 
     def _unreachable(self, address: str, why: str, hint: str | None = None) -> ServiceUnreachable:
         host = urlsplit(address).hostname or "the index"
@@ -113,26 +116,37 @@ class Downloader:
     def _open(self, address: str, accept: str):  # type: ignore[no-untyped-def]  # urllib's answer has no public type
         parts = urlsplit(address)
         request = Request(bare(address), headers={"Accept": accept, "User-Agent": "lockage"})  # noqa: S310 (http, https: callers see to it)
-        user, password = self._credentials(address)
-        if user or password:
-            token = base64.b64encode(f"{user or ''}:{password or ''}".encode()).decode()
-            request.add_unredirected_header("Authorization", f"Basic {token}")  # a redirect elsewhere must not carry it
+        self._authorize(request, address)
         host = parts.netloc.rpartition("@")[2]
         insecure = parts.hostname in self._settings.insecure_hosts or host in self._settings.insecure_hosts
         proxied = not _excepted(parts.hostname or "", host, self._environment("no_proxy"))
         return self._opener(insecure, proxied).open(request, timeout=self._settings.timeout)
 
+    def _authorize(self, request: Request, address: str) -> None:
+        user, password = self._credentials(address)
+        if user or password:
+            token = base64.b64encode(f"{user or ''}:{password or ''}".encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {token}")  # a redirect elsewhere must not carry it
+
     def _credentials(self, address: str) -> tuple[str | None, str | None]:
+        """Those in the address, else in the settings' address of its server, else in the netrc file, else in the keyring."""
         found = credentials(address)
-        if any(found):
+        if found[1]:
             return found
         parts = urlsplit(address)
-        for known in self._settings.addresses:
-            other = urlsplit(known)
-            if any(credentials(known)) and (other.scheme, other.hostname, other.port) == (parts.scheme, parts.hostname, parts.port):
+        ours = [known for known in self._settings.addresses if _server(known) == _server(address)]
+        for known in ours:
+            if credentials(known)[1]:
                 return credentials(known)
         entry = self._netrc.authenticators(parts.hostname or "") if self._netrc else None
-        return (entry[0], entry[2]) if entry else (None, None)
+        if entry:
+            return entry[0], entry[2]
+        if self._keyring is not None:
+            for known in ours:
+                asked = self._keyring.credentials(known, found[0] or credentials(known)[0])
+                if asked[1]:
+                    return asked
+        return next((credentials(known) for known in ours if any(credentials(known))), found)
 
     def _environment(self, name: str) -> str:
         return self._settings.environment.get(name) or self._settings.environment.get(name.upper()) or ""
@@ -145,7 +159,9 @@ class Downloader:
                 every = self._environment("all_proxy")
                 proxies = {kind: self._environment(f"{kind}_proxy") or every for kind in ("http", "https")}
             opener = build_opener(
-                _Proxies({kind: address for kind, address in proxies.items() if address}), HTTPSHandler(context=self._tls(insecure))
+                _Proxies({kind: address for kind, address in proxies.items() if address}),
+                HTTPSHandler(context=self._tls(insecure)),
+                _Redirects(self._authorize),
             )
             self._openers[key] = opener
         return self._openers[key]
@@ -187,6 +203,24 @@ class _Proxies(ProxyHandler):
             req.add_header("Proxy-authorization", f"Basic {token}")
         req.set_proxy(parts.netloc.rpartition("@")[2], parts.scheme)
         return None if kind in (parts.scheme, "https") else self.parent.open(req, timeout=req.timeout)
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Whoever is led elsewhere shows what it has for that server, and nothing of the first one's."""
+
+    def __init__(self, authorize: Callable[[Request, str], None]) -> None:
+        self._authorize = authorize
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]  # urllib's signature
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None:
+            self._authorize(request, newurl)
+        return request
+
+
+def _server(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port
 
 
 def _netrc(settings: IndexSettings) -> netrc.netrc | None:

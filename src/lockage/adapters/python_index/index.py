@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.keyring import Keyring
 from lockage.adapters.python_index.pinned import changed, pinned_file
 from lockage.adapters.python_index.settings import bare
 from lockage.adapters.python_index.simple import IndexFile, project_files
@@ -49,8 +50,9 @@ class UvIndex:
         self._blobs = blobs
         self._memo = memo
         self._settings = settings
-        self._uv = Uv(uv, settings, cache, interpreter)
-        self._downloader = Downloader(settings)
+        keyring = Keyring(settings.keyring) if settings.keyring is not None else None
+        self._uv = Uv(uv, settings, cache, interpreter, keyring)
+        self._downloader = Downloader(settings, keyring)
 
     def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.
@@ -177,6 +179,8 @@ class UvIndex:
         hosts = ", ".join(urlsplit(index).hostname or bare(index) for index, _ in indexes) or "no index"
         raise PackageVanished(
             f"{wheel.name} {wheel.version}: {wheel.file} is neither in the store nor on the index any more (asked: {hosts})",
+            hint="Put the file on an index or in a folder that you name beside it (UV_INDEX, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS), "
+            "copy the blob from a store that has it, or accept newer packages with `lockage lock --upgrade`.",
             package=wheel.name,
             file=wheel.file,
         )

@@ -28,6 +28,7 @@ class PipSettings(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     insecure_hosts: tuple[str, ...] = ()
     timeout: str | None = None
+    keyring: bool = False
 
 
 def read_pip(environ: Mapping[str, str], home: Path, prefix: Path | None, root: Path) -> PipSettings:
@@ -54,6 +55,7 @@ def read_pip(environ: Mapping[str, str], home: Path, prefix: Path | None, root: 
         proxy=found.get("proxy"),
         insecure_hosts=tuple(found.get("trusted-host", "").split()),
         timeout=found.get("timeout") or found.get("default-timeout"),
+        keyring=found.get("keyring-provider") in ("subprocess", "import"),  # "auto" asks only where pip may ask a person
     )
 
 

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["IndexMisconfigured", "IndexSettings", "Source", "as_address", "bare", "credentials", "discover_index", "truth", "usable"]
+__all__ = [
+    "CREDENTIALS_HINT",
+    "IndexMisconfigured",
+    "IndexSettings",
+    "Source",
+    "as_address",
+    "bare",
+    "credentials",
+    "discover_index",
+    "truth",
+    "usable",
+]
 
 #: Handed through to uv as they are, in either case where they are lowercase by custom.
 _PASSED = (
@@ -34,12 +45,24 @@ _PASSED = (
     "UV_CONCURRENT_DOWNLOADS",
     "UV_HTTP_RETRIES",
     "UV_HTTP_TIMEOUT",
-    "UV_KEYRING_PROVIDER",
     "UV_OFFLINE",
     "all_proxy",
     "http_proxy",
     "https_proxy",
     "no_proxy",
+)
+
+
+#: What to do about an index that answered 401, 403 or 407.
+CREDENTIALS_HINT = (
+    "Check the credentials for the index: in its address, in UV_INDEX_NAME_USERNAME and _PASSWORD, in a netrc file, "
+    "or in the keyring (UV_KEYRING_PROVIDER=subprocess); docs/company.md shows each."
+)
+
+#: What to do about a certificate that nobody known has signed.
+CERTIFICATE_HINT = (
+    "If it is a company's own CA that signed it, name a file with that CA's certificate in SSL_CERT_FILE "
+    "(REQUESTS_CA_BUNDLE and pip's `cert` do as well)."
 )
 
 
@@ -66,7 +89,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is needed to ask the index. ``origin`` names the settings that decided; ``timeout`` is in seconds."""
+    """Everything that is needed to ask the index. ``origin`` names the settings that decided; ``timeout`` is in seconds.
+
+    ``keyring`` is the environment in which the ``keyring`` program is to be asked for credentials; None if it is not.
+    """
 
     source: Source = Source()
     origin: str = "uv's default"
@@ -76,6 +102,7 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     home: str | None = None
     timeout: int = 60
+    keyring: dict[str, str] | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -169,6 +196,7 @@ def discover_index(environ: Mapping[str, str], home: Path, *, prefix: Path | Non
         environment=passed,
         home=str(home),
         timeout=_timeout(environ.get("UV_HTTP_TIMEOUT") or pip.timeout),
+        keyring=dict(environ) if uv.keyring or pip.keyring else None,
     )
 
 

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from lockage.adapters.python_index.keyring import with_credentials
+from lockage.adapters.python_index.settings import CERTIFICATE_HINT, CREDENTIALS_HINT
 from lockage.base.digest import Digest
 from lockage.base.errors import Fault
 from lockage.ports import ServiceUnreachable, Unresolvable
@@ -23,6 +25,7 @@ from lockage.ports import ServiceUnreachable, Unresolvable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockage.adapters.python_index.keyring import Keyring
     from lockage.adapters.python_index.settings import IndexSettings
     from lockage.environment.python import PythonTarget
 
@@ -55,9 +58,10 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
 class Uv:
     """The uv program with this machine's settings. ``interpreter`` is only asked for what the target does not say."""
 
-    def __init__(self, program: Path, settings: IndexSettings, cache: Path, interpreter: Path) -> None:
+    def __init__(self, program: Path, settings: IndexSettings, cache: Path, interpreter: Path, keyring: Keyring | None = None) -> None:
         self._program = program
         self._settings = settings
+        self._keyring = keyring
         self._cache = cache
         self._interpreter = interpreter
 
@@ -87,6 +91,8 @@ class Uv:
     def _compile(
         self, arguments: Sequence[str], requirements: Sequence[str], target: PythonTarget | None, constraints: Sequence[str] = ()
     ) -> str:
+        if self._keyring is not None:
+            self._settings, self._keyring = with_credentials(self._settings, self._keyring), None
         settings = self._settings
         command = [
             *(str(self._program), "pip", "compile", "-", "--no-config", "--no-header", "--no-annotate", "--quiet", "--color", "never"),
@@ -164,14 +170,12 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     """uv's message as one of our errors, without what only concerns its own command line."""
     where = f"Python {target.full_version or target.version} on {target.architecture} with glibc {target.glibc}" if target else "the index"
     lines = [re.sub(r"^(?:(?:error|cause):|[^\w\s`'\"(]+) *", "", line.strip()) for line in text.splitlines()]
-    lines = [line for line in lines if line and "--no-build" not in line]
+    lines = [line for line in lines if line and "--no-build" not in line and "--system-certs" not in line]
     plain = " ".join(lines[:_MANY])
     plain = re.sub(r",? ?(?:and )?we can conclude that your requirements are unsatisfiable", "", plain)
     plain = re.sub(r"^No solution found when resolving dependencies:?\s*", "", plain).strip()
     if "valid authentication credentials" in text:
-        return ServiceUnreachable(
-            f"the package index refused: {plain}", hint="Check the credentials for the index (netrc, or in its address)."
-        )
+        return ServiceUnreachable(f"the package index refused: {plain}", hint=CREDENTIALS_HINT)
     built = re.findall(r"Wheels are required for `([^`]+)`", text)
     if built:
         names = ", ".join(dict.fromkeys(built))
@@ -184,5 +188,6 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     if "No solution found" in text or "incompatible" in text or "Failed to parse" in text or "conflict" in text.lower():
         return Unresolvable(f"Python requirements cannot be had together for {where}: {plain}", requirements=tuple(requirements))
     if re.search(r"fetch|request|connect|dns|network|certificate|timed? ?out|HTTP|offline|tls", text, re.IGNORECASE):
-        return ServiceUnreachable(f"the Python package index did not answer: {plain}")
+        hint = CERTIFICATE_HINT if "certificate" in text.lower() else None
+        return ServiceUnreachable(f"the Python package index did not answer: {plain}", hint=hint)
     return Fault(f"uv failed: {plain}")

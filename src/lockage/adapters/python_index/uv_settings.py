@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["UvSettings", "read_uv"]
 
+_SCALARS = {
+    "no-index": bool,
+    "index-strategy": str,
+    "exclude-newer": str,
+    "system-certs": bool,
+    "native-tls": bool,
+    "keyring-provider": str,
+}
 _STRATEGIES = ("first-index", "unsafe-first-match", "unsafe-best-match")
 
 
@@ -26,6 +34,7 @@ class UvSettings(msgspec.Struct, frozen=True, kw_only=True):
     source: Source = Source()
     insecure_hosts: tuple[str, ...] = ()
     system_certificates: bool = False
+    keyring: bool = False
 
 
 class _Found:
@@ -59,6 +68,7 @@ def read_uv(environ: Mapping[str, str], home: Path, root: Path) -> UvSettings:
         ),
         insecure_hosts=tuple(found.insecure),
         system_certificates=bool(found.scalars.get("system-certs", found.scalars.get("native-tls", False))),
+        keyring=found.scalars.get("keyring-provider") == "subprocess",
     )
 
 
@@ -70,7 +80,7 @@ def _variables(environ: Mapping[str, str], found: _Found, home: Path) -> None:
         found.extra += [_authenticated(text, environ, home) for text in environ.get(name, "").split()]
     found.find_links += [as_address(text.strip(), home) for text in environ.get("UV_FIND_LINKS", "").split(",") if text.strip()]
     found.insecure += environ.get("UV_INSECURE_HOST", "").split()
-    for name in ("UV_INDEX_STRATEGY", "UV_EXCLUDE_NEWER"):
+    for name in ("UV_INDEX_STRATEGY", "UV_EXCLUDE_NEWER", "UV_KEYRING_PROVIDER"):
         if environ.get(name):
             found.scalars[name[3:].lower().replace("_", "-")] = environ[name]
     for name in ("UV_NO_INDEX", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):
@@ -143,7 +153,7 @@ def _table(table: dict[str, Any], folder: Path, environ: Mapping[str, str], foun
     found.extra += [as_address(text, folder) for text in table.get("extra-index-url", [])]
     found.find_links += [as_address(text, folder) for text in table.get("find-links", [])]
     found.insecure += [text + "" for text in table.get("allow-insecure-host", [])]
-    for key, kind in (("no-index", bool), ("index-strategy", str), ("exclude-newer", str), ("system-certs", bool), ("native-tls", bool)):
+    for key, kind in _SCALARS.items():
         if key in table:
             if not isinstance(table[key], kind):
                 raise TypeError(key)

@@ -15,7 +15,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from lockage.ports import SandboxUnavailable
+from lockage.adapters.sandbox_bwrap.diagnose import forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Spawner:
         self._thread: threading.Thread | None = None
 
     def start(self, request: Request) -> int:
-        """The new process's id. Raises OSError, or :class:`SandboxUnavailable` if the host forbids a private umask."""
+        """The new process's id. Raises OSError, or :class:`lockage.ports.SandboxUnavailable` if the host forbids a private umask."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._serve, name="sandbox-spawner", daemon=True)
@@ -77,9 +77,7 @@ class Spawner:
             request, answer = self._tasks.get()
             try:
                 if not private:
-                    raise SandboxUnavailable(
-                        "this host forbids unshare(CLONE_FS)", hint="Allow the system call unshare (see docs/sandbox.md)."
-                    )
+                    raise forbidden("unshare(CLONE_FS)")
                 answer.put(_spawn(request, libc))
             except BaseException as error:  # noqa: BLE001 (handed to the asking thread, which raises it)
                 answer.put(error)

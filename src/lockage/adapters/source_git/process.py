@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -118,11 +119,27 @@ class Git:
         return self._start(repository, ("-C", where, *arguments), self._user, b"")
 
     def network(self, repository: Path, arguments: Sequence[str], settings: Mapping[str, str]) -> Running:
-        """Start a command that reaches a server; ``settings`` are configuration that must not be seen in the list of processes."""
+        """Start a command that reaches a server; ``settings`` are configuration that must not be seen in the list of processes.
+
+        SSL_CERT_FILE counts as it does for the package index, unless git is told of a CA of its own.
+        """
         configured = {"GIT_CONFIG_COUNT": str(len(settings))}
+        authority = self._user.get("SSL_CERT_FILE")
+        if authority and "GIT_SSL_CAINFO" not in self._user and not self._configured(repository, "http.sslCAInfo"):
+            configured["GIT_SSL_CAINFO"] = authority
         for number, (name, value) in enumerate(settings.items()):
             configured |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         return self._start(repository, arguments, {**self._user, **configured}, b"")
+
+    def _configured(self, repository: Path, name: str) -> bool:
+        """Whether the user's or the system's configuration has a value, also one for certain addresses (``http.ADDRESS.sslCAInfo``)."""
+        first, _, last = name.partition(".")
+        running = self._start(repository, ("config", "--get-regexp", rf"^{first}\.(.*\.)?{last.lower()}$"), self._user, b"")
+        with ending(running):
+            try:
+                return bool(running.output())
+            except GitFailed:
+                return False
 
     def _start(self, repository: Path, arguments: Sequence[str], environment: Mapping[str, str], feed: bytes) -> Running:
         ceiling = {"GIT_CEILING_DIRECTORIES": str(repository.parent)}  # a broken repository must not be taken for one around it
@@ -153,6 +170,10 @@ class Git:
 
 def _scratch() -> IO[bytes]:
     """A nameless file: both ends of a pipe at once could wait for each other. In memory, as importing tempfile costs a no-op build."""
+    if sys.platform != "linux":
+        import tempfile  # what Linux alone can do without
+
+        return tempfile.TemporaryFile()
     return os.fdopen(os.memfd_create("lockage-git"), "w+b")
 
 

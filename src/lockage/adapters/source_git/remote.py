@@ -5,17 +5,15 @@ Credentials of an address reach git through its environment only: they are in no
 
 from __future__ import annotations
 
-import fcntl
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lockage.adapters.source_git.process import Git, GitFailed, ending
 from lockage.base.digest import Digest
+from lockage.durable import locked
 from lockage.ports import ServiceUnreachable, SourceUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from lockage.record.locator import Remote
@@ -41,7 +39,7 @@ class Clones:
         """The copy, and the revision asked for as the copy names it. A full commit that is already there is not fetched again."""
         repository = self._folder / f"{Digest.of(remote.bare.encode())[:32]}.git"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(repository.with_suffix(".lock")):
+        with locked(repository.with_suffix(".lock")):
             revision = remote.revision or _HEAD
             full = bool(_FULL.fullmatch(revision))
             if not (repository / "HEAD").exists():
@@ -94,21 +92,12 @@ def _failed(remote: Remote, error: GitFailed) -> SourceUnusable | ServiceUnreach
     line = next((line for line in text.splitlines() if line.startswith(("fatal: ", "error: "))), text[:200])
     if _ABSENT.search(text):
         return SourceUnusable(f"no repository or revision at {remote.public}: {line}", repository=remote.public, revision=remote.revision)
-    return ServiceUnreachable(
-        f"cannot fetch {remote.public}: {line}",
-        repository=remote.public,
-        hint="Check the address, the network and your credentials for it, then run the command again.",
-    )
+    hint = "Check the address, the network and your credentials for it, then run the command again."
+    if "certificate" in text.lower():
+        hint = "If it is a company's own CA that signed it, name a file with its certificate in SSL_CERT_FILE or git's http.sslCAInfo."
+    return ServiceUnreachable(f"cannot fetch {remote.public}: {line}", repository=remote.public, hint=hint)
 
 
 def without_secrets(remote: Remote, text: str) -> str:
     """What git said, without what only the holder of the address may know."""
     return re.sub(r"://[^/\s']*@", "://", text.replace(remote.bare, remote.public))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time brings a copy up to date."""
-    with path.open("wb") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
 
 from lockage.base.errors import ExitCode, LockageError
-from lockage.cli.screen import show_error
+from lockage.cli.screen import settle, show_error
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -93,6 +94,16 @@ def program() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return the process's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
+    try:
+        return _run(arguments)
+    finally:
+        settle()  # whatever else happened: no half-drawn view, and the cursor is back
+
+
+def _run(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     as_json = "--json" in arguments
     try:
@@ -104,23 +115,27 @@ def run(arguments: list[str]) -> int:
         sys.stdout.write(error.format_message() + "\n")
         return ExitCode.DONE
     except click.Abort:
-        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
-        return 130
+        return _ended("interrupted", 130)
     except click.ClickException as error:
         return show_error(_usage(error), as_json=as_json)
     except LockageError as error:
         return show_error(error, as_json=as_json)
     except KeyboardInterrupt:
-        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
-        return 130
+        return _ended("interrupted", 130)
     except _Terminated:
-        sys.stderr.write("lockage: terminated; nothing half-written was left behind\n")
-        return 143
+        return _ended("terminated", 143)
     except BrokenPipeError:
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
         return show_error(_fault(error), as_json=as_json)
+
+
+def _ended(how: str, status: int) -> int:
+    settle()
+    # A terminal shows ^C where the cursor was.
+    sys.stderr.write(f"{chr(10) if status == 130 else ''}lockage: {how}; nothing half-written was left behind\n")
+    return status
 
 
 def _fault(error: Exception) -> LockageError:

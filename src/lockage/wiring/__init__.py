@@ -238,7 +238,13 @@ class Wiring:
             allow_stale=frozenset(suite.strip() for suite in stale.split(",") if suite.strip()),
             proxies=discover_proxies(apt, self._environ),
             ca_file=Path(ca_file) if ca_file else None,
+            moved=self._moved,
         )
+
+    def _moved(self, size: int) -> None:
+        from lockage.record.event import Fetched
+
+        self.tell(Fetched(size=size))
 
     @cached_property
     def python_index(self) -> ports.PythonIndex:
@@ -251,6 +257,7 @@ class Wiring:
             settings=discover_index(self._environ, self.user_home, prefix=Path(sys.prefix)),
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
+            moved=self._moved,
         )
 
     def _beside(self, program: str) -> Path:

@@ -11,6 +11,7 @@ from lockage.environment.debian import pin
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
 from lockage.record.event import Phase
+from lockage.work.roots import bytes_missing
 
 if TYPE_CHECKING:
     from lockage.environment.declaration import Declaration
@@ -46,8 +47,9 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     terms = declaration.packages if not declaration.python else ("python3", *declaration.packages)
     packages = resolve_packages(stanzas, terms, architecture)
     instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
-    services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages"))
-    services.os_packages.fetch(declaration.os, [*packages, *instruments])
+    everything = (*packages, *instruments)
+    services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
+    services.os_packages.fetch(declaration.os, everything)
     wheels: tuple[LockedWheel, ...] = ()
     if declaration.python:
         from lockage.environment.python import target_of  # only environments with Python requirements need it

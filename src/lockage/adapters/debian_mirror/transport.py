@@ -32,10 +32,13 @@ class Transport:
         ca_file: Path | None = None,
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
+        moved: Callable[[int], None] | None = None,
     ) -> None:
+        """``moved`` hears how many bytes have arrived, each time some have, from any thread."""
         self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout)
         self._pause = pause
         self._stopped = False
+        self._moved = moved
 
     def stop(self) -> None:
         self._stopped = True
@@ -81,6 +84,8 @@ class Transport:
                         raise Failed("interrupted")
                     _write(sink, chunk)
                     at += len(chunk)
+                    if self._moved is not None:
+                        self._moved(len(chunk))
                 if expected is not None and at < min(expected, limit + 1):
                     raise Failed(f"the connection ended after {at} of {expected} bytes")
         except NoAnswer:

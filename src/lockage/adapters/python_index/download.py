@@ -17,7 +17,7 @@ from lockage.adapters.python_index.settings import bare, credentials
 from lockage.ports import ServiceUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lockage.adapters.python_index.settings import IndexSettings
 
@@ -36,8 +36,9 @@ class NotThere(Exception):
 class Downloader:
     """Opens addresses. Its methods may be called from several threads at once."""
 
-    def __init__(self, settings: IndexSettings) -> None:
+    def __init__(self, settings: IndexSettings, moved: Callable[[int], None] | None = None) -> None:
         self._settings = settings
+        self._moved = moved
         self._openers: dict[tuple[bool, bool], OpenerDirector] = {}
         self._netrc = _netrc(settings)
 
@@ -73,6 +74,8 @@ class Downloader:
             return
         for _, _, chunk in self._chunks(address, "*/*", into):
             into.write(chunk)
+            if self._moved is not None:
+                self._moved(len(chunk))
 
     def _chunks(self, address: str, accept: str, into: BinaryIO | None = None) -> Iterator[tuple[str, str, bytes]]:
         """The body in pieces. A connection that breaks before the first piece, or while filling ``into``, is tried again."""

@@ -41,14 +41,25 @@ class UvIndex:
     """Implements :class:`lockage.ports.PythonIndex`.
 
     ``uv`` is the program, ``cache`` a folder of its own, ``interpreter`` any Python of the host that uv may ask about itself.
+    ``moved`` hears of bytes that arrive, from any thread, for progress.
     """
 
-    def __init__(self, blobs: Blobs, memo: Memo, *, uv: Path, settings: IndexSettings, cache: Path, interpreter: Path) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        memo: Memo,
+        *,
+        uv: Path,
+        settings: IndexSettings,
+        cache: Path,
+        interpreter: Path,
+        moved: Callable[[int], None] | None = None,
+    ) -> None:
         self._blobs = blobs
         self._memo = memo
         self._settings = settings
         self._uv = Uv(uv, settings, cache, interpreter)
-        self._downloader = Downloader(settings)
+        self._downloader = Downloader(settings, moved)
 
     def resolve(self, requirements: Sequence[str], target: PythonTarget) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together, sorted, and all of them in the blobs from now on.

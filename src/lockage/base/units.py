@@ -1,0 +1,29 @@
+"""Sizes and times for people, spelled in one way everywhere; machines get bytes and milliseconds."""
+
+from __future__ import annotations
+
+__all__ = ["human_size", "human_time"]
+
+
+def human_size(size: int) -> str:
+    """A number of bytes: ``14.2 MiB``. What rounds up to a whole next unit is told in that unit."""
+    if size < 1024:
+        return f"{size} B"
+    number = float(size)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        number /= 1024
+        if round(number, 1) < 1024 or unit == "TiB":
+            return f"{number:.1f} {unit}"
+    raise AssertionError
+
+
+def human_time(milliseconds: int) -> str:
+    """A duration: ``0.4 s``, ``12.3 s``, ``1 min 23 s``, ``2 h 05 min``."""
+    tenths = (milliseconds + 50) // 100
+    if tenths < 600:
+        return f"{tenths // 10}.{tenths % 10} s"
+    seconds = (milliseconds + 500) // 1000
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    minutes = (seconds + 30) // 60
+    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,64 @@
+"""Columns that fit: tables are cut, never wrapped, and only where a terminal says how wide it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lockage.wiring.terminal import Terminal
+
+__all__ = ["cells", "cut", "fitted"]
+
+#: A column that is cut keeps so much of itself while others can be cut as well.
+_LEAST = 8
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # only texts that are not ASCII need the tables
+
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def cut(text: str, width: int, *, unicode: bool = True) -> str:
+    """The text in at most so many columns; what is missing is shown by an ellipsis."""
+    if cells(text) <= width:
+        return text
+    mark = "…" if unicode else "..."
+    if width <= len(mark):
+        return mark[:width]
+    while text and cells(text) > width - len(mark):
+        text = text[:-1]
+    return text + mark
+
+
+def fitted(
+    rows: Sequence[Sequence[str]], terminal: Terminal, *, header: Sequence[str] = (), least: Sequence[int] = (-1,), indent: int = 0
+) -> Iterable[str]:
+    """Lines with aligned columns; where they are too wide the columns ``least`` are cut, the first of them first, then the widest."""
+    everything = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
+    if not everything:
+        return
+    widths = [max(cells(row[column]) for row in everything) for column in range(len(everything[0]))]
+    if terminal.width is not None:
+        _narrow(widths, terminal.width - indent - 2 * (len(widths) - 1), [column % len(widths) for column in least])
+    for row in everything:
+        line = ""
+        for cell, width in zip(row, widths, strict=True):
+            shown = cut(cell, width, unicode=terminal.unicode)
+            line += shown + " " * (width - cells(shown) + 2)
+        line = " " * indent + line.rstrip()
+        yield line if terminal.width is None else cut(line, terminal.width, unicode=terminal.unicode)
+
+
+def _narrow(widths: list[int], room: int, least: Sequence[int]) -> None:
+    """Take from the columns what they are too wide together."""
+    for column in (*least, *sorted(range(len(widths)), key=lambda number: -widths[number])):
+        over = sum(widths) - room
+        if over <= 0:
+            return
+        widths[column] = max(min(widths[column], _LEAST), widths[column] - over)

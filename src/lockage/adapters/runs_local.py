@@ -64,6 +64,9 @@ class LocalRuns:
         numbers = self._numbers()
         return f"run-{numbers[-1]:06d}" if numbers else None
 
+    def recent(self, limit: int) -> tuple[str, ...]:
+        return tuple(f"run-{number:06d}" for number in reversed(self._numbers()[-limit:]))
+
 
 def _unreadable(path: Path, error: OSError) -> StoreUnreadable:
     return StoreUnreadable(f"cannot read {path}: {error.strerror}", folder=str(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["human_size", "human_time"]
+__all__ = ["human_ago", "human_size", "human_time"]
 
 
 def human_size(size: int) -> str:
@@ -27,3 +27,14 @@ def human_time(milliseconds: int) -> str:
         return f"{seconds // 60} min {seconds % 60:02} s"
     minutes = (seconds + 30) // 60
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def human_ago(seconds: int) -> str:
+    """How long ago something was: ``just now``, ``5 min ago``, ``3 h ago``, ``12 days ago``."""
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 2 * 86400:
+        return f"{seconds // 3600} h ago"
+    return f"{seconds // 86400} days ago"

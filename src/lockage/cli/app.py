@@ -76,10 +76,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (t
     raise _Terminated
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name=None, version=import_module("lockage").__version__, prog_name="lockage")
-def program() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Without a command: where you are as one JSON document.")
+@click.pass_context
+def program(context: click.Context, as_json: bool) -> None:
     """Build Python releases that anyone can rebuild bit for bit, and promote them on signed evidence.
+
+    Without a command it shows where you are, and what to do next.
 
     \b
     A first walk through:
@@ -90,6 +94,12 @@ def program() -> None:
       lockage release               close an immutable, numbered release
       lockage promote shop --to dev
     """
+    if context.invoked_subcommand is None:
+        from lockage.cli.here import show_here
+
+        show_here(as_json=as_json)
+    elif as_json:
+        raise click.UsageError("--json stands behind the command", context)
 
 
 def run(arguments: list[str]) -> int:

@@ -130,6 +130,12 @@ class Wiring:
         return LocalFolders(self.blobs)
 
     @cached_property
+    def surroundings(self) -> ports.Surroundings:
+        from lockage.adapters.source_git.surroundings import GitSurroundings
+
+        return GitSurroundings(self._environ)
+
+    @cached_property
     def clock(self) -> ports.Clock:
         from lockage.adapters.clock_system import SystemClock
 

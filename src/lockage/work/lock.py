@@ -54,7 +54,7 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     if declaration.python:
         from lockage.environment.python import target_of  # only environments with Python requirements need it
 
-        services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
+        services.tell(Phase(text=f"environment {name}: resolving {len(declaration.python)} Python requirements"))
         wheels = services.python_index.resolve(declaration.python, target_of(packages))
         services.python_index.fetch(wheels)
     draft = LockedEnvironment(

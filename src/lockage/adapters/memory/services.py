@@ -17,6 +17,7 @@ from lockage.adapters.memory.runs import MemoryRuns
 from lockage.adapters.memory.signer import MemoryKeys
 from lockage.adapters.memory.sources import MemorySources
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
+from lockage.adapters.memory.surroundings import MemorySurroundings
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import PrincipalName
@@ -66,6 +67,7 @@ class MemoryServices:
         self.python_index = MemoryPythonIndex(self.blobs)
         self.sources = MemorySources(self.blobs)
         self.folders = MemoryFolders(self.blobs)
+        self.surroundings = MemorySurroundings()
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()
         self.pins = MemoryPins()

@@ -38,6 +38,7 @@ COMMANDS = {
     "evidence": "signed statements about a release",
     "ledger": "the append-only log of everything decided",
     "key": "the keys that sign, and what each may sign",
+    "completion": "the script that lets your shell complete words",
 }
 
 
@@ -86,7 +87,8 @@ def program(context: click.Context, as_json: bool) -> None:
     Without a command it shows where you are, and what to do next.
 
     \b
-    A first walk through:
+    Examples, a first walk through:
+      lockage                       where you are, and what to do next
       lockage lock                  pin every input of the environments
       lockage build                 build in the sandbox; artifacts into ./dist
       lockage test                  run the recipe's test steps

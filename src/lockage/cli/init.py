@@ -18,6 +18,11 @@ def command(source: str, as_json: bool) -> None:
     """Write the recipe that lockage infers for the project in SOURCE into its lockage.toml, commented.
 
     An existing lockage.toml is never overwritten.
+
+    \b
+    Examples:
+      lockage init
+      lockage init services/shop
     """
     from lockage.base.errors import Usage
     from lockage.cli.screen import Progress, print_json, say

@@ -13,13 +13,25 @@ __all__ = ["command"]
 
 @click.group("key")
 def command() -> None:
-    """The keys that sign, and what each may sign."""
+    """The keys that sign, and what each may sign.
+
+    \b
+    Examples:
+      lockage key list
+      lockage key export verifier --out verifier.pem
+    """
 
 
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Show the keys of the store's trust root and which of them are here."""
+    """Show the keys of the store's trust root and which of them are here.
+
+    \b
+    Examples:
+      lockage key list
+      lockage key list --json
+    """
     from lockage.cli.screen import print_json, say, short, table
     from lockage.wiring import Wiring
     from lockage.work.book import Book
@@ -54,7 +66,13 @@ def list_(as_json: bool) -> None:
 @click.argument("role")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of standard output.")
 def export(role: str, out: Path | None) -> None:
-    """Print the public key of ROLE as PEM, for verifiers such as cosign."""
+    """Print the public key of ROLE as PEM, for verifiers such as cosign.
+
+    \b
+    Examples:
+      lockage key export verifier
+      lockage key export verifier --out verifier.pem
+    """
     import base64
     import textwrap
 

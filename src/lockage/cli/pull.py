@@ -6,21 +6,27 @@ from pathlib import Path
 
 import click
 
+from lockage.cli.completion import channels, projects
 from lockage.cli.options import json_option
 
 __all__ = ["command"]
 
 
 @click.command("pull")
-@click.argument("channel")
+@click.argument("channel", shell_complete=channels)
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder that shall hold the artifacts.")
-@click.option("--project", help="The project, if the store holds several.")
+@click.option("--project", shell_complete=projects, help="The project, if the store holds several.")
 @json_option
 def command(channel: str, into: Path, project: str | None, as_json: bool) -> None:
     """Put what CHANNEL holds into a folder.
 
     The manifest's signature, its generation and every checksum are verified before a byte appears in the folder; an older
     generation than the folder's own is refused (exit 6).
+
+    \b
+    Examples:
+      lockage pull prod --into /srv/shop
+      lockage pull dev --project shop --into pulled
     """
     from lockage.cli.channel import channel_name
     from lockage.cli.screen import human_size, print_json, say, short, table

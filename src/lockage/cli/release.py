@@ -23,6 +23,11 @@ def command(source: str, lock_file: Path | None, as_json: bool) -> None:
 
     The same artifacts again are the same release; other artifacts of the same version get the next number. Only a commit or
     an sdist can be released (exit 5 otherwise).
+
+    \b
+    Examples:
+      lockage release
+      lockage release .@v1.2.0
     """
     from lockage.cli.project import open_project
     from lockage.cli.screen import human_size, print_json, say, short, table

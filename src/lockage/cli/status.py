@@ -12,7 +12,13 @@ __all__ = ["command"]
 @click.command("status")
 @json_option
 def command(as_json: bool) -> None:
-    """Show every project of the store: what each channel holds, since when, and the newest releases."""
+    """Show every project of the store: what each channel holds, since when, and the newest releases.
+
+    \b
+    Examples:
+      lockage status
+      lockage status --json
+    """
     from lockage.cli.screen import print_json, say, table
     from lockage.wiring import Wiring
     from lockage.work.inspect import status

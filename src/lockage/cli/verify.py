@@ -26,6 +26,12 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
     (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical.
+
+    \b
+    Examples:
+      lockage verify
+      lockage verify --axes timezone,locale,umask
+      lockage verify shop-1.2.0.tar.gz --lock dist/lockage.lock --rounds 3
     """
     from lockage.base.errors import ExitCode, Usage
     from lockage.cli.project import open_project

@@ -35,7 +35,7 @@ def parse_recipe(data: bytes, file: str = "lockage.toml") -> Recipe:
 def _reported(faults: Faults, text: str, file: str) -> tuple[RecipeFault, ...]:
     """The faults with their places, in the order of the file."""
     places = places_of(text)
-    found = []
+    found: list[RecipeFault] = []
     for key, message, hint, cycle in sorted(faults.found, key=lambda fault: nearest(places, fault[0]).line):
         place, name = nearest(places, key), dotted(key)
         excerpt = excerpt_of(

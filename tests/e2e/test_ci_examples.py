@@ -65,7 +65,9 @@ def test_an_example_is_what_its_service_takes(tools: Path, name: str, tmp_path: 
     good = check(EXAMPLES / name)
     assert good.returncode == 0, good.stdout + good.stderr
     wrong = tmp_path / name
-    wrong.write_text((EXAMPLES / name).read_text().replace("timeout-minutes: 60", "timeout-minutes: [a]").replace("timeout: 1h", "timeout: []"))
+    wrong.write_text(
+        (EXAMPLES / name).read_text().replace("timeout-minutes: 60", "timeout-minutes: [a]").replace("timeout: 1h", "timeout: []")
+    )
     assert check(wrong).returncode == 1, "the schema is not looked at"
 
 

@@ -29,10 +29,10 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
 def excerpt_of(document: str, *, file: str, line: int, column: int, message: str, width: int = 1) -> Excerpt:
     """The excerpt at a place of a document; a line or column that is not there is taken to the nearest that is."""
     lines = document.replace("\r\n", "\n").split("\n")
-    line = max(1, min(line, len(lines)))
-    while line > 1 and not lines[line - 1].strip() and line == len(lines):
-        line -= 1  # the end of a file is shown at its last line that says something
-        column = len(lines[line - 1]) + 1
+    last = max((number for number, text in enumerate(lines, 1) if text.strip()), default=1)
+    line = max(1, line)
+    if line > last:  # the end of a file is shown at the end of its last line that says something
+        line, column = last, len(lines[last - 1]) + 1
     text = lines[line - 1]
     column = max(1, min(column, len(text) + 1))
     width = max(1, min(width, len(text) - column + 1))

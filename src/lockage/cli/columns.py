@@ -45,20 +45,23 @@ def fitted(
         return
     widths = [max(cells(row[column]) for row in everything) for column in range(len(everything[0]))]
     if terminal.width is not None:
-        _narrow(widths, terminal.width - indent - 2 * (len(widths) - 1), [column % len(widths) for column in least])
+        _narrow(widths, terminal.width - indent, [column % len(widths) for column in least])
     for row in everything:
         line = ""
         for cell, width in zip(row, widths, strict=True):
-            shown = cut(cell, width, unicode=terminal.unicode)
-            line += shown + " " * (width - cells(shown) + 2)
+            if width or terminal.width is None:  # a column without a width was left out
+                shown = cut(cell, width, unicode=terminal.unicode)
+                line += shown + " " * (width - cells(shown) + 2)
         line = " " * indent + line.rstrip()
         yield line if terminal.width is None else cut(line, terminal.width, unicode=terminal.unicode)
 
 
-def _narrow(widths: list[int], room: int, least: Sequence[int]) -> None:
-    """Take from the columns what they are too wide together."""
-    for column in (*least, *sorted(range(len(widths)), key=lambda number: -widths[number])):
-        over = sum(widths) - room
+def _narrow(widths: list[int], width: int, least: Sequence[int]) -> None:
+    """Take from the columns what they are too wide together: first what they can spare, then the least of them altogether."""
+    others = sorted(range(len(widths)), key=lambda number: -widths[number])
+    for column, floor in [*((column, _LEAST) for column in (*least, *others)), *((column, 0) for column in least)]:
+        over = sum(widths) + 2 * (sum(map(bool, widths)) - 1) - width
         if over <= 0:
             return
-        widths[column] = max(min(widths[column], _LEAST), widths[column] - over)
+        kept = max(min(widths[column], floor), widths[column] - over)
+        widths[column] = kept if kept > 1 else 0

@@ -137,7 +137,7 @@ class View:
     def _summary(self, at: float, width: int, unicode: bool) -> str:
         counts = ((len(self._running), "running"), (self._done, "done"), (self._cached, "unchanged"), (len(self._waiting), "waiting"))
         text = (" · " if unicode else ", ").join(f"{count} {what}" for count, what in counts if count)
-        return self._row(" ", text, [_since(self._began or at, at)], width, unicode)
+        return self._row(" ", text, [_since(at if self._began is None else self._began, at)], width, unicode)
 
 
 def _since(then: float, at: float) -> str:

@@ -59,7 +59,7 @@ def cached(tools: Path) -> set[str]:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_an_example_is_what_its_service_takes(tools: Path, name: str, tmp_path: Path) -> None:
     def check(file: Path) -> subprocess.CompletedProcess[str]:
-        command = [tools / "check-jsonschema", "--builtin-schema", SCHEMAS[name], str(file)]
+        command = [str(tools / "check-jsonschema"), "--builtin-schema", SCHEMAS[name], str(file)]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     good = check(EXAMPLES / name)
@@ -88,21 +88,21 @@ def test_every_command_of_the_examples_works_from_the_cache_alone(tools: Path, w
     }.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    job = replace(copied, home=home, keys=tmp_path / "new-keys")
     installed = tmp_path / "installed"
-    build = [Path(sys.executable).with_name("uv"), "build", "-q", "--wheel", "--out-dir", str(tmp_path / "wheel"), str(CHECKOUT)]
+    build = [str(Path(sys.executable).with_name("uv")), "build", "-q", "--wheel", "--out-dir", str(tmp_path / "wheel"), str(CHECKOUT)]
     subprocess.run(build, check=True, timeout=300)
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
     variables = {
-        "PATH": f"{programs}:{job.environment()['PATH']}",
+        "PATH": f"{programs}:{copied.environment()['PATH']}",
         "LOCKAGE": str(wheel),
         "PIP_TARGET": str(installed),  # not into the environment that runs the tests
         "PIP_NO_DEPS": "1",  # those are here; fetching them again proves nothing
         "GITHUB_ACTIONS": "true",
     }
+    job = replace(copied, home=home, keys=tmp_path / "new-keys", settings=variables)
     done: dict[str, Any] = {}
     for line in dict.fromkeys(line for name in SCHEMAS for line in commands(tools, name)):
-        done[line] = job.run(["bash", "-euo", "pipefail", "-c", line], **variables)
+        done[line] = job.run(["bash", "-euo", "pipefail", "-c", line])
         assert done[line].code == 0, (line, done[line])
     assert (tmp_path / "sudo.txt").read_text() == "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0\n"
     assert (installed / "lockage" / "cli" / "app.py").is_file()

@@ -6,7 +6,7 @@ import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,6 +59,12 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own
+        try:
+            return super().invoke(ctx)
+        finally:
+            settle()  # before click writes anything about how it ended
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -127,12 +133,13 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.write(error.format_message() + "\n")
         return ExitCode.DONE
     except click.Abort:
-        return _ended("interrupted", 130)
+        return _ended("interrupted", 130)  # click has ended the line in which a terminal shows ^C
     except click.ClickException as error:
         return show_error(_usage(error), as_json=as_json)
     except LockageError as error:
         return show_error(error, as_json=as_json)
     except KeyboardInterrupt:
+        sys.stderr.write("\n")
         return _ended("interrupted", 130)
     except _Terminated:
         return _ended("terminated", 143)
@@ -145,8 +152,7 @@ def _run(arguments: list[str]) -> int:
 
 def _ended(how: str, status: int) -> int:
     settle()
-    # A terminal shows ^C where the cursor was.
-    sys.stderr.write(f"{chr(10) if status == 130 else ''}lockage: {how}; nothing half-written was left behind\n")
+    sys.stderr.write(f"lockage: {how}; nothing half-written was left behind\n")
     return status
 
 

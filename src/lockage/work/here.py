@@ -234,7 +234,7 @@ def _proof(services: Services, book: Book, built: Run) -> Proof:
         if ref is not None:
             evidence.append(Evidence(data=services.blobs.get(ref), recorded=record.at))
     facts, _ = gather(evidence, book.root, now=services.clock.now(), about=about)
-    tests = [str(fact.result) for fact in facts if isinstance(fact, TestFact)]
+    tests = [str(fact.result).lower() for fact in facts if isinstance(fact, TestFact)]
     grades = {str(fact.claim): str(fact.grade) for fact in facts if isinstance(fact, ReproductionFact)}
     return Proof(tests=tests[-1] if tests else None, reproduced=grades.get("reproduced"), robust=grades.get("robust"))
 
@@ -276,9 +276,9 @@ def _onwards(found: Here, *, tests: bool) -> tuple[Next, ...]:
             Next(command=f"lockage why-not {found.release} {waiting}", why="asks without doing"),
         )
     todo = []
-    if tests and found.proof.tests is None:
+    if tests and found.proof.tests != "passed":
         todo.append(Next(command="lockage test", why="runs the test steps and signs their results"))
-    if found.proof.robust is None or found.proof.reproduced is None:
+    if not found.proof.robust == found.proof.reproduced == "identical":
         todo.append(Next(command="lockage verify", why="rebuilds with everything varied and compares the bytes"))
     if not todo and found.repository:
         todo.append(Next(command="lockage release", why="closes what was built as an immutable, numbered release"))

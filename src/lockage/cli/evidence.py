@@ -47,5 +47,5 @@ def list_(release: str, out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"release": release, "evidence": found})
         return
-    for line in table([(str(item.recorded), item.kind, short(item.bundle.digest), item.says) for item in found]):
+    for line in table([(str(item.recorded), item.kind, short(item.bundle.digest), item.says) for item in found], least=(2, -1)):
         say(line)

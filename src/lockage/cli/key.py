@@ -57,9 +57,11 @@ def list_(as_json: bool) -> None:
         [
             (key.roles[0], principal.name, short(key.id), f"until {key.not_after}", "here" if key.key.spki in mine else "")
             for principal, key in book.root.listed()
-        ]
+        ],
+        least=(2, 3),
+        indent=2,
     ):
-        say(f"  {line}")
+        say(line)
 
 
 @command.command("export")

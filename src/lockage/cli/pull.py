@@ -41,5 +41,5 @@ def command(channel: str, into: Path, project: str | None, as_json: bool) -> Non
         print_json({"release": title, "channel": manifest.channel, "generation": manifest.generation, "artifacts": manifest.artifacts})
         return
     say(f"{into} holds {title}, generation {manifest.generation} of {manifest.channel}")
-    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in manifest.artifacts]):
-        say(f"  {line}")
+    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in manifest.artifacts], least=(0, 1), indent=2):
+        say(line)

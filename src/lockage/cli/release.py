@@ -39,5 +39,5 @@ def command(source: str, lock_file: Path | None, as_json: bool) -> None:
         print_json({"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release})
         return
     say(f"{release_title(closed.release)}: {'closed' if closed.new else 'closed before with the same artifacts'}, {short(closed.digest)}")
-    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts]):
-        say(f"  {line}")
+    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts], least=(0, 1), indent=2):
+        say(line)

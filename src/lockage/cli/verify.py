@@ -60,7 +60,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
         )
         return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
     rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw) for verdict in found.artifacts]
-    for line in table(rows, header=("artifact", "reproduced", "robust", "before passes")):
+    for line in table(rows, header=("artifact", "reproduced", "robust", "before passes"), least=(3, 0)):
         say(line)
     for verdict in found.artifacts:
         for line in verdict.lines():

@@ -172,7 +172,7 @@ def test_an_output_that_is_missing_or_leads_out_is_refused(bench: Bench, name: s
 def test_a_command_that_hangs_is_ended_and_the_limit_named(bench: Bench) -> None:
     outcome = bench.run("hang", timeout=1)
     assert isinstance(outcome, ExecutionFailed)
-    assert (outcome.reason, outcome.message) == ("timeout", "the step ran longer than its limit of 1.0 s")
+    assert (outcome.reason, outcome.message) == ("timeout", "the step ran longer than its limit of 1 s")
 
 
 def test_more_cpus_than_the_host_has_are_refused(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["human_ago", "human_size", "human_time"]
+__all__ = ["human_ago", "human_duration", "human_size", "human_time"]
 
 
 def human_size(size: int) -> str:
@@ -27,6 +27,12 @@ def human_time(milliseconds: int) -> str:
         return f"{seconds // 60} min {seconds % 60:02} s"
     minutes = (seconds + 30) // 60
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def human_duration(seconds: int) -> str:
+    """A length of time that somebody set, as they would write it: ``2 s``, ``10 min``, ``1 h 30 min``."""
+    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def human_ago(seconds: int) -> str:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.units import human_ago, human_size, human_time
+from lockage.base.units import human_ago, human_duration, human_size, human_time
+from lockage.recipe.quantity import duration
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,12 @@ def test_times(milliseconds: int, text: str) -> None:
 @given(st.integers(0, 10**10))
 def test_a_time_never_shows_sixty(milliseconds: int) -> None:
     assert not any(f"60 {unit}" in human_time(milliseconds) or "60.0" in human_time(milliseconds) for unit in ("s", "min"))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (2, "2 s"), (600, "10 min"), (3600, "1 h"), (5430, "1 h 30 min 30 s")])
+def test_a_length_of_time_is_told_as_it_was_set(seconds: int, text: str) -> None:
+    assert human_duration(seconds) == text
+    assert duration(text) == seconds or seconds == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import select
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from lockage.base.units import human_size, human_time
+from lockage.base.units import human_duration, human_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,7 +64,7 @@ class Watch:
                 return
             now = time.monotonic()
             if now >= until:
-                self.end("timeout", f"the step ran longer than its limit of {human_time(self._resources.timeout * 1000)}")
+                self.end("timeout", f"the step ran longer than its limit of {human_duration(self._resources.timeout)}")
                 until = now + _INTERVAL
             if now >= look:
                 self.look(processes, folders)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from lockage.wiring.terminal import Terminal
 
-__all__ = ["cells", "cut", "fitted"]
+__all__ = ["cells", "cut", "fitted", "prose"]
 
 #: A column that is cut keeps so much of itself while others can be cut as well.
 _LEAST = 8
@@ -34,6 +34,22 @@ def cut(text: str, width: int, *, unicode: bool = True) -> str:
     while text and cells(text) > width - len(mark):
         text = text[:-1]
     return text + mark
+
+
+def prose(text: str, terminal: Terminal, *, hang: int = 2) -> list[str]:
+    """A line of words, broken between them where a terminal is too narrow; what stands in backticks stays together to be copied.
+
+    Further lines are indented like the first, and ``hang`` more.
+    """
+    if terminal.width is None or cells(text) <= terminal.width:
+        return [text]
+    import re
+    import textwrap  # only where it is too narrow
+
+    whole = re.sub("`[^`]*`", lambda found: found[0].replace(" ", "\0"), text)
+    indent = " " * (len(text) - len(text.lstrip(" ")) + hang)
+    lines = textwrap.wrap(whole, terminal.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
 
 
 def fitted(

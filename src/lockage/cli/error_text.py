@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lockage.cli.columns import cells
+from lockage.cli.columns import cells, prose
 from lockage.wiring.terminal import Log, Terminal
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ __all__ = ["error_document", "error_lines", "marks"]
 
 #: What the excerpts say already.
 _TOLD = frozenset({"file", "line", "key", "faults"})
+#: What others wrote, line by line.
+_VERBATIM = frozenset({"last_lines", "traceback"})
 _WIDEST = 160
 
 
@@ -36,27 +38,33 @@ def error_document(error: LockageError) -> dict[str, Any]:
 
 def error_lines(error: LockageError, terminal: Terminal) -> Iterator[str]:
     """The text for people."""
-
-    def colour(text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if terminal.colour else text
-
-    title = colour(f"error[{error.code}]", "1;31")
     excerpts = error.excerpts
+    title = f"error[{error.code}]"
     if not excerpts:
-        yield f"{title}: {error.message}"
+        first, *more = error.message.split("\n")
+        yield from _begun(title, "1;31", first, terminal)
+        yield from more
     elif len(excerpts) == 1:
-        yield f"{title}: {excerpts[0].place}: {excerpts[0].message}"
+        yield from _begun(title, "1;31", f"{excerpts[0].place}: {excerpts[0].message}", terminal)
         yield from _quoted(excerpts[0], terminal)
     else:
         files = list(dict.fromkeys(excerpt.file for excerpt in excerpts))
-        yield f"{title}: {len(excerpts)} faults in {', '.join(files)}"
+        yield from _begun(title, "1;31", f"{len(excerpts)} faults in {', '.join(files)}", terminal)
         for excerpt in excerpts:
-            yield f"  {colour(excerpt.place, '1')}: {excerpt.message}"
+            yield from _begun(f"  {excerpt.place}", "1", excerpt.message, terminal)
             yield from _quoted(excerpt, terminal)
     for name, value in error.details.items():
         if value not in (None, "", ()) and not (excerpts and name in _TOLD):
-            yield from _detail(name, value)
-    yield f"{colour('hint', '1;36')}: {error.hint}"
+            yield from _detail(name, value, terminal)
+    yield from _begun("hint", "1;36", error.hint, terminal)
+
+
+def _begun(word: str, colour: str, text: str, terminal: Terminal) -> list[str]:
+    """``WORD: TEXT`` with the word in colour, broken between words where the terminal is narrow."""
+    lines = prose(f"{word}: {text}", terminal)
+    if terminal.colour and lines[0].startswith(word):
+        lines[0] = f"\x1b[{colour}m{word}\x1b[0m{lines[0][len(word) :]}"
+    return lines
 
 
 def _quoted(excerpt: Excerpt, terminal: Terminal) -> Iterator[str]:
@@ -84,14 +92,15 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in text)
 
 
-def _detail(name: str, value: object) -> Iterator[str]:
+def _detail(name: str, value: object, terminal: Terminal) -> Iterator[str]:
     label = name.replace("_", " ")
-    if isinstance(value, tuple):
-        yield f"  {label}:"
-        for item in value:
-            yield from (f"    {line}" for line in str(item).splitlines() or [""])
-    else:
-        yield f"  {label}: {value}"
+    if not isinstance(value, tuple):
+        yield from prose(f"  {label}: {value}", terminal)
+        return
+    yield f"  {label}:"
+    for item in value:
+        for line in str(item).splitlines() or [""]:
+            yield from [f"    {line}"] if name in _VERBATIM else prose(f"    {line}", terminal)
 
 
 def marks(error: LockageError, terminal: Terminal) -> Iterator[str]:

@@ -47,5 +47,11 @@ def list_(release: str, out: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"release": release, "evidence": found})
         return
-    for line in table([(str(item.recorded), item.kind, short(item.bundle.digest), item.says) for item in found], least=(2, -1)):
+    rows = [(str(item.recorded), _kind(item.kind), short(item.bundle.digest), item.says) for item in found]
+    for line in table(rows, least=(2, 0)):
         say(line)
+
+
+def _kind(predicate: str) -> str:
+    """The telling part of a predicate type such as ``in-toto.io/attestation/test-result/v0.1``."""
+    return predicate.split("/")[-2] if predicate.count("/") else predicate

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.base.units import human_ago
-from lockage.cli.screen import print_json, say, table
+from lockage.cli.screen import print_json, say_prose, table
 from lockage.wiring import Wiring
 from lockage.work.here import LockState, here
 
@@ -34,7 +34,7 @@ def show_here(*, as_json: bool) -> None:
         print_json(found)
         return
     for line in here_lines(found, now=wiring.clock.now()):
-        say(line)
+        say_prose(line)
 
 
 def here_lines(found: Here, *, now: Instant) -> Iterator[str]:

@@ -32,7 +32,7 @@ def list_(as_json: bool) -> None:
       lockage key list
       lockage key list --json
     """
-    from lockage.cli.screen import print_json, say, short, table
+    from lockage.cli.screen import print_json, say, say_prose, short, table
     from lockage.wiring import Wiring
     from lockage.work.book import Book
 
@@ -52,7 +52,9 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(wiring.keys_folder), "origin": book.root.ledger.origin, "trust_root": book.root.digest, "keys": keys})
         return
-    say(f"trust root {short(book.root.digest)}, version {book.root.version}, of {book.root.ledger.origin}; keys in {wiring.keys_folder}")
+    say_prose(
+        f"trust root {short(book.root.digest)}, version {book.root.version}, of {book.root.ledger.origin}; keys in {wiring.keys_folder}"
+    )
     for line in table(
         [
             (key.roles[0], principal.name, short(key.id), f"until {key.not_after}", "here" if key.key.spki in mine else "")

@@ -18,7 +18,7 @@ from lockage.wiring.terminal import terminal_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Progress", "exit_for", "human_size", "human_time", "print_json", "say", "settle", "short", "show_error", "table"]
+__all__ = ["Progress", "exit_for", "human_size", "human_time", "print_json", "say", "say_prose", "settle", "short", "show_error", "table"]
 
 
 def say(text: str = "") -> None:
@@ -56,6 +56,14 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), least: S
     from lockage.cli.columns import fitted
 
     return fitted(rows, terminal_of(sys.stdout), header=header, least=least, indent=indent)
+
+
+def say_prose(text: str) -> None:
+    """One line of words, broken between them on a terminal that is too narrow for it."""
+    from lockage.cli.columns import prose
+
+    for line in prose(text, terminal_of(sys.stdout)):
+        say(line)
 
 
 def exit_for(passed: bool, otherwise: ExitCode) -> int:

@@ -35,7 +35,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
     """
     from lockage.base.errors import ExitCode, Usage
     from lockage.cli.project import open_project
-    from lockage.cli.screen import print_json, say, table
+    from lockage.cli.screen import print_json, say, say_prose, table
     from lockage.variation import AXES
     from lockage.work.verify import verify_project
 
@@ -70,7 +70,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
             say(f"  a rebuild for `{round_.claim}` failed: {round_.failure}")
             for line in round_.last_lines:
                 say(f"    {line}")
-    say(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
+    say_prose(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
     if found.unavailable:
-        say(f"not varied on this machine: {', '.join(found.unavailable)}")
+        say_prose(f"not varied on this machine: {', '.join(found.unavailable)}")
     return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)

@@ -197,8 +197,9 @@ def _of_store(services: Services, found: Here, project: ProjectName, trouble: li
 
 
 def _runs(services: Services, found: Here, project: ProjectName, trouble: list[str]) -> tuple[LastRun | None, Run | None]:
-    """The newest run of the project, and the newest that built the commit that stands here."""
+    """The newest run of the project, and the one that built most of the commit that stands here: a test run builds only what it needs."""
     last: LastRun | None = None
+    built: Run | None = None
     try:
         for run_id in services.runs.recent(_RUNS):
             kept = services.runs.get(run_id)
@@ -217,11 +218,11 @@ def _runs(services: Services, found: Here, project: ProjectName, trouble: list[s
                     failed=failed,
                     current=current,
                 )
-            if current and failed is None and run.artifacts:
-                return last, run
+            if current and failed is None and len(run.artifacts) > (0 if built is None else len(built.artifacts)):
+                built = run
     except LockageError as error:
         trouble.append(error.message)
-    return last, None
+    return last, built
 
 
 def _proof(services: Services, book: Book, built: Run) -> Proof:

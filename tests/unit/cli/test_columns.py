@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.cli.columns import cells, cut, fitted
+from lockage.cli.columns import cells, cut, fitted, prose
 from lockage.wiring.terminal import Terminal
 
 ROWS = [
@@ -69,3 +69,15 @@ def test_marks_that_combine_take_no_column() -> None:
 def test_no_line_is_ever_wider_than_the_terminal(rows: list[tuple[str, str, str]], width: int, unicode: bool) -> None:
     for line in fitted(rows, Terminal(width=width, unicode=unicode)):
         assert cells(line) <= width
+
+
+def test_words_stay_whole_and_commands_in_one_piece() -> None:
+    text = "  hint: Meet the conditions listed, then promote again; `lockage why-not shop prod` judges without asking."
+    assert prose(text, Terminal()) == [text]
+    assert prose(text, Terminal(width=40)) == [
+        "  hint: Meet the conditions listed, then",
+        "    promote again;",
+        "    `lockage why-not shop prod` judges",
+        "    without asking.",
+    ]
+    assert prose("x" * 50, Terminal(width=40)) == ["x" * 50], "what has no words is left to the terminal"

@@ -146,6 +146,16 @@ def test_the_whole_way_up(services: MemoryServices, stand: Stand, project: Proje
     assert [channel.release for channel in other.channels] == ["shop@1.0-1"] * 3
 
 
+def test_a_test_run_that_built_only_what_it_needs_is_not_the_build(services: MemoryServices, stand: Stand, commit: Commit) -> None:
+    more = SHOP + '[step.docs]\nrun = ["constant", "docs.txt"]\noutputs = ["docs.txt"]\nartifacts = ["docs.txt"]\n'
+    project = commit(services, recipe=more, origin=CommitOrigin(commit=HEAD))
+    build_project(services, project)
+    run_tests(services, project)
+    release_project(services, project)
+    files = {"lockage.toml": RECIPE + more.removeprefix(SHOP).encode(), "lockage.lock": project.lock.encode()}
+    assert stand(files).release == "shop@1.0-1"
+
+
 def test_a_run_that_failed(services: MemoryServices, stand: Stand, commit: Commit) -> None:
     project = commit(services, recipe='[step.a]\nrun = ["fail"]\noutputs = ["x"]\nartifacts = ["x"]\n', origin=CommitOrigin(commit=HEAD))
     with pytest.raises(StepNotDone):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.base.units import human_ago
 from lockage.cli.screen import print_json, say_prose, table
 from lockage.wiring import Wiring
+from lockage.wiring.terminal import terminal_of
 from lockage.work.here import LockState, here
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ def show_here(*, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for line in here_lines(found, now=wiring.clock.now()):
+    for line in here_lines(found, now=wiring.clock.now(), width=terminal_of(sys.stdout).width):
         say_prose(line)
 
 
-def here_lines(found: Here, *, now: Instant) -> Iterator[str]:
+def here_lines(found: Here, *, now: Instant, width: int | None = None) -> Iterator[str]:
     """The same for people."""
     yield f"{found.project or 'no project'} in {found.folder}" if found.project or found.python else f"no project in {found.folder}"
     yield from table(list(_facts(found, now)), indent=2)
@@ -46,7 +48,18 @@ def here_lines(found: Here, *, now: Instant) -> Iterator[str]:
     if found.next:
         yield ""
         yield "next:"
-        yield from table([(step.command, step.why) for step in found.next], indent=2)
+        yield from _todo(found, width)
+
+
+def _todo(found: Here, width: int | None) -> Iterator[str]:
+    """The commands, never cut: where what they are for does not fit beside them it stands below."""
+    longest = max(len(step.command) for step in found.next)
+    beside = width is None or 4 + longest + max(len(step.why) for step in found.next) <= width
+    for step in found.next:
+        if beside:
+            yield f"  {step.command.ljust(longest)}  {step.why}"
+        else:
+            yield from (f"  {step.command}", f"    {step.why}")
 
 
 def _facts(found: Here, now: Instant) -> Iterator[tuple[str, str]]:

@@ -212,3 +212,10 @@ next:
   lockage promote shop@1.0-1 --to staging  puts it on staging, if its policy says yes
   lockage why-not shop@1.0-1 staging       asks without doing"""
     )
+    narrow = list(here_lines(found, now=Instant(found.last.finished + 300), width=60))
+    assert narrow[-4:] == [
+        "  lockage promote shop@1.0-1 --to staging",
+        "    puts it on staging, if its policy says yes",
+        "  lockage why-not shop@1.0-1 staging",
+        "    asks without doing",
+    ]

@@ -22,6 +22,6 @@ def folded(log: Log, name: str, title: str, output: bytes, *, secret: str, began
     if log is Log.GITLAB:
         section = "lockage_" + re.sub(r"[^A-Za-z0-9_.-]", "_", name)
         text = re.sub(r"\x1b\[0K|section_(?:start|end):", "", text).replace("\r", "")
-        begin = f"\x1b[0Ksection_start:{began}:{section}[collapsed=true]\r\x1b[0K{title}"
-        return f"{begin}\n{text}\n\x1b[0Ksection_end:{ended}:{section}\r\x1b[0K"
+        begin = f"\x1b[0Ksection_start:{int(began)}:{section}[collapsed=true]\r\x1b[0K{title}"
+        return f"{begin}\n{text}\n\x1b[0Ksection_end:{int(ended)}:{section}\r\x1b[0K"
     return f"{title}\n{text}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class Painter(threading.Thread):
             self._stay(self._view.settled(at))
 
     def run(self) -> None:
+        with suppress(OSError):  # the terminal may have been closed; then nobody looks any more
+            self._draw()
+
+    def _draw(self) -> None:
         while not self._over.wait(_INTERVAL if self._live is not None else _PATIENCE):
             with self._lock:
                 if self._live is None and self._view.busy:

@@ -27,6 +27,9 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """A store and keys of its own, an empty place to stand in, and the handler of SIGTERM as it was."""
     monkeypatch.setenv("LOCKAGE_HOME", str(tmp_path / "store"))
     monkeypatch.setenv("LOCKAGE_KEYS", str(tmp_path / "keys"))
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     before = signal.getsignal(signal.SIGTERM)

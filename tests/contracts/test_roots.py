@@ -17,6 +17,8 @@ from lockage.adapters.memory.packages import TarNode, make_deb, make_wheel
 from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.roots_local import LocalRoots, copy_root, remove_root
+from lockage.adapters.roots_local.sweep import Kept
+from lockage.base.canonical import canonical, decode, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
@@ -240,6 +242,24 @@ def test_a_root_restored_from_a_copy_is_still_good(local: Bench, tmp_path: Path)
     subprocess.run(["cp", "-a", tmp_path / "old", tmp_path / "roots"], check=True)
     assert local.roots.realise(environment, expect=False) == before
     assert not (tmp_path / "roots/damaged").exists()
+
+
+def test_a_cached_layer_that_was_changed_with_its_manifest_is_not_the_locks(local: Bench, tmp_path: Path) -> None:
+    """What docs/ci.md says of caches: layers may be restored from anywhere, but without what is remembered of their identity."""
+    environment = local.environment()
+    pinned = msgspec.structs.replace(environment, root=local.roots.realise(environment, expect=False).ref)
+    home = _layer(local, environment).parent
+    program = home / "root" / "usr/bin/python3.11"
+    program.write_bytes(b"EVIL")
+    forged = [
+        msgspec.structs.replace(kept, size=4, sha256=Digest.of(b"EVIL")) if kept.path == "usr/bin/python3.11" else kept
+        for kept in decode((home / "manifest").read_bytes(), list[Kept])
+    ]
+    (home / "manifest").write_bytes(canonical(plain(forged)))
+    (tmp_path / "cached").mkdir()
+    subprocess.run(["cp", "-a", tmp_path / "roots/os", tmp_path / "cached/os"], check=True)
+    with pytest.raises(RootDrift, match="another tree digest than the lock pins"):
+        LocalRoots(local.blobs, tmp_path / "cached").realise(pinned)
 
 
 def test_two_processes_at_once_make_one_root(local: Bench, tmp_path: Path) -> None:

@@ -43,9 +43,12 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Runs:
 
 def test_the_newest_is_the_last(runs: Runs) -> None:
     assert runs.latest() is None
+    assert runs.recent(3) == ()
     ids = [runs.put(msgspec.structs.replace(RUN, started=Instant(number)), BlobRef.of(b"%d" % number)) for number in range(12)]
     assert len(set(ids)) == 12
     assert runs.latest() == ids[-1]
+    assert runs.recent(3) == tuple(reversed(ids))[:3]
+    assert runs.recent(100) == tuple(reversed(ids))
     for number, run_id in enumerate(ids):
         assert runs.get(run_id) == (msgspec.structs.replace(RUN, started=Instant(number)), BlobRef.of(b"%d" % number))
 

@@ -48,7 +48,10 @@ class Done:
         """The error that ``--json`` prints; its exit code is the process's."""
         error: dict[str, Any] = self.json["error"]
         assert error["exit_code"] == self.code
-        assert error["message"] in self.stderr
+        for excerpt in error.get("excerpts", ()):
+            assert f"{excerpt['file']}:{excerpt['line']}:{excerpt['column']}: {excerpt['message']}" in self.stderr
+            assert excerpt["text"].rstrip() in self.stderr
+        assert "excerpts" in error or error["message"] in self.stderr
         assert error["hint"] in self.stderr
         return error
 

@@ -66,10 +66,10 @@ CASES = {
     "makes-nothing-that-is-wanted": ("mkdir made", "", "", "made/*"),
     "hangs": ("sleep 1000 & sleep 1000", 'timeout = "2 s"', "timeout", "2 s"),
     "ignores-signals": ("trap '' TERM INT HUP; while :; do sleep 1; done", 'timeout = "2 s"', "timeout", "2 s"),
-    "logs-without-end": ("yes a line for the log", "", "log-limit", "67108864"),
-    "fills-the-disk": ("yes > made", 'disk = "8 MiB"', "disk-limit", "8388608"),
+    "logs-without-end": ("yes a line for the log", "", "log-limit", "64.0 MiB"),
+    "fills-the-disk": ("yes > made", 'disk = "8 MiB"', "disk-limit", "8.0 MiB"),
     "forks-without-end": (FORKS, "processes = 64", "processes-limit", "64"),
-    "takes-all-memory": ("python3 -c 'a = [bytearray(1 << 20) for _ in range(4096)]'", 'memory = "64 MiB"', "memory-limit", "67108864"),
+    "takes-all-memory": ("python3 -c 'a = [bytearray(1 << 20) for _ in range(4096)]'", 'memory = "64 MiB"', "memory-limit", "64.0 MiB"),
     "links-out-of-the-tree": ("mkdir made && ln -s /etc/passwd made/a", "", "output-unsafe-link", "/etc/passwd"),
     "makes-a-pipe": ("mkdir made && mkfifo made/a", "", "output-special-file", "made/a"),
 }

@@ -91,6 +91,9 @@ class LocalRuns:
                 damaged.append(Damage(name=run_id, what="is no record of a run", aside=str(aside)))
         return Audit(count=count, size=size, damaged=tuple(damaged))
 
+    def recent(self, limit: int) -> tuple[str, ...]:
+        return tuple(f"run-{number:06d}" for number in reversed(self._numbers()[-limit:]))
+
 
 def _unreadable(path: Path, error: OSError) -> StoreUnreadable:
     return StoreUnreadable(f"cannot read {path}: {error.strerror}", folder=str(path))

@@ -7,7 +7,10 @@ what was wrong, where (in its details), and what to do (its hint). Only the door
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from lockage.base.excerpt import Excerpt
 
 __all__ = [
     "Conflict",
@@ -46,13 +49,15 @@ class LockageError(Exception):
     """Something that lockage noticed and can explain.
 
     Subclasses set ``code`` (kebab-case, unique), ``exit_code`` and ``hint`` (what to do, a sentence in the imperative).
-    ``details`` are machine-readable facts such as ``file``, ``line``, ``key``, ``expected`` and ``found``.
+    ``details`` are machine-readable facts such as ``file``, ``line``, ``key``, ``expected`` and ``found``; ``excerpts`` are the
+    lines of a file that it is about, in the file's order.
     """
 
     code: ClassVar[str] = "fault"
     exit_code: ClassVar[ExitCode] = ExitCode.FAULT
     hint: str = "Report this with the command that led to it."
     retryable: ClassVar[bool] = False
+    excerpts: tuple[Excerpt, ...] = ()
 
     def __init__(self, message: str, *, hint: str | None = None, **details: Detail) -> None:
         super().__init__(message)

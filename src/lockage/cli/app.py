@@ -6,12 +6,13 @@ import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockage.base.errors import ExitCode, LockageError
-from lockage.cli.screen import show_error
+from lockage.cli.screen import settle, show_error
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,6 +41,7 @@ COMMANDS = {
     "env": "what environments are made of; fetch all of it ahead",
     "store": "what the store holds, and whether all of it is whole",
     "key": "the keys that sign, and what each may sign",
+    "completion": "the script that lets your shell complete words",
 }
 
 
@@ -60,6 +62,12 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own
+        try:
+            return super().invoke(ctx)
+        finally:
+            settle()  # before click writes anything about how it ended
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -89,13 +97,18 @@ def _heed_signals() -> None:
         signal.signal(signal.SIGHUP, _terminate)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name=None, version=import_module("lockage").__version__, prog_name="lockage")
-def program() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Without a command: where you are as one JSON document.")
+@click.pass_context
+def program(context: click.Context, as_json: bool) -> None:
     """Build Python releases that anyone can rebuild bit for bit, and promote them on signed evidence.
 
+    Without a command it shows where you are, and what to do next.
+
     \b
-    A first walk through:
+    Examples, a first walk through:
+      lockage                       where you are, and what to do next
       lockage lock                  pin every input of the environments
       lockage build                 build in the sandbox; artifacts into ./dist
       lockage test                  run the recipe's test steps
@@ -103,10 +116,26 @@ def program() -> None:
       lockage release               close an immutable, numbered release
       lockage promote shop --to dev
     """
+    if context.invoked_subcommand is None:
+        from lockage.cli.here import show_here
+
+        show_here(as_json=as_json)
+    elif as_json:
+        raise click.UsageError("--json stands behind the command", context)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return the process's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
+    try:
+        return _run(arguments)
+    finally:
+        settle()  # whatever else happened: no half-drawn view, and the cursor is back
+
+
+def _run(arguments: list[str]) -> int:
     _heed_signals()
     as_json = "--json" in arguments
     try:
@@ -118,25 +147,29 @@ def run(arguments: list[str]) -> int:
         sys.stdout.write(error.format_message() + "\n")
         return ExitCode.DONE
     except click.Abort:
-        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
-        return 130
+        return _ended("interrupted", 130)  # click has ended the line in which a terminal shows ^C
     except click.ClickException as error:
         return show_error(_usage(error), as_json=as_json)
     except LockageError as error:
         return show_error(error, as_json=as_json)
     except KeyboardInterrupt:
-        sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
-        return 130
+        sys.stderr.write("\n")
+        return _ended("interrupted", 130)
     except _Terminated as ended:
-        with suppress(OSError):  # a terminal that is gone takes no more words
-            sys.stderr.write("lockage: terminated; nothing half-written was left behind\n")
-            sys.stderr.flush()
-        return 128 + ended.number
+        return _ended("terminated", 128 + ended.number)
     except BrokenPipeError:
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
         return show_error(_fault(error), as_json=as_json)
+
+
+def _ended(how: str, status: int) -> int:
+    with suppress(OSError):  # a terminal that is gone takes no more words
+        settle()
+        sys.stderr.write(f"lockage: {how}; nothing half-written was left behind\n")
+        sys.stderr.flush()
+    return status
 
 
 def _fault(error: Exception) -> LockageError:

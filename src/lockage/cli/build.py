@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockage.cli.completion import steps as step_names
 from lockage.cli.options import json_option, lock_option, out_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ __all__ = ["command"]
 @source_argument
 @out_option
 @lock_option
-@click.option("--step", "steps", multiple=True, help="Only this step and what it needs; may be given several times.")
+@click.option(
+    "--step", "steps", multiple=True, shell_complete=step_names, help="Only this step and what it needs; may be given several times."
+)
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @wanted_options
 @json_option

@@ -19,6 +19,11 @@ def command(a: Path, b: Path, as_json: bool) -> int:
     """Compare two files: how equal they are, and for archives which members differ, in what, and from which byte on.
 
     Exit 0 if they are identical, 4 if not.
+
+    \b
+    Examples:
+      lockage diff dist/shop-1.2.0.tar.gz other/shop-1.2.0.tar.gz
+      lockage diff a.whl b.whl --json
     """
     from lockage.base.errors import ExitCode
     from lockage.cli.screen import print_json, say

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import click
 
+from lockage.cli.completion import channels, projects
 from lockage.cli.options import json_option
 
 __all__ = ["command"]
 
 
 @click.command("history")
-@click.argument("channel")
-@click.option("--project", help="The project, if the store holds several.")
+@click.argument("channel", shell_complete=channels)
+@click.option("--project", shell_complete=projects, help="The project, if the store holds several.")
 @json_option
 def command(channel: str, project: str | None, as_json: bool) -> None:
-    """Show everything that happened on CHANNEL, oldest first: promotions, rollbacks, refusals and conflicts."""
+    """Show everything that happened on CHANNEL, oldest first: promotions, rollbacks, refusals and conflicts.
+
+    \b
+    Examples:
+      lockage history prod
+      lockage history prod --project shop --json
+    """
     from lockage.cli.channel import channel_name
     from lockage.cli.screen import print_json, say, table
     from lockage.wiring import Wiring

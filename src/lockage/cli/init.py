@@ -20,6 +20,11 @@ def command(source: str, pythons: tuple[str, ...], publishable: bool, as_json: b
 
     Where there is a uv.lock, poetry.lock, pdm.lock or pylock.toml, a test step with what that pins is added as a comment.
     An existing lockage.toml is never overwritten.
+
+    \b
+    Examples:
+      lockage init
+      lockage init services/shop
     """
     from lockage.base.errors import Usage
     from lockage.cli.screen import Progress, print_json, say

@@ -11,13 +11,25 @@ __all__ = ["command"]
 
 @click.group("ledger")
 def command() -> None:
-    """The append-only log of everything decided."""
+    """The append-only log of everything decided.
+
+    \b
+    Examples:
+      lockage ledger verify
+      lockage ledger log --last 5
+    """
 
 
 @command.command("verify")
 @json_option
 def verify(as_json: bool) -> None:
-    """Compute every entry, the tree and the checkpoint again; the first fault is named (exit 6)."""
+    """Compute every entry, the tree and the checkpoint again; the first fault is named (exit 6).
+
+    \b
+    Examples:
+      lockage ledger verify
+      lockage ledger verify --json
+    """
     from lockage.cli.screen import print_json, say
     from lockage.wiring import Wiring
     from lockage.work.govern import check_ledger
@@ -33,7 +45,13 @@ def verify(as_json: bool) -> None:
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many entries, the newest last.")
 @json_option
 def log(last: int, as_json: bool) -> None:
-    """Print entries of the ledger."""
+    """Print entries of the ledger.
+
+    \b
+    Examples:
+      lockage ledger log
+      lockage ledger log --last 5 --json
+    """
     from lockage.base.canonical import plain
     from lockage.cli.screen import print_json, say, table
     from lockage.wiring import Wiring

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import click
 
+from lockage.cli.completion import runs, steps
+
 __all__ = ["command"]
 
 
 @click.command("logs")
-@click.argument("run", required=False)
-@click.argument("step", required=False)
+@click.argument("run", required=False, shell_complete=runs)
+@click.argument("step", required=False, shell_complete=steps)
 def command(run: str | None, step: str | None) -> None:
-    """Print the log of RUN (default: the newest), or of one STEP of it, as the steps wrote it."""
+    """Print the log of RUN (default: the newest), or of one STEP of it, as the steps wrote it.
+
+    \b
+    Examples:
+      lockage logs
+      lockage logs run-000003
+      lockage logs run-000003 package
+    """
     import sys
 
     from lockage.base.errors import Usage

@@ -13,13 +13,25 @@ __all__ = ["command"]
 
 @click.group("policy")
 def command() -> None:
-    """What channels demand of a release."""
+    """What channels demand of a release.
+
+    \b
+    Examples:
+      lockage policy list
+      lockage policy apply prod.toml
+    """
 
 
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Show the policy of every channel."""
+    """Show the policy of every channel.
+
+    \b
+    Examples:
+      lockage policy list
+      lockage policy list --json
+    """
     from lockage.cli.screen import print_json, say, short
     from lockage.wiring import Wiring
     from lockage.work.govern import policies
@@ -37,7 +49,12 @@ def list_(as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @json_option
 def apply(file: Path, as_json: bool) -> None:
-    """Put the policy in FILE (TOML, docs/policies.md) in force for its channel; the change is recorded in the ledger."""
+    """Put the policy in FILE (TOML, docs/policies.md) in force for its channel; the change is recorded in the ledger.
+
+    \b
+    Examples:
+      lockage policy apply prod.toml
+    """
     from lockage.cli.screen import print_json, say, short
     from lockage.wiring import Wiring
     from lockage.work.govern import apply_policy

@@ -31,7 +31,9 @@ def open_project(
     publishable: bool = False,
 ) -> tuple[Wiring, Project]:
     """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
-    wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
+    progress = Progress(quiet=quiet)
+    wiring = Wiring.from_process(jobs=jobs, tell=progress)
+    progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now())
     given = lock_file.read_bytes() if lock_file is not None else None
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
     return wiring, prepare(wiring, source, given=given, beside=beside, wanted=Wanted(pythons=pythons, publishable=publishable))
@@ -83,5 +85,7 @@ def say_built(project: Project, built: Built, out: Path) -> None:
     say(f"{project.recipe.project} {source_line(project.source)}: {done}")
     if project.recipe.inferred and executed:
         say(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
-    for line in table([(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts]):
-        say(f"  {line}")
+    for line in table(
+        [(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts], least=(0, 1), indent=2
+    ):
+        say(line)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from lockage.cli.completion import channels, releases
 from lockage.cli.options import json_option
 
 __all__ = ["command"]
 
 
 @click.command("promote")
-@click.argument("release")
-@click.option("--to", "channel", required=True, help="The channel that shall hold it.")
+@click.argument("release", shell_complete=releases)
+@click.option("--to", "channel", required=True, shell_complete=channels, help="The channel that shall hold it.")
 @click.option("--expect", type=click.IntRange(0), help="Only if the channel is at this generation (exit 7 otherwise).")
 @click.option("--reason", default="", help="Why; kept in the ledger.")
 @json_option

@@ -24,6 +24,11 @@ def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publi
 
     The same artifacts again are the same release; other artifacts of the same version get the next number. Only a commit or
     an sdist can be released (exit 5 otherwise).
+
+    \b
+    Examples:
+      lockage release
+      lockage release .@v1.2.0
     """
     from lockage.cli.project import open_project
     from lockage.cli.publication import publication_document, repairing_command, say_publication
@@ -40,6 +45,6 @@ def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publi
         print_json({**document, **publication_document(examined, repairing)})
         return
     say(f"{release_title(closed.release)}: {'closed' if closed.new else 'closed before with the same artifacts'}, {short(closed.digest)}")
-    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts]):
-        say(f"  {line}")
+    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts], least=(0, 1), indent=2):
+        say(line)
     say_publication(examined, repairing)

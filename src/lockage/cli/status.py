@@ -12,7 +12,13 @@ __all__ = ["command"]
 @click.command("status")
 @json_option
 def command(as_json: bool) -> None:
-    """Show every project of the store: what each channel holds, since when, and the newest releases."""
+    """Show every project of the store: what each channel holds, since when, and the newest releases.
+
+    \b
+    Examples:
+      lockage status
+      lockage status --json
+    """
     from lockage.cli.screen import print_json, say, table
     from lockage.wiring import Wiring
     from lockage.work.inspect import status
@@ -29,6 +35,6 @@ def command(as_json: bool) -> None:
             (c.channel, c.release or "-", f"generation {c.generation}", str(c.since or ""), f"held: {c.held}" if c.held else "")
             for c in found.channels
         ]
-        for line in table(rows):
-            say(f"  {line}")
+        for line in table(rows, least=(4, 3, 2), indent=2):
+            say(line)
         say(f"  releases: {', '.join(found.releases[:5])}" + (f" and {len(found.releases) - 5} more" if len(found.releases) > 5 else ""))

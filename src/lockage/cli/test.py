@@ -24,6 +24,11 @@ def command(source: str, lock_file: Path | None, jobs: int | None, pythons: tupl
     """Run the test steps of SOURCE's recipe in the sandbox and sign their results.
 
     The result, passed or failed, is evidence about the artifacts that were tested; gates judge it later. Exit 9 if a test step failed.
+
+    \b
+    Examples:
+      lockage test
+      lockage test shop-1.2.0.tar.gz --lock locked/lockage.lock
     """
     from lockage.base.errors import ExitCode
     from lockage.cli.project import open_project

@@ -41,11 +41,17 @@ def command(
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
     (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical; then further
     rebuilds find out which axes, step, bytes and cause are to blame.
+
+    \b
+    Examples:
+      lockage verify
+      lockage verify --axes timezone,locale,umask
+      lockage verify shop-1.2.0.tar.gz --lock dist/lockage.lock --rounds 3
     """
     from lockage.base.errors import ExitCode, Usage
     from lockage.cli.blame import blame_lines
     from lockage.cli.project import open_project
-    from lockage.cli.screen import print_json, say, table
+    from lockage.cli.screen import print_json, say, say_prose, table
     from lockage.variation import AXES
     from lockage.work.verify import verify_project
 
@@ -73,7 +79,7 @@ def command(
         )
         return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
     rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw) for verdict in found.artifacts]
-    for line in table(rows, header=("artifact", "reproduced", "robust", "before passes")):
+    for line in table(rows, header=("artifact", "reproduced", "robust", "before passes"), least=(3, 0)):
         say(line)
     for verdict in found.artifacts:
         for line in verdict.lines():
@@ -86,7 +92,7 @@ def command(
     if found.blamed is not None:
         for line in blame_lines(found.blamed):
             say(line)
-    say(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
+    say_prose(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
     if found.unavailable:
-        say(f"not varied on this machine: {', '.join(found.unavailable)}")
+        say_prose(f"not varied on this machine: {', '.join(found.unavailable)}")
     return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)

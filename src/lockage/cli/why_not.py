@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import click
 
+from lockage.cli.completion import channels, releases
 from lockage.cli.options import json_option
 
 __all__ = ["command"]
 
 
 @click.command("why-not")
-@click.argument("release")
-@click.argument("channel")
+@click.argument("release", shell_complete=releases)
+@click.argument("channel", shell_complete=channels)
 @json_option
 def command(release: str, channel: str, as_json: bool) -> int:
     """Judge RELEASE for CHANNEL now and say what every gate found; nothing is changed or recorded.
 
     Exit 0 if it could be promoted, 5 if not.
+
+    \b
+    Examples:
+      lockage why-not shop prod
+      lockage why-not shop@1.2.0-1 prod --json
     """
     from lockage.base.errors import ExitCode
     from lockage.cli.channel import channel_name

@@ -16,6 +16,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import Usage
 from lockage.base.name import ChannelName
 from lockage.policy.gates import GATES, From, Gate
+from lockage.recipe.quoted import quoted, syntax_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +61,10 @@ def parse_policy(data: bytes, file: str = "policy.toml") -> Policy:
     try:
         document = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidPolicy(f"{file}: not TOML: {error}", file=file, faults=(str(error),)) from error
+        fault = InvalidPolicy(f"{file}: not TOML: {error}", file=file, faults=(str(error),))
+        if isinstance(error, tomllib.TOMLDecodeError):
+            fault.excerpts = (syntax_fault(data.decode(), file, str(error)),)
+        raise fault from error
     faults: list[str] = []
     channel: ChannelName | None = None
     try:
@@ -80,7 +84,9 @@ def parse_policy(data: bytes, file: str = "policy.toml") -> Policy:
     else:
         faults.append("gates: a list of tables is expected, each begun with [[gates]]")
     if faults or channel is None:
-        raise InvalidPolicy(f"{file}: {'; '.join(faults)}", file=file, faults=tuple(faults))
+        fault = InvalidPolicy(f"{file}: {'; '.join(faults)}", file=file, faults=tuple(faults))
+        fault.excerpts = quoted(data.decode(), file, faults, first=1)
+        raise fault
     return Policy(channel=channel, gates=tuple(gates))
 
 

@@ -130,6 +130,9 @@ class Runs(Protocol):
         ...
 
     def latest(self) -> str | None: ...
+    def recent(self, limit: int) -> tuple[str, ...]:
+        """The ids of the last runs, the newest first."""
+        ...
 
 
 class Folders(Protocol):
@@ -415,4 +418,28 @@ class Executor(Protocol):
 
     def cancel(self) -> None:
         """Kill everything that is running; safe from a signal handler's thread."""
+        ...
+
+
+class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in a folder at a glance: nothing of it has been kept, and the files are those of the working copy.
+
+    ``commit`` is None outside a repository and before its first commit; ``changes`` are the paths below the folder that differ
+    from it. ``trouble`` says why git could not tell.
+    """
+
+    folder: Path
+    files: dict[str, bytes]
+    repository: bool = False
+    commit: str | None = None
+    branch: str | None = None
+    changes: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+class Surroundings(Protocol):
+    """Looks at a folder without changing or keeping anything."""
+
+    def look(self, folder: Path, names: Sequence[str]) -> Surrounding:
+        """The folder, with those of its files of these names that are there and can be read."""
         ...

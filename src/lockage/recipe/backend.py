@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,11 +14,21 @@ from lockage.recipe.requirement import python_requirement
 from lockage.recipe.setup_requires import setup_requires
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lockage.recipe.metadata import Read
 
-__all__ = ["LEGACY_BACKEND", "Backend", "InvalidProject", "NotAProject", "VersionTool", "read_backend", "read_pyproject", "version_tools"]
+__all__ = [
+    "LEGACY_BACKEND",
+    "Backend",
+    "InvalidProject",
+    "NotAProject",
+    "VersionTool",
+    "quoting",
+    "read_backend",
+    "read_pyproject",
+    "version_tools",
+]
 
 #: PEP 517, "Source trees": what stands for a missing ``build-backend``; PEP 518: what stands for a missing table.
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
@@ -94,9 +105,28 @@ def read_pyproject(data: bytes | None, file: str = "pyproject.toml") -> dict[str
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         line = re.search(r"at line ([0-9]+)", str(error))
-        raise InvalidProject(
+        fault = InvalidProject(
             f"{file} is not TOML: {error}", file=file, line=int(line[1]) if line else None, hint="Correct the syntax of the file."
-        ) from error
+        )
+        if not isinstance(error, UnicodeDecodeError):
+            from lockage.recipe.quoted import syntax_fault  # only on the way to an error
+
+            fault.excerpts = (syntax_fault(data.decode("utf-8-sig"), file, str(error)),)
+        raise fault from error
+
+
+@contextmanager
+def quoting(data: bytes | None, file: str = "pyproject.toml") -> Iterator[None]:
+    """Show the lines of a pyproject.toml that is TOML to whoever is told of faults in it."""
+    try:
+        yield
+    except InvalidProject as error:
+        faults = error.details.get("faults") or (error.message.removeprefix(f"{file}: "),)
+        if data is not None and error.details.get("file") == file and not error.excerpts and isinstance(faults, tuple):
+            from lockage.recipe.quoted import quoted  # only on the way to an error
+
+            error.excerpts = quoted(data.decode("utf-8-sig"), file, [fault for fault in faults if ": " in fault])
+        raise
 
 
 def read_backend(pyproject: Mapping[str, Any], file: str = "pyproject.toml") -> Backend:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import msgspec
 
 from lockage.base.errors import Usage
+from lockage.base.excerpt import Excerpt
 from lockage.base.name import StepName
 
 __all__ = ["InvalidRecipe", "RecipeCycle", "RecipeFault"]
 
 
 class RecipeFault(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: ``line`` counts from 1, ``key`` is dotted (empty: the file as a whole)."""
+    """One thing that is wrong: ``line`` counts from 1, ``key`` is dotted (empty: the file as a whole).
+
+    ``excerpt`` is the line itself, where there is one to show.
+    """
 
     file: str
     line: int
     key: str
     message: str
     hint: str = ""
+    excerpt: Excerpt | None = None
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
@@ -47,3 +52,4 @@ class InvalidRecipe(Usage):
             faults=tuple(str(fault) for fault in faults),
         )
         self.faults = faults
+        self.excerpts = tuple(fault.excerpt for fault in faults if fault.excerpt is not None)

@@ -17,7 +17,7 @@ from lockage.base.name import EnvironmentName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.environment.python import choose_suite
-from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, read_backend, read_pyproject, version_tools
+from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, quoting, read_backend, read_pyproject, version_tools
 from lockage.recipe.crates import read_crates
 from lockage.recipe.metadata import Metadata, read_metadata, table_at
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, VersionFrom
@@ -114,15 +114,18 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
 
     ``sdist``: the source is an sdist; ``folder`` is only for messages. Raises :class:`NotAProject`, :class:`InvalidProject`.
     """
-    pyproject = read_pyproject(read("pyproject.toml"))
+    data = read("pyproject.toml")
+    pyproject = read_pyproject(data)
     if not pyproject and read("setup.py") is None and not declares_package(read("setup.cfg")):
         raise NotAProject(f"{folder or 'the source'} has neither lockage.toml nor pyproject.toml nor setup.py", folder=folder or None)
     _must_be_a_project(pyproject, read, folder)
-    backend = read_backend(pyproject)
     metadata = read_metadata(pyproject, read)
+    with quoting(data):
+        backend = read_backend(pyproject)
+        name = _name(metadata)
     tools = () if sdist else version_tools(backend, pyproject, read)
     return InferredProject(
-        name=_name(metadata),
+        name=name,
         version=None if any(tool.placeholder for tool in tools) else _version(metadata),
         stated=sdist or isinstance(table_at(pyproject, "project").get("version"), str),
         requires_python=metadata.requires_python,

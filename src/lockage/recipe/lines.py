@@ -1,4 +1,4 @@
-"""On which line a key of a TOML document stands; tomllib does not say.
+"""At which line and column a key of a TOML document stands; tomllib does not say.
 
 Only used to explain faults, and only on documents that tomllib has read: the scanner follows the grammar of TOML 1.0 as far
 as it must to know where keys and values begin and end, and checks nothing.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 
-__all__ = ["Key", "lines_of", "nearest_line"]
+import msgspec
+
+__all__ = ["Key", "Place", "nearest", "places_of"]
 
 Key = tuple[str | int, ...]
 
@@ -25,29 +28,37 @@ _STRINGS = (
 _PLAIN = re.compile(r"[^,\]}#\r\n]+")
 
 
-def lines_of(text: str) -> dict[Key, int]:
-    """The line, from 1, of the first mention of every key and array element of a valid TOML document."""
+class Place(msgspec.Struct, frozen=True):
+    """A stretch of one line: ``line`` and ``column`` count from 1."""
+
+    line: int
+    column: int
+    width: int
+
+
+def places_of(text: str) -> dict[Key, Place]:
+    """The place of the first mention of every key and array element of a valid TOML document."""
     scanner = _Scanner(text.replace("\r\n", "\n"))
     scanner.document()
-    return scanner.lines
+    return scanner.places
 
 
-def nearest_line(lines: dict[Key, int], key: Key) -> int:
-    """The line of a key, or of the closest thing around it that is in the file; 1 if there is none."""
+def nearest(places: dict[Key, Place], key: Key) -> Place:
+    """The place of a key, or of the closest thing around it that is in the file; its first character if there is none."""
     for end in range(len(key), 0, -1):
-        found = lines.get(key[:end])
+        found = places.get(key[:end])
         if found is not None:
             return found
-    return 1
+    return Place(1, 1, 1)
 
 
 class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._counted = (0, 1)
         self._tables: dict[Key, int] = {}
-        self.lines: dict[Key, int] = {}
+        self._ends = [found.start() for found in re.finditer("\n", text)]
+        self.places: dict[Key, Place] = {}
 
     def document(self) -> None:
         table: Key = ()
@@ -60,32 +71,36 @@ class _Scanner:
             self._skip(_BLANK)
 
     def _header(self) -> Key:
+        start = self._at
         array = self._text.startswith("[[", self._at)
         self._at += 1 + array
         *parents, last = self._key_parts()
         self._at = self._text.index("]", self._at) + 1 + array
         key: Key = ()
         for part in parents:
-            key = self._entered((*key, part))
+            key = self._entered((*key, part), start)
         key = (*key, last)
-        self._note(key)
+        self._note(key, start)
         if not array:
             return key
         self._tables[key] = self._tables.get(key, -1) + 1
         key = (*key, self._tables[key])
-        self._note(key)
+        self._note(key, start)
         return key
 
-    def _entered(self, key: Key) -> Key:
+    def _entered(self, key: Key, start: int) -> Key:
         """A table on the way to another: of an array of tables it is the last element."""
-        self._note(key)
+        self._note(key, start)
         return (*key, self._tables[key]) if key in self._tables else key
 
     def _pair(self, table: Key) -> None:
         key = table
-        for part in self._key_parts():
+        start = self._at
+        parts = self._key_parts()
+        self._at = start + len(self._text[start : self._at].rstrip())
+        for part in parts:
             key = (*key, part)
-            self._note(key)
+            self._note(key, start)
         self._at = self._text.index("=", self._at) + 1
         self._skip(_SPACE)
         self._value(key)
@@ -108,8 +123,9 @@ class _Scanner:
         self._skip(_BLANK)
         while self._text[self._at] != closing:
             if closing == "]":
-                self._note((*key, number))
+                start = self._at
                 self._value((*key, number))
+                self._note((*key, number), start)
                 number += 1
             else:
                 self._pair(key)
@@ -147,8 +163,11 @@ class _Scanner:
         self._at = found.end()
         return found[0]
 
-    def _note(self, key: Key) -> None:
-        at, line = self._counted
-        line += self._text.count("\n", at, self._at)
-        self._counted = (self._at, line)
-        self.lines.setdefault(key, line)
+    def _note(self, key: Key, start: int) -> None:
+        """A key or element that began at ``start`` and ends here."""
+        if key in self.places:
+            return
+        line = bisect_left(self._ends, start) + 1
+        begins = self._text.rfind("\n", 0, start) + 1
+        end = self._text.find("\n", start, self._at)
+        self.places[key] = Place(line, start - begins + 1, max(1, (self._at if end < 0 else end) - start))

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.base.excerpt import excerpt_of
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
-from lockage.recipe.lines import lines_of, nearest_line
+from lockage.recipe.lines import nearest, places_of
 from lockage.recipe.model import Recipe, Step, VersionFrom
 from lockage.recipe.python_lock import python_lock_of
+from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
 from lockage.recipe.rules import check_steps
@@ -44,26 +46,33 @@ def parse_recipe(data: bytes, file: str = "lockage.toml", *, shared: SharedFile 
     faults = Faults()
     environments, theirs = ({}, ()) if shared is None else _shared(shared)
     recipe = _recipe(Table(document, (), faults), environments, shared.file if shared is not None else "")
-    found = (*theirs, *_reported(file, text, faults))  # what is wrong there may be why something is missing here
+    found = (*theirs, *_reported(faults, text, file))  # what is wrong there may be why something is missing here
     if found:
         raise InvalidRecipe(found)
     assert recipe is not None
     return recipe
 
 
-def _reported(file: str, text: str, faults: Faults) -> tuple[RecipeFault, ...]:
-    """The faults of one file in the order of its lines."""
-    lines = lines_of(text) if faults else {}
-    reported = sorted(
-        ((nearest_line(lines, key), dotted(key), message, hint, cycle) for key, message, hint, cycle in faults.found),
-        key=lambda fault: fault[0],
-    )
-    return tuple(
-        RecipeCycle(file=file, line=line, key=key, message=message, hint=hint, steps=tuple(StepName(name) for name in cycle))
-        if cycle
-        else RecipeFault(file=file, line=line, key=key, message=message, hint=hint)
-        for line, key, message, hint, cycle in reported
-    )
+def _reported(faults: Faults, text: str, file: str) -> tuple[RecipeFault, ...]:
+    """The faults of one file with their places, in the order of its lines."""
+    places = places_of(text) if faults else {}
+    found: list[RecipeFault] = []
+    for key, message, hint, cycle in sorted(faults.found, key=lambda fault: nearest(places, fault[0]).line):
+        place, name = nearest(places, key), dotted(key)
+        excerpt = excerpt_of(
+            text,
+            file=file,
+            line=place.line,
+            column=place.column,
+            width=place.width,
+            message=f"{name}: {message}" if name else message,
+        )
+        if cycle:
+            steps = tuple(StepName(step) for step in cycle)
+            found.append(RecipeCycle(file=file, line=place.line, key=name, message=message, hint=hint, excerpt=excerpt, steps=steps))
+        else:
+            found.append(RecipeFault(file=file, line=place.line, key=name, message=message, hint=hint, excerpt=excerpt))
+    return tuple(found)
 
 
 def _toml(data: bytes, file: str) -> tuple[str, dict[str, object]]:
@@ -78,13 +87,9 @@ def _toml(data: bytes, file: str) -> tuple[str, dict[str, object]]:
     try:
         return text, tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = str(error)
-        found = re.search(r" \(at line ([0-9]+), column [0-9]+\)$| \(at end of document\)$", message)
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        message = message[: found.start()] if found else message
-        fault = RecipeFault(
-            file=file, line=line, key="", message=f"not TOML: {message}", hint="Correct the syntax; text values stand in double quotes."
-        )
+        excerpt = syntax_fault(text, file, str(error))
+        hint = "Correct the syntax; text values stand in double quotes."
+        fault = RecipeFault(file=file, line=excerpt.line, key="", message=excerpt.message, hint=hint, excerpt=excerpt)
         raise InvalidRecipe((fault,)) from error
 
 
@@ -98,7 +103,7 @@ def _shared(shared: SharedFile) -> tuple[dict[str, Declaration | None], tuple[Re
     if declared.empty:
         top.faults.add((), "a file of shared environments holds [environment.NAME] tables; there is none")
     top.close()
-    return found, _reported(shared.file, text, faults)
+    return found, _reported(faults, text, shared.file)
 
 
 def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str) -> Recipe | None:

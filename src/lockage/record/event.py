@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import msgspec
 
+from lockage.base.digest import BlobRef
 from lockage.base.name import StepName
 
-__all__ = ["Event", "Phase", "StepEnded", "StepStarted"]
+__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepStarted"]
 
 
-class Phase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A part of the work begins, said in one line."""
+class Phase(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """A part of the work begins, said in one line; ``total`` is how many bytes it will fetch, if that is known."""
 
     text: str
+    total: int | None = None
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """So many more bytes have arrived; may be told from any thread."""
+
+    size: int
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """These steps will be looked at, in this order unless their needs say otherwise."""
+
+    steps: tuple[StepName, ...]
 
 
 class StepStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -21,13 +35,14 @@ class StepStarted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     step: StepName
 
 
-class StepEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A step has its result."""
+class StepEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """A step has its result; ``log`` is what it printed."""
 
     step: StepName
     cached: bool
     failure: str | None
     wall_ms: int
+    log: BlobRef | None = None
 
 
-Event = Phase | StepStarted | StepEnded
+Event = Phase | Fetched | Planned | StepStarted | StepEnded

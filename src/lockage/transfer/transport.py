@@ -38,10 +38,13 @@ class Transport:
         logins: tuple[Login, ...] = (),
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
+        moved: Callable[[int], None] | None = None,
     ) -> None:
+        """``moved`` hears how many bytes have arrived, each time some have, from any thread."""
         self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, logins=logins)
         self._pause = pause
         self._stopped = False
+        self._moved = moved
 
     def keep_https(self) -> None:
         """From now on no redirect leads from https to http."""
@@ -97,6 +100,8 @@ class Transport:
                         raise Failed("interrupted")
                     _write(sink, chunk)
                     at += len(chunk)
+                    if self._moved is not None:
+                        self._moved(len(chunk))
                 answer.read(0)  # at the end it lets the connection be used again, which read1 does not
                 if expected is not None and at < min(expected, limit + 1):
                     raise Failed(f"the connection ended after {at} of {expected} bytes")

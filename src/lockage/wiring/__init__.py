@@ -165,6 +165,12 @@ class Wiring:
         return LocalFolders(self.blobs)
 
     @cached_property
+    def surroundings(self) -> ports.Surroundings:
+        from lockage.adapters.source_git.surroundings import GitSurroundings
+
+        return GitSurroundings(self._environ)
+
+    @cached_property
     def clock(self) -> ports.Clock:
         from lockage.adapters.clock_system import SystemClock
 
@@ -262,7 +268,13 @@ class Wiring:
             ca_file=discover_ca(apt, self._environ),
             snapshots=lambda: discover_snapshots(self._environ.get("LOCKAGE_DEBIAN_SNAPSHOT")),
             logins=discover_logins(apt, self._environ, self._settings_home),
+            moved=self._moved,
         )
+
+    def _moved(self, size: int) -> None:
+        from lockage.record.event import Fetched
+
+        self.tell(Fetched(size=size))
 
     @cached_property
     def python_index(self) -> ports.PythonIndex:
@@ -275,6 +287,7 @@ class Wiring:
             settings=discover_index(self._environ, self._settings_home, prefix=Path(sys.prefix)),
             cache=self._temporary / "uv",
             interpreter=Path(sys.executable),
+            moved=self._moved,
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest
 from lockage.record.artifact import StepRun
-from lockage.record.event import StepEnded, StepStarted
+from lockage.record.event import Planned, StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
@@ -68,6 +68,7 @@ class Execution:
             for p in self._plan.steps
         ]
         schedule = Schedule.of(jobs, self._services.capacity)
+        self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
         pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
         try:
             while not schedule.finished_all:
@@ -159,7 +160,7 @@ class Execution:
                 failure=failure,
             )
         self.results[planned.name] = run
-        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms))
+        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:

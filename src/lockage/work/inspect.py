@@ -15,9 +15,10 @@ from lockage.work.release import release_title
 
 if TYPE_CHECKING:
     from lockage.base.digest import Digest
+    from lockage.catalog import Catalog
     from lockage.work.services import Services
 
-__all__ = ["ChannelStatus", "HistoryLine", "ProjectStatus", "history", "only_project", "status"]
+__all__ = ["ChannelStatus", "HistoryLine", "ProjectStatus", "channel_status", "history", "only_project", "status"]
 
 
 class AmbiguousProject(Usage):
@@ -62,22 +63,27 @@ def status(services: Services) -> tuple[ProjectStatus, ...]:
     catalog = Book.open(services, make=False).catalog
     found = []
     for project in catalog.projects:
-        channels = []
-        for channel in catalog.policies:
-            head, hold = catalog.channel(project, channel), catalog.hold(project, channel)
-            record = catalog.release(head.release) if head is not None else None
-            channels.append(
-                ChannelStatus(
-                    channel=channel,
-                    release=release_title(record) if record is not None else None,
-                    generation=head.generation if head is not None else 0,
-                    since=head.since if head is not None else None,
-                    held=hold.reason if hold is not None else None,
-                )
-            )
         releases = tuple(release_title(record) for record in reversed(catalog.releases(project)))
-        found.append(ProjectStatus(project=project, channels=tuple(channels), releases=releases))
+        found.append(ProjectStatus(project=project, channels=channel_status(catalog, project), releases=releases))
     return tuple(found)
+
+
+def channel_status(catalog: Catalog, project: ProjectName) -> tuple[ChannelStatus, ...]:
+    """What every channel holds of a project."""
+    channels = []
+    for channel in catalog.policies:
+        head, hold = catalog.channel(project, channel), catalog.hold(project, channel)
+        record = catalog.release(head.release) if head is not None else None
+        channels.append(
+            ChannelStatus(
+                channel=channel,
+                release=release_title(record) if record is not None else None,
+                generation=head.generation if head is not None else 0,
+                since=head.since if head is not None else None,
+                held=hold.reason if hold is not None else None,
+            )
+        )
+    return tuple(channels)
 
 
 def history(services: Services, project: ProjectName, channel: ChannelName) -> tuple[HistoryLine, ...]:

@@ -12,6 +12,7 @@ from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
 from lockage.record.event import Phase
+from lockage.work.roots import bytes_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,9 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     terms = declaration.packages if not with_python else ("python3", *declaration.packages)
     packages = resolve_packages(stanzas, terms, architecture)
     instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
-    services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages"))
-    services.os_packages.fetch(declaration.os, [*packages, *instruments])
+    everything = (*packages, *instruments)
+    services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
+    services.os_packages.fetch(declaration.os, everything)
     wheels: tuple[LockedWheel, ...] = ()
     if with_python:
         wheels = _wheels(services, name, declaration, packages)

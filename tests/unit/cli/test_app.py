@@ -27,6 +27,9 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """A store and keys of its own, an empty place to stand in, and the handler of SIGTERM as it was."""
     monkeypatch.setenv("LOCKAGE_HOME", str(tmp_path / "store"))
     monkeypatch.setenv("LOCKAGE_KEYS", str(tmp_path / "keys"))
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     before = signal.getsignal(signal.SIGTERM)
@@ -138,7 +141,7 @@ def test_an_error_says_what_where_and_what_to_do(capsys: Output) -> None:
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == (
-        "error[test-broken]: it is broken\n  file: a.toml\n  line: 3\n  lines: \n    one\n    two\n  zero: 0\n  no: False\nhint: Mend it.\n"
+        "error[test-broken]: it is broken\n  file: a.toml\n  line: 3\n  lines:\n    one\n    two\n  zero: 0\n  no: False\nhint: Mend it.\n"
     )
     assert show_error(error, as_json=True) == 5
     assert json.loads(capsys.readouterr().out) == {
@@ -231,7 +234,7 @@ def test_who_starts_it_with_nohup_keeps_it_running(monkeypatch: pytest.MonkeyPat
 
 def test_sizes_for_people() -> None:
     sizes = [0, 1023, 1024, 1536, 1 << 20, (1 << 30) - 1, 5 << 30, 5 << 40]
-    assert [human_size(size) for size in sizes] == ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1024.0 MiB", "5.0 GiB", "5120.0 GiB"]
+    assert [human_size(size) for size in sizes] == ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB", "5.0 GiB", "5.0 TiB"]
     assert short("0123456789abcdef") == "0123456789ab"
 
 

@@ -7,7 +7,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.recipe.lines import Key, lines_of, nearest_line
+from lockage.recipe.lines import Key, nearest, places_of
 
 DOCUMENT = '''# a comment with [brackets] and "quotes
 top = 1
@@ -43,6 +43,10 @@ b = 3
 '''
 
 
+def lines_of(text: str) -> dict[Key, int]:
+    return {key: place.line for key, place in places_of(text).items()}
+
+
 def test_every_form_of_key_is_found() -> None:
     lines = lines_of(DOCUMENT)
     expected: dict[Key, int] = {
@@ -70,9 +74,9 @@ def test_every_form_of_key_is_found() -> None:
 
 def test_a_missing_key_is_on_the_line_of_what_it_is_missing_from() -> None:
     lines = lines_of(DOCUMENT)
-    assert nearest_line(lines, ("step", "wheel", "cpus")) == 5
-    assert nearest_line(lines, ("rules", 1, "inner", "zzz")) == 30
-    assert nearest_line(lines, ("nowhere", "at", "all")) == 1
+    assert nearest(places_of(DOCUMENT), ("step", "wheel", "cpus")).line == 5
+    assert nearest(places_of(DOCUMENT), ("rules", 1, "inner", "zzz")).line == 30
+    assert nearest(places_of(DOCUMENT), ("nowhere", "at", "all")).line == 1
 
 
 def keys_of(value: object, key: Key = ()) -> set[Key]:

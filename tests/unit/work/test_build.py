@@ -13,7 +13,7 @@ from lockage.base.digest import BlobRef
 from lockage.base.name import StepName
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageVanished, RootDrift, SandboxUnavailable, TooManyCpus
-from lockage.record.event import StepEnded, StepStarted
+from lockage.record.event import Planned, StepEnded, StepStarted
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.build import Built, StepNotDone, build
 from lockage.work.execute import execute
@@ -334,8 +334,9 @@ def test_progress_is_told_as_it_happens(services: MemoryServices, commit: Commit
     built(services, project)
     built(services, project)
     name = StepName("a")
-    ended = StepEnded(step=name, cached=False, failure=None, wall_ms=0)
-    assert services.told == [StepStarted(step=name), ended, msgspec.structs.replace(ended, cached=True)]
+    planned = Planned(steps=(name,))
+    ended = StepEnded(step=name, cached=False, failure=None, wall_ms=0, log=services.blobs.put(b""))
+    assert services.told == [planned, StepStarted(step=name), ended, planned, msgspec.structs.replace(ended, cached=True)]
 
 
 # Any number of jobs, any interleaving

@@ -72,8 +72,12 @@ class DebianMirror:
         logins: tuple[Login, ...] = (),
         workers: int = 8,
         pause: Callable[[float], None] = time.sleep,
+        moved: Callable[[int], None] | None = None,
     ) -> None:
-        """``mirrors`` is asked only when something must be fetched; ``verify`` is a keyring's method; ``keys`` are more keyrings."""
+        """``mirrors`` is asked only when something must be fetched; ``verify`` is a keyring's method; ``keys`` are more keyrings.
+
+        ``moved`` hears of bytes that arrive, for progress.
+        """
         self._blobs = blobs
         self._memo = memo
         self._clock = clock
@@ -82,7 +86,7 @@ class DebianMirror:
         self._verify = verify
         self._allow_stale = allow_stale
         self._snapshots = snapshots
-        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, logins=logins, pause=pause)
+        self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, logins=logins, pause=pause, moved=moved)
         self._keys = keys
         self._workers = workers
         self._seen = SeenReleases(cache / "releases")

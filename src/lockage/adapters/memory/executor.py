@@ -8,6 +8,7 @@ import msgspec
 
 from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
+from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, TooManyCpus
 from lockage.record.result import ActionResult
 
@@ -78,8 +79,8 @@ class MemoryExecutor:
             try:
                 outcome = self._ended(workspace, command(workspace))
             except TimeoutError:
-                limit = request.resources.timeout
-                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit} s")
+                limit = human_duration(request.resources.timeout)
+                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit}")
         self.ran.append(Ended(action.arguments, outcome))
         return outcome
 

@@ -37,3 +37,6 @@ class MemoryRuns:
 
     def latest(self) -> str | None:
         return next(reversed(self.kept), None)
+
+    def recent(self, limit: int) -> tuple[str, ...]:
+        return tuple(reversed(self.kept))[:limit]

@@ -19,6 +19,7 @@ from lockage.adapters.memory.signer import MemoryKeys
 from lockage.adapters.memory.sources import MemorySources
 from lockage.adapters.memory.storage import MemoryStorage
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
+from lockage.adapters.memory.surroundings import MemorySurroundings
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import PrincipalName
@@ -71,6 +72,7 @@ class MemoryServices:
         self.sources = MemorySources(self.blobs)
         self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
+        self.surroundings = MemorySurroundings()
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()
         self.pins = MemoryPins()

@@ -37,9 +37,10 @@ class NotThere(Exception):
 class Downloader:
     """Opens addresses. Its methods may be called from several threads at once."""
 
-    def __init__(self, settings: IndexSettings, keyring: Keyring | None = None) -> None:
+    def __init__(self, settings: IndexSettings, keyring: Keyring | None = None, moved: Callable[[int], None] | None = None) -> None:
         self._settings = settings
         self._keyring = keyring
+        self._moved = moved
         self._openers: dict[tuple[bool, bool], OpenerDirector] = {}
         self._netrc = _netrc(settings)
 
@@ -75,6 +76,8 @@ class Downloader:
             return
         for _, _, chunk in self._chunks(address, "*/*", into):
             into.write(chunk)
+            if self._moved is not None:
+                self._moved(len(chunk))
 
     def _chunks(self, address: str, accept: str, into: BinaryIO | None = None) -> Iterator[tuple[str, str, bytes]]:
         """The body in pieces. A connection that breaks before the first piece, or while filling ``into``, is tried again."""

@@ -44,15 +44,26 @@ class UvIndex:
     """Implements :class:`lockage.ports.PythonIndex`.
 
     ``uv`` is the program, ``cache`` a folder of its own, ``interpreter`` any Python of the host that uv may ask about itself.
+    ``moved`` hears of bytes that arrive, from any thread, for progress.
     """
 
-    def __init__(self, blobs: Blobs, memo: Memo, *, uv: Path, settings: IndexSettings, cache: Path, interpreter: Path) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        memo: Memo,
+        *,
+        uv: Path,
+        settings: IndexSettings,
+        cache: Path,
+        interpreter: Path,
+        moved: Callable[[int], None] | None = None,
+    ) -> None:
         self._blobs = blobs
         self._memo = memo
         self._settings = settings
         keyring = Keyring(settings.keyring) if settings.keyring is not None else None
         self._uv = Uv(uv, settings, cache, interpreter, keyring)
-        self._downloader = Downloader(settings, keyring)
+        self._downloader = Downloader(settings, keyring, moved)
 
     def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.

@@ -11,6 +11,8 @@ import select
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from lockage.base.units import human_duration, human_size
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -62,7 +64,7 @@ class Watch:
                 return
             now = time.monotonic()
             if now >= until:
-                self.end("timeout", f"the step ran longer than its limit of {self._resources.timeout} s")
+                self.end("timeout", f"the step ran longer than its limit of {human_duration(self._resources.timeout)}")
                 until = now + _INTERVAL
             if now >= look:
                 self.look(processes, folders)
@@ -78,7 +80,7 @@ class Watch:
         data = os.read(log, _PIECE)
         room = self._log_limit - self._written
         if len(data) > room:
-            self.end("log-limit", f"the step wrote more than {self._log_limit} bytes to its standard output and error")
+            self.end("log-limit", f"the step wrote more than {human_size(self._log_limit)} to its standard output and error")
         if room > 0:
             self._log.write(data[:room])
             self._written += min(len(data), room)
@@ -96,7 +98,7 @@ class Watch:
             memory = min(memory, _shared_out(processes, members))
         self.peak = max(self.peak, memory)
         if memory > self._resources.memory:
-            self.end("memory-limit", f"the step's processes took more memory than its limit of {self._resources.memory} bytes")
+            self.end("memory-limit", f"the step's processes took more memory than its limit of {human_size(self._resources.memory)}")
         if threads >= self._resources.processes:
             self._too_many()
 
@@ -117,7 +119,7 @@ class Watch:
 
 def disk_message(resources: Resources) -> str:
     """The sentence for a step whose folders are full."""
-    return f"the step's folders reached its disk limit of {resources.disk} bytes"
+    return f"the step's folders reached its disk limit of {human_size(resources.disk)}"
 
 
 def _read(processes: int, path: str) -> bytes:

@@ -1,0 +1,105 @@
+"""Progress on standard error: a live view on a terminal, plain lines elsewhere, folded sections in the log of a CI service.
+
+Invariants: nothing is drawn before something has taken a third of a second, and what draws is imported only then; whatever
+is printed next finds the live view gone and the cursor back (:func:`settle`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from lockage.wiring.terminal import Log, terminal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lockage.base.digest import BlobRef
+    from lockage.base.instant import Instant
+    from lockage.cli.live import Painter
+    from lockage.record.event import Event, StepEnded
+
+__all__ = ["Progress", "settle"]
+
+#: The progress that is being shown; a process shows one at a time.
+_shown: list[Progress] = []
+
+
+def settle() -> None:
+    """End what is drawn, so that something else can be printed; does nothing where nothing is."""
+    while _shown:
+        _shown.pop().close()
+
+
+class Progress:
+    """Hears of events, from any thread."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = terminal_of(sys.stderr)
+        self._painter: Painter | None = None
+        self._read: Callable[[BlobRef], bytes] | None = None
+        self._now: Callable[[], Instant] | None = None
+
+    def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant]) -> None:
+        """Say where the output of steps can be read, and what time it is: for logs that fold."""
+        self._read, self._now = read, now
+
+    def __call__(self, event: Event) -> None:
+        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepStarted  # a command without progress pays nothing
+
+        if self._quiet:
+            return
+        if self._terminal.live:
+            self._draw(event)
+            return
+        match event:
+            case Phase(text=text):
+                self._line(f"  {text}")
+            case StepEnded():
+                self._ended(event)
+            case Fetched() | Planned() | StepStarted():
+                pass
+
+    def _draw(self, event: Event) -> None:
+        painter = self._painter
+        if painter is None:
+            from lockage.cli.live import Painter
+            from lockage.cli.view import View
+            from lockage.record.event import Fetched
+
+            if isinstance(event, Fetched):
+                return  # from a thread that has not heard of the end yet
+            painter = self._painter = Painter(View(), self._terminal)
+            _shown.append(self)
+        painter.hear(event, time.monotonic())
+
+    def close(self) -> None:
+        """Take the live view away; what it said of a phase stays as a line."""
+        painter, self._painter = self._painter, None
+        if painter is not None:
+            painter.close(time.monotonic())
+
+    def _ended(self, event: StepEnded) -> None:
+        from lockage.cli.view import ended_line
+
+        line = ended_line(event)
+        output = b""
+        if self._terminal.log is not Log.PLAIN and not event.cached and event.log is not None and self._read is not None:
+            output = self._read(event.log)
+        if not output:
+            self._line(f"  {line}")
+            return
+        from lockage.cli.folded import folded
+
+        assert event.log is not None
+        assert self._now is not None
+        ended = self._now()
+        self._line(
+            folded(self._terminal.log, event.step, line, output, secret=event.log.digest, began=ended - event.wall_ms // 1000, ended=ended)
+        )
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

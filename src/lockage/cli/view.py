@@ -1,0 +1,144 @@
+"""What a build looks like while it runs: a fold of its events, and the lines that show it at one moment.
+
+Pure: time is an argument (seconds of any steady clock), nothing is printed here. Lines that :meth:`View.told` returns are to
+stay on the screen; those of :meth:`View.lines` are drawn again and again below them, and vanish at the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from lockage.base.units import human_size, human_time
+from lockage.cli.columns import cells, cut
+from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepStarted
+
+if TYPE_CHECKING:
+    from lockage.base.name import StepName
+    from lockage.record.event import Event
+
+__all__ = ["View", "ended_line"]
+
+#: How many running steps are shown each on its line.
+_LINES = 8
+_TURNS = {True: "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", False: "|/-\\"}
+#: Turns of the wheel a second.
+_SPEED = 10
+#: A phase shorter than this is not worth its duration, in seconds.
+_WORTH = 1.0
+
+
+def ended_line(event: StepEnded) -> str:
+    """The one line that stays of a step."""
+    if event.failure is not None:
+        return f"{event.step}: failed ({event.failure})"
+    return f"{event.step}: unchanged" if event.cached else f"{event.step}: done in {human_time(event.wall_ms)}"
+
+
+class View:
+    """The state of what is going on; ``began`` is the time of the first event."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._phase: Phase | None = None
+        self._since = 0.0
+        self._got = 0
+        self._first_byte: float | None = None
+        self._waiting: dict[StepName, None] = {}
+        self._running: dict[StepName, float] = {}
+        self._done = self._cached = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something goes on that may take a while."""
+        return self._phase is not None or bool(self._running) or bool(self._waiting)
+
+    def told(self, event: Event, at: float) -> list[str]:
+        """Take an event in; the lines that stay because of it."""
+        self._began = at if self._began is None else self._began
+        match event:
+            case Phase():
+                stay = self.settled(at)
+                self._phase, self._since, self._got, self._first_byte = event, at, 0, None
+                return stay
+            case Fetched(size=size):
+                self._first_byte = at if self._first_byte is None else self._first_byte
+                self._got += size
+                return []
+            case Planned(steps=steps):
+                stay = self.settled(at)
+                self._waiting = dict.fromkeys(steps)
+                self._since = at
+                self._done = self._cached = 0
+                return stay
+            case StepStarted(step=step):
+                stay = self.settled(at)
+                self._waiting.pop(step, None)
+                self._running[step] = at
+                return stay
+            case StepEnded(step=step, cached=cached):
+                stay = self.settled(at)
+                self._waiting.pop(step, None)
+                self._running.pop(step, None)
+                self._done += not cached
+                self._cached += cached
+                return [*stay, f"  {ended_line(event)}"]
+            case _ as other:
+                assert_never(other)
+
+    def settled(self, at: float) -> list[str]:
+        """End the phase that is under way; the line that stays of it."""
+        if self._phase is None:
+            return []
+        text, took = f"  {self._phase.text}", at - self._since
+        self._phase = None
+        if took < _WORTH:
+            return [text]
+        fetched = f"{human_size(self._got)} in " if self._got else ""
+        return [f"{text}: {fetched}{human_time(round(took * 1000))}"]
+
+    def lines(self, at: float, width: int, *, unicode: bool = True) -> list[str]:
+        """What is shown at a moment, in so many columns."""
+        turns = _TURNS[unicode]
+        wheel = turns[int(at * _SPEED) % len(turns)]
+        shown = []
+        if self._phase is not None:
+            shown.append(self._row(wheel, self._phase.text, [*self._fetching(at), _since(self._since, at)], width, unicode))
+        running = list(self._running.items())
+        if not shown and not running and self._waiting:  # its root is being made ready
+            shown.append(self._row(wheel, f"{next(iter(self._waiting))}: preparing", [_since(self._since, at)], width, unicode))
+        for step, since in running[:_LINES]:
+            shown.append(self._row(wheel, step, [_since(since, at)], width, unicode))
+        if len(running) > _LINES:
+            shown.append(cut(f"    and {len(running) - _LINES} more", width, unicode=unicode))
+        if self._running and (len(running) + len(self._waiting) + self._done + self._cached) > 1:
+            shown.append(self._summary(at, width, unicode))
+        return shown
+
+    def _fetching(self, at: float) -> list[str]:
+        """How much of it has arrived, and how quickly; the most telling first."""
+        assert self._phase is not None
+        total = self._phase.total
+        if not self._got or self._first_byte is None:
+            return [human_size(total)] if total else []
+        # What a retry fetched again is counted again, so the sum may be more than was to come.
+        amount = human_size(min(self._got, total)) + f" of {human_size(total)}" if total else human_size(self._got)
+        took = at - self._first_byte
+        return [amount, f"{human_size(round(self._got / took))}/s"] if took >= _WORTH else [amount]
+
+    def _row(self, wheel: str, text: str, facts: list[str], width: int, unicode: bool) -> str:
+        """A line with its facts at the right; where that is too wide, first facts go and then the text is cut."""
+        while len(facts) > 1 and 4 + cells(text) + 2 + len("  ".join(facts)) > width:
+            facts = [facts[0], *facts[2:]]
+        right = "  ".join(facts)
+        room = width - len(right) - 6
+        text = cut(text, max(room, 1), unicode=unicode)
+        return cut(f"  {wheel} {text}{' ' * max(room - cells(text), 0)}  {right}", width, unicode=unicode)
+
+    def _summary(self, at: float, width: int, unicode: bool) -> str:
+        counts = ((len(self._running), "running"), (self._done, "done"), (self._cached, "unchanged"), (len(self._waiting), "waiting"))
+        text = (" · " if unicode else ", ").join(f"{count} {what}" for count, what in counts if count)
+        return self._row(" ", text, [_since(at if self._began is None else self._began, at)], width, unicode)
+
+
+def _since(then: float, at: float) -> str:
+    return human_time(round(max(at - then, 0) * 1000))

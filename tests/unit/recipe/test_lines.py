@@ -73,7 +73,6 @@ def test_every_form_of_key_is_found() -> None:
 
 
 def test_a_missing_key_is_on_the_line_of_what_it_is_missing_from() -> None:
-    lines = lines_of(DOCUMENT)
     assert nearest(places_of(DOCUMENT), ("step", "wheel", "cpus")).line == 5
     assert nearest(places_of(DOCUMENT), ("rules", 1, "inner", "zzz")).line == 30
     assert nearest(places_of(DOCUMENT), ("nowhere", "at", "all")).line == 1

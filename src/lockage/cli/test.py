@@ -39,8 +39,5 @@ def command(source: str, lock_file: Path | None, jobs: int | None, as_json: bool
         if not outcome.steps:
             say("the recipe has no test steps")
     if not outcome.passed:
-        from lockage.work.build import not_done
-
-        failed = next(step for step in outcome.steps if step.failure is not None)
-        raise not_done(wiring, failed, outcome.run_id, inferred=project.recipe.inferred)
+        raise outcome.failure(wiring)
     return int(ExitCode.DONE)

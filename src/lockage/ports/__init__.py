@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
-    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
@@ -282,6 +282,13 @@ class OsPackages(Protocol):
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage]) -> None:
         """Make sure that every package is in the blobs, whole; downloads in parallel what is not."""
+        ...
+
+    def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
+        """The files of the suite's packages whose paths end in one of these (``/zlib.h``), of the kinds that builds look for.
+
+        Answers from what is kept if that is not old, or if nobody can be asked.
+        """
         ...
 
 

@@ -1,15 +1,16 @@
-"""On which line a key of a TOML document stands; tomllib does not say.
+"""On which line a key of a TOML document stands, and where its value begins and ends; tomllib does not say.
 
-Only used to explain faults, and only on documents that tomllib has read: the scanner follows the grammar of TOML 1.0 as far
-as it must to know where keys and values begin and end, and checks nothing.
+Only used to explain faults and to add to a list, and only on documents that tomllib has read: the scanner follows the grammar
+of TOML 1.0 as far as it must to know where keys and values begin and end, and checks nothing.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from typing import NamedTuple
 
-__all__ = ["Key", "lines_of", "nearest_line"]
+__all__ = ["Key", "Span", "lines_of", "nearest_line", "spans_of"]
 
 Key = tuple[str | int, ...]
 
@@ -32,6 +33,25 @@ def lines_of(text: str) -> dict[Key, int]:
     return scanner.lines
 
 
+class Span(NamedTuple):
+    """Where the value of a key or an array element stands: offsets of its first character and behind its last.
+
+    ``pair`` is where its key begins; ``inline`` says that it stands in an inline table.
+    """
+
+    start: int
+    end: int
+    pair: int
+    inline: bool
+
+
+def spans_of(text: str) -> dict[Key, Span]:
+    """The place of every value of a valid TOML document, arrays and their elements included, in the text as it is."""
+    scanner = _Scanner(text)
+    scanner.document()
+    return scanner.spans
+
+
 def nearest_line(lines: dict[Key, int], key: Key) -> int:
     """The line of a key, or of the closest thing around it that is in the file; 1 if there is none."""
     for end in range(len(key), 0, -1):
@@ -47,7 +67,9 @@ class _Scanner:
         self._at = 0
         self._counted = (0, 1)
         self._tables: dict[Key, int] = {}
+        self._inline = 0
         self.lines: dict[Key, int] = {}
+        self.spans: dict[Key, Span] = {}
 
     def document(self) -> None:
         table: Key = ()
@@ -83,23 +105,28 @@ class _Scanner:
 
     def _pair(self, table: Key) -> None:
         key = table
+        pair = self._at
         for part in self._key_parts():
             key = (*key, part)
             self._note(key)
         self._at = self._text.index("=", self._at) + 1
         self._skip(_SPACE)
-        self._value(key)
+        self._value(key, pair)
 
-    def _value(self, key: Key) -> None:
+    def _value(self, key: Key, pair: int) -> None:
+        start = self._at
         opening = self._text[self._at]
         if opening == "[":
             self._items("]", key)
         elif opening == "{":
+            self._inline += 1
             self._items("}", key)
+            self._inline -= 1
         elif opening in "\"'":
             self._string()
         else:
             self._skip(_PLAIN)
+        self.spans.setdefault(key, Span(start, self._at, pair, self._inline > 0))
 
     def _items(self, closing: str, key: Key) -> None:
         """The elements of an array or the pairs of an inline table, from its opening bracket to behind its closing one."""
@@ -109,7 +136,7 @@ class _Scanner:
         while self._text[self._at] != closing:
             if closing == "]":
                 self._note((*key, number))
-                self._value((*key, number))
+                self._value((*key, number), self._at)
                 number += 1
             else:
                 self._pair(key)

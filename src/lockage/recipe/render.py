@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lockage.environment.declaration import Declaration
 
-__all__ = ["render"]
+__all__ = ["render", "toml_text"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DEFAULTS = Resources()
@@ -54,11 +54,11 @@ def _section(header: str, lines: Iterator[str] | Sequence[str], comment: str | N
 def _project(recipe: Recipe) -> str:
     version = recipe.version.literal if recipe.version.literal is not None else recipe.version.rule
     comment = _VERSIONS.get(recipe.version.rule, "where it comes from")
-    return _section("[project]", [f"name = {_text(recipe.project)}", f"version = {_text(version)}  # {comment}"])
+    return _section("[project]", [f"name = {toml_text(recipe.project)}", f"version = {toml_text(version)}  # {comment}"])
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = [f"os = {_text(str(declaration.os))}"]
+    lines = [f"os = {toml_text(str(declaration.os))}"]
     if declaration.packages:
         lines.append(f"packages = {_array(declaration.packages)}")
     if declaration.python:
@@ -80,8 +80,8 @@ def _purpose(step: Step) -> str:
 
 def _step_lines(step: Step) -> Iterator[str]:
     if step.kind is not StepKind.BUILD:
-        yield f"kind = {_text(step.kind)}"
-    yield f"environment = {_text(step.environment)}"
+        yield f"kind = {toml_text(step.kind)}"
+    yield f"environment = {toml_text(step.environment)}"
     if step.needs:
         yield f"needs = {_array(step.needs)}  # their outputs, at their own paths"
     if step.inputs != ("**",):
@@ -105,18 +105,18 @@ def _resources(resources: Resources) -> Iterator[str]:
     if resources.cpus != _DEFAULTS.cpus:
         yield f"cpus = {resources.cpus}"
     if resources.memory != _DEFAULTS.memory:
-        yield f"memory = {_text(_size(resources.memory))}"
+        yield f"memory = {toml_text(_size(resources.memory))}"
     if resources.disk != _DEFAULTS.disk:
-        yield f"disk = {_text(_size(resources.disk))}"
+        yield f"disk = {toml_text(_size(resources.disk))}"
     if resources.timeout != _DEFAULTS.timeout:
-        yield f"timeout = {_text(_duration(resources.timeout))}"
+        yield f"timeout = {toml_text(_duration(resources.timeout))}"
     if resources.processes != _DEFAULTS.processes:
         yield f"processes = {resources.processes}"
 
 
 def _variables(variables: Mapping[str, str]) -> Iterator[str]:
     if variables:
-        pairs = ", ".join(f"{_key(name)} = {_text(value)}" for name, value in variables.items())
+        pairs = ", ".join(f"{_key(name)} = {toml_text(value)}" for name, value in variables.items())
         yield f"variables = {{ {pairs} }}"
 
 
@@ -131,7 +131,7 @@ def _lines(text: str) -> str:
     plain = all(character in "\n\t" or (character >= " " and character != "\x7f") for character in text)
     if text.count("\n") > 1 and plain and "'''" not in text and not text.endswith("'"):
         return f"'''\n{text}'''"
-    return _text(text)
+    return toml_text(text)
 
 
 def _size(size: int) -> str:
@@ -149,11 +149,11 @@ def _truth(value: bool) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _text(name)
+    return name if _BARE.fullmatch(name) else toml_text(name)
 
 
 def _array(items: Sequence[str]) -> str:
-    texts = [_text(item) for item in items]
+    texts = [toml_text(item) for item in items]
     if sum(map(len, texts)) + 2 * len(texts) <= _WIDTH:
         return f"[{', '.join(texts)}]"
     return "[\n" + "".join(f"    {text},\n" for text in texts) + "]"
@@ -162,6 +162,6 @@ def _array(items: Sequence[str]) -> str:
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def _text(value: str) -> str:
+def toml_text(value: str) -> str:
     """A TOML basic string."""
     return '"' + "".join(_ESCAPES.get(c) or (f"\\u{ord(c):04X}" if c < " " or c == "\x7f" else c) for c in value) + '"'

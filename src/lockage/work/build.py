@@ -54,7 +54,7 @@ def build(services: Services, plan: Plan) -> Built:
     run, run_id = record_run(services, plan, results, started)
     failed = [step for step in run.steps if step.failure is not None]
     if failed:
-        raise not_done(services, failed[0], run_id, inferred=plan.recipe.inferred)
+        raise not_done(services, plan, failed[0], run_id)
     return Built(run=run, run_id=run_id)
 
 
@@ -113,23 +113,31 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
     return b"".join(parts)
 
 
-def not_done(services: Services, step: StepRun, run_id: str | None, *, inferred: bool = False) -> StepNotDone:
-    """The error that explains a failed step: the reason, what it says that it did not find, and its last lines."""
+def not_done(services: Services, plan: Plan, step: StepRun, run_id: str) -> StepNotDone:
+    """The error that explains a failed step: the reason, what it says that it did not find and which packages have it, its last lines."""
     from lockage.work.diagnose import advice, last_lines, missing  # only on the way to an error
+    from lockage.work.suggest import suggest
 
     assert step.failure is not None
     reason, _, message = step.failure.partition(": ")
     log = services.blobs.get(step.log)
     lacks = missing(log)
+    planned = next(planned for planned in plan.steps if planned.name == step.step)
+    suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
-    hints = [advice(lacks, inferred=inferred)]
-    if run_id is not None:
-        hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
+    told = {one.missing for one in suggested}
+    hints = [f"{'; '.join(dict.fromkeys(map(str, suggested)))}." if suggested else None]
+    hints.append(advice([lacking for lacking in lacks if lacking not in told], inferred=plan.recipe.inferred))
+    hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
         f"step {step.step!r} failed: {message}{found}",
-        hint=" ".join(filter(None, hints)) or None,
+        hint=" ".join(filter(None, hints)),
         step=step.step,
         reason=reason,
         missing=tuple(map(str, lacks)),
+        packages=tuple(dict.fromkeys(one.package for one in suggested)),
+        environment=planned.step.environment,
+        recipe="inferred" if plan.recipe.inferred else "lockage.toml",
+        added=planned.environment.added,
         last_lines=last_lines(log),
     )

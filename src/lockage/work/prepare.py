@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from lockage import __version__
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import Digest
-from lockage.base.errors import Drift, LockageError
+from lockage.base.errors import Drift, LockageError, Usage
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.lock import Lock
 from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
@@ -18,15 +19,16 @@ from lockage.record.event import Phase
 from lockage.record.source import SdistOrigin, Source
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from lockage.ports import SourceRead
     from lockage.recipe.inference import InferredProject
     from lockage.work.services import Services
 
-__all__ = ["LockMissing", "Project", "infer_recipe", "lock_project", "prepare"]
+__all__ = ["Edited", "LockMissing", "Project", "RecipeThere", "checked_terms", "infer_recipe", "lock_project", "prepare"]
 
 _LOCK = "lockage.lock"
+_RECIPE = "lockage.toml"
 
 
 class LockMissing(Drift):
@@ -34,6 +36,20 @@ class LockMissing(Drift):
 
     code = "lock-missing"
     hint = "Run `lockage lock` and commit lockage.lock."
+
+
+class RecipeThere(Usage):
+    """Packages were to be added to an inferred recipe, but the source has a recipe of its own."""
+
+    code = "recipe-there"
+    hint = "Add them to lockage.toml with `lockage lock --add PACKAGE`."
+
+
+class Edited(msgspec.Struct, frozen=True):
+    """The new text of the lockage.toml in a folder, not written yet."""
+
+    folder: Path
+    data: bytes
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,14 +60,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     lock: Lock
 
 
-def prepare(services: Services, locator: str, *, given: bytes | None = None, beside: bytes | None = None) -> Project:
+def prepare(
+    services: Services, locator: str, *, given: bytes | None = None, beside: bytes | None = None, added: Sequence[str] = ()
+) -> Project:
     """Read a source with its recipe and lock.
 
-    ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits.
-    Raises what sources, recipes and locks raise, and :class:`LockMissing`.
+    ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits. ``added`` are OS
+    packages for a recipe that is inferred; a lock that must be used says itself which were added.
+    Raises what sources, recipes and locks raise, :class:`LockMissing` and :class:`RecipeThere`.
     """
     read = services.sources.read(locator)
     if read.recipe is not None:
+        if added:
+            raise _recipe_there(locator, added)
         recipe = _read_recipe(services, read.recipe)
         data = given if given is not None else read.lock
         if data is None:
@@ -60,8 +81,10 @@ def prepare(services: Services, locator: str, *, given: bytes | None = None, bes
         check_lock(recipe, lock)
     else:
         fixed = given if given is not None else read.lock
-        recipe, asked_in = _inferred(services, read, Lock.decode(fixed) if fixed is not None else None, locator)
-        lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in)
+        decoded = Lock.decode(fixed) if fixed is not None else None
+        added = checked_terms(added) or _added_in(decoded)
+        recipe, asked_in = _inferred(services, read, decoded, locator, added)
+        lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in, added)
     return Project(recipe=recipe, source=read.source(recipe.version), lock=lock)
 
 
@@ -86,7 +109,35 @@ def _remembered(services: Services, kind: str, key: Digest) -> Recipe | None:
         return None  # another lockage wrote it; a memo counts for nothing
 
 
-def _lock_of_inferred(services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None) -> Lock:
+def _recipe_there(locator: str, added: Sequence[str]) -> RecipeThere:
+    return RecipeThere(
+        f"{locator} has a lockage.toml, and that says which packages there are",
+        hint=f"Run `lockage lock --add {' --add '.join(added)}` in the folder of lockage.toml, or edit it.",
+        source=locator,
+    )
+
+
+def checked_terms(added: Sequence[str]) -> tuple[str, ...]:
+    """Debian packages as somebody named them on the command line; raises InvalidRelation."""
+    if not added:
+        return ()
+    from lockage.environment.errors import InvalidRelation  # what nobody asks for costs nothing
+    from lockage.recipe.requirement import debian_term
+
+    try:
+        return tuple(dict.fromkeys(debian_term(text) for text in added))
+    except ValueError as error:
+        raise InvalidRelation(str(error)) from error
+
+
+def _added_in(lock: Lock | None) -> tuple[str, ...]:
+    """The packages that an inferred recipe was told of when this lock was made."""
+    return tuple(dict.fromkeys(term for environment in lock.environments.values() for term in environment.added)) if lock else ()
+
+
+def _lock_of_inferred(
+    services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None, added: tuple[str, ...]
+) -> Lock:
     if fixed is not None:
         lock = Lock.decode(fixed)
         check_lock(recipe, lock)
@@ -101,22 +152,27 @@ def _lock_of_inferred(services: Services, recipe: Recipe, fixed: bytes | None, b
             return lock
     from lockage.work.lock import lock_recipe  # what is locked already needs no resolver
 
-    return lock_recipe(services, recipe, asked_in)
+    return _with_added(lock_recipe(services, recipe, asked_in), added)
 
 
-def infer_recipe(services: Services, locator: str) -> Recipe:
-    """The recipe that a source without one would be built by."""
+def _with_added(lock: Lock, added: tuple[str, ...]) -> Lock:
+    """The lock of an inferred recipe, saying which packages it was told of."""
+    return Lock(environments={name: msgspec.structs.replace(locked, added=added) for name, locked in lock.environments.items()})
+
+
+def infer_recipe(services: Services, locator: str, *, added: Sequence[str] = ()) -> Recipe:
+    """The recipe that a source without one would be built by, with these OS packages added to what is inferred."""
     read = services.sources.read(locator)
-    return _inferred(services, read, None, locator)[0]
+    return _inferred(services, read, None, locator, checked_terms(added))[0]
 
 
-def _inferred(services: Services, read: SourceRead, given: Lock | None, locator: str) -> tuple[Recipe, Lock | None]:
+def _inferred(services: Services, read: SourceRead, given: Lock | None, locator: str, added: tuple[str, ...]) -> tuple[Recipe, Lock | None]:
     """The inferred recipe, with the requirements that the backend's hooks ask for; remembered by the source's tree.
 
     The lock is the one that the hooks ran in, if that had to be made: where they ask for nothing it is the build's as well.
     """
     sdist = isinstance(read.origin, SdistOrigin)
-    key = Digest.of(f"{__version__} {read.tree} {sdist}".encode())
+    key = Digest.of(f"{__version__} {read.tree} {sdist}{''.join(f' {term}' for term in sorted(added))}".encode())
     kept = _remembered(services, "inferred-recipe", key)
     if kept is not None:
         return kept, None
@@ -127,8 +183,8 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     tree = read_tree(read.tree, services.blobs.get)
     files = {str(node.path): node.blob for node in tree if isinstance(node, FileNode)}
     project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
-    recipe = recipe_of(project)
-    lock = _lock_for_hooks(services, recipe, given)
+    recipe = recipe_of(project, added=added)
+    lock = _with_added(_lock_for_hooks(services, recipe, given), added)
     recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
     services.memo.put("inferred-recipe", key, canonical_of(recipe))
     return recipe, lock if given is None else None
@@ -148,35 +204,53 @@ def _lock_for_hooks(services: Services, recipe: Recipe, given: Lock | None) -> L
 def _asked(services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock) -> tuple[str, ...]:
     """What the backend's hooks ask for, run in the sandbox."""
     from lockage.recipe.hooks import HOOK_STEP, BackendFailed, hook_step, parse_hook_output
-    from lockage.work.build import not_done
+    from lockage.work.build import not_done, record_run
     from lockage.work.execute import execute
 
     step = hook_step(project, recipe)
     services.tell(Phase(text="asking the build backend what else it needs"))
     asking = msgspec.structs.replace(recipe, steps=(step,))
     plan: Plan = make_plan(asking, lock, read.source(recipe.version))
-    run = execute(services, plan)[HOOK_STEP]
+    started = services.clock.now()
+    results = execute(services, plan)
+    run = results[HOOK_STEP]
     if run.failure is not None:
-        error = not_done(services, run, None, inferred=True)
+        _, run_id = record_run(services, plan, results, started)
+        error = not_done(services, plan, run, run_id)
         raise BackendFailed(
-            f"{project.backend.name} could not be asked what the build needs: {error.message}",
-            hint=error.hint if error.details["missing"] else None,
-            missing=error.details["missing"],
-            last_lines=error.details["last_lines"],
+            f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, **error.details
         )
     (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
     return parse_hook_output(services.blobs.get(output.blob))
 
 
-def lock_project(services: Services, locator: str, *, folder: Path, upgrade: bool, check: bool) -> tuple[Lock, bool]:
-    """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written."""
+def lock_project(
+    services: Services,
+    locator: str,
+    *,
+    folder: Path,
+    upgrade: bool,
+    check: bool,
+    added: Sequence[str] = (),
+    edited: Edited | None = None,
+) -> tuple[Lock, bool]:
+    """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
+
+    ``added`` are OS packages for a recipe that is inferred, beside those that the present lock says were added before; ``edited``
+    is a recipe that takes the place of the one that is there, once it could be locked.
+    """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
-    if read.recipe is not None:
-        recipe = _read_recipe(services, read.recipe)
+    text = edited.data if edited is not None else read.recipe
+    if text is not None:
+        if added and edited is None:
+            raise _recipe_there(locator, added)
+        recipe = _read_recipe(services, text)
+        added = ()
     else:
-        recipe, _ = _inferred(services, read, previous, locator)
+        added = tuple(dict.fromkeys((*_added_in(previous), *checked_terms(added))))
+        recipe, _ = _inferred(services, read, previous, locator, added)
     if check:
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
@@ -188,6 +262,9 @@ def lock_project(services: Services, locator: str, *, folder: Path, upgrade: boo
     from lockage.work.lock import lock_recipe
 
     lock = lock_recipe(services, recipe, previous, upgrade=upgrade)
+    lock = _with_added(lock, tuple(added))
+    if edited is not None:
+        services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()
     if data != present:
         services.folders.write(folder, _LOCK, data)

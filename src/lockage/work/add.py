@@ -1,0 +1,60 @@
+"""Add: OS packages for an environment, written into its recipe where there is one, and locked.
+
+Invariant: lockage.toml is written only once its new text was read back as a recipe and could be locked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.errors import Usage
+from lockage.recipe.edit import add_packages
+from lockage.recipe.parse import parse_recipe
+from lockage.work.prepare import Edited, checked_terms, lock_project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lockage.environment.lock import Lock
+    from lockage.work.services import Services
+
+__all__ = ["EnvironmentNotNamed", "lock_with_added"]
+
+_RECIPE = "lockage.toml"
+
+
+class EnvironmentNotNamed(Usage):
+    """The recipe has no environment of the name given, or several and none was named."""
+
+    code = "environment-not-named"
+    hint = "Name one of the recipe's environments with --environment."
+
+
+def lock_with_added(
+    services: Services, locator: str, *, source: Path, folder: Path, added: Sequence[str], environment: str | None, upgrade: bool
+) -> tuple[Lock, bool, bool]:
+    """Add packages to the recipe in the folder ``source`` and lock it; without a recipe there only the lock says that they were added.
+
+    Returns the lock, whether it changed, and whether lockage.toml changed. Raises what locking raises, before anything is written.
+    """
+    terms = checked_terms(added)
+    data = services.folders.read(source, _RECIPE)
+    edited = None
+    if data is not None:
+        name = _chosen(data, environment)  # a recipe that can be read, so it is text
+        edited = Edited(source, add_packages(data.decode(), name, terms).encode())
+        terms = ()
+    lock, written = lock_project(services, locator, folder=folder, upgrade=upgrade, check=False, added=terms, edited=edited)
+    return lock, written, edited is not None and edited.data != data
+
+
+def _chosen(data: bytes, environment: str | None) -> str:
+    names = list(parse_recipe(data).environments)
+    if environment is None and len(names) == 1:
+        return names[0]
+    if environment in names:
+        assert environment is not None
+        return environment
+    said = f"the recipe has no environment {environment!r}" if environment is not None else "the recipe has several environments"
+    raise EnvironmentNotNamed(f"{said}; it has {', '.join(names)}", file=_RECIPE, found=environment)

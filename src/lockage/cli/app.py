@@ -109,7 +109,7 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return show_error(_usage(error), as_json=as_json)
     except LockageError as error:
-        return show_error(error, as_json=as_json)
+        return show_error(_advised(error, arguments), as_json=as_json)
     except KeyboardInterrupt:
         sys.stderr.write("\nlockage: interrupted; nothing half-written was left behind\n")
         return 130
@@ -131,6 +131,15 @@ def _fault(error: Exception) -> LockageError:
 
     lines = traceback.format_exception(error)
     return Fault(f"{type(error).__name__}: {error}", traceback=tuple("".join(lines).rstrip().splitlines()))
+
+
+def _advised(error: LockageError, arguments: list[str]) -> LockageError:
+    """The error, with the command to type next if it knows which packages are missing."""
+    if error.details.get("packages") and error.details.get("step"):
+        from lockage.cli.advice import advised  # only on the way to such an error
+
+        return advised(error, program, arguments)
+    return error
 
 
 def _usage(error: click.ClickException) -> LockageError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, out_option, source_argument
+from lockage.cli.options import add_option, json_option, lock_option, out_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +18,13 @@ __all__ = ["command"]
 @source_argument
 @out_option
 @lock_option
+@add_option
 @click.option("--step", "steps", multiple=True, help="Only this step and what it needs; may be given several times.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @json_option
-def command(source: str, out: Path, lock_file: Path | None, steps: tuple[str, ...], jobs: int | None, as_json: bool) -> None:
+def command(
+    source: str, out: Path, lock_file: Path | None, added: tuple[str, ...], steps: tuple[str, ...], jobs: int | None, as_json: bool
+) -> None:
     """Build SOURCE (a git work tree or URL, an sdist, a directory; default: here) in the sandbox.
 
     A project without lockage.toml gets an inferred recipe, and its lock is written beside the artifacts. Steps whose
@@ -32,13 +35,14 @@ def command(source: str, out: Path, lock_file: Path | None, steps: tuple[str, ..
       lockage build                           the commit checked out here, artifacts into ./dist
       lockage build shop-1.2.0.tar.gz --out D
       lockage build . --step package -j 4
+      lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
     """
     from lockage.base.name import StepName
     from lockage.cli.project import built_document, open_project, say_built
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
 
-    wiring, project = open_project(source, out=out, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, out=out, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
     built = hand_over(wiring, project, out=out, only=tuple(StepName(step) for step in steps))
     if as_json:
         print_json(built_document(project, built))

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["json_option", "lock_option", "out_option", "source_argument"]
+__all__ = ["add_option", "json_option", "lock_option", "out_option", "source_argument"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -32,6 +32,17 @@ def lock_option(function: F) -> F:
         "lock_file",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="Use this lock instead of the one beside the source.",
+    )(function)
+
+
+def add_option(function: F) -> F:
+    """--add: OS packages on top of what is inferred."""
+    return click.option(
+        "--add",
+        "added",
+        multiple=True,
+        metavar="PACKAGE",
+        help="An OS package on top of what is inferred for a source without lockage.toml; may be given several times.",
     )(function)
 
 

@@ -10,6 +10,7 @@ from lockage.wiring import Wiring
 from lockage.work.prepare import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lockage.record.source import Source
@@ -20,13 +21,19 @@ __all__ = ["built_document", "open_project", "say_built", "source_line"]
 
 
 def open_project(
-    source: str, *, lock_file: Path | None = None, out: Path | None = None, jobs: int | None = None, quiet: bool = False
+    source: str,
+    *,
+    lock_file: Path | None = None,
+    out: Path | None = None,
+    added: Sequence[str] = (),
+    jobs: int | None = None,
+    quiet: bool = False,
 ) -> tuple[Wiring, Project]:
     """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
     wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
     given = lock_file.read_bytes() if lock_file is not None else None
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
-    return wiring, prepare(wiring, source, given=given, beside=beside)
+    return wiring, prepare(wiring, source, given=given, beside=beside, added=added)
 
 
 def source_line(source: Source) -> str:

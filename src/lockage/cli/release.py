@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import add_option, json_option, lock_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +17,9 @@ __all__ = ["command"]
 @click.command("release")
 @source_argument
 @lock_option
+@add_option
 @json_option
-def command(source: str, lock_file: Path | None, as_json: bool) -> None:
+def command(source: str, lock_file: Path | None, added: tuple[str, ...], as_json: bool) -> None:
     """Close the release of SOURCE: an immutable set of artifacts with a number that the ledger allots.
 
     The same artifacts again are the same release; other artifacts of the same version get the next number. Only a commit or
@@ -28,7 +29,7 @@ def command(source: str, lock_file: Path | None, as_json: bool) -> None:
     from lockage.cli.screen import human_size, print_json, say, short, table
     from lockage.work.release import release_project, release_title
 
-    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, added=added, quiet=as_json)
     closed = release_project(wiring, project)
     if as_json:
         print_json({"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import add_option, json_option, lock_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +17,10 @@ __all__ = ["command"]
 @click.command("test")
 @source_argument
 @lock_option
+@add_option
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @json_option
-def command(source: str, lock_file: Path | None, jobs: int | None, as_json: bool) -> int:
+def command(source: str, lock_file: Path | None, added: tuple[str, ...], jobs: int | None, as_json: bool) -> int:
     """Run the test steps of SOURCE's recipe in the sandbox and sign their results.
 
     The result, passed or failed, is evidence about the artifacts that were tested; gates judge it later. Exit 9 if a test step failed.
@@ -29,7 +30,7 @@ def command(source: str, lock_file: Path | None, jobs: int | None, as_json: bool
     from lockage.cli.screen import print_json, say
     from lockage.work.test import test_project
 
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
     outcome = test_project(wiring, project)
     if as_json:
         print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument
+from lockage.cli.options import add_option, json_option, lock_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +17,14 @@ __all__ = ["command"]
 @click.command("verify")
 @source_argument
 @lock_option
+@add_option
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="Rebuilds for each of the two claims.")
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them).")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @json_option
-def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, jobs: int | None, as_json: bool) -> int:
+def command(
+    source: str, lock_file: Path | None, added: tuple[str, ...], rounds: int, axes: str | None, jobs: int | None, as_json: bool
+) -> int:
     """Rebuild SOURCE with everything varied and compare the bytes.
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
@@ -37,7 +40,7 @@ def command(source: str, lock_file: Path | None, rounds: int, axes: str | None, 
     known = [axis.name for axis in AXES]
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json)
+    wiring, project = open_project(source, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
     found = verify_project(wiring, project, rounds=rounds, axes=chosen)
     if as_json:
         print_json(

@@ -32,18 +32,25 @@ class EnvironmentNotNamed(Usage):
 
 
 def lock_with_added(
-    services: Services, locator: str, *, source: Path, folder: Path, added: Sequence[str], environment: str | None, upgrade: bool
+    services: Services,
+    locator: str,
+    *,
+    recipe_folder: Path | None,
+    folder: Path,
+    added: Sequence[str],
+    environment: str | None,
+    upgrade: bool,
 ) -> tuple[Lock, bool, bool]:
-    """Add packages to the recipe in the folder ``source`` and lock it; without a recipe there only the lock says that they were added.
+    """Add packages to the recipe in ``recipe_folder`` and lock it; without a recipe there only the lock says that they were added.
 
     Returns the lock, whether it changed, and whether lockage.toml changed. Raises what locking raises, before anything is written.
     """
     terms = checked_terms(added)
-    data = services.folders.read(source, _RECIPE)
+    data = services.folders.read(recipe_folder, _RECIPE) if recipe_folder is not None else None
     edited = None
-    if data is not None:
+    if data is not None and recipe_folder is not None:
         name = _chosen(data, environment)  # a recipe that can be read, so it is text
-        edited = Edited(source, add_packages(data.decode(), name, terms).encode())
+        edited = Edited(recipe_folder, add_packages(data.decode(), name, terms).encode())
         terms = ()
     lock, written = lock_project(services, locator, folder=folder, upgrade=upgrade, check=False, added=terms, edited=edited)
     return lock, written, edited is not None and edited.data != data

@@ -15,6 +15,7 @@ import argparse
 import json
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def follow(sdist: Path, out: Path, timeout: float) -> dict[str, Any]:
 
 def added(arguments: list[str]) -> list[str]:
     """The packages that a command line adds."""
-    return [value for option, value in zip(arguments, arguments[1:], strict=False) if option == "--add"]
+    return [value for option, value in pairwise(arguments) if option == "--add"]
 
 
 def cells(row: list[str], found: dict[str, Any]) -> str:

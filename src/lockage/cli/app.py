@@ -33,6 +33,7 @@ COMMANDS = {
     "pull": "what a channel holds, verified, into a folder",
     "diff": "compare two files, archives by member",
     "logs": "what the steps of a run printed",
+    "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",
     "evidence": "signed statements about a release",
     "ledger": "the append-only log of everything decided",

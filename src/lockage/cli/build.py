@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import add_option, json_option, lock_option, out_option, source_argument
+from lockage.cli.options import add_option, json_option, keep_options, lock_option, out_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,18 @@ __all__ = ["command"]
 @add_option
 @click.option("--step", "steps", multiple=True, help="Only this step and what it needs; may be given several times.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@keep_options
 @json_option
 def command(
-    source: str, out: Path, lock_file: Path | None, added: tuple[str, ...], steps: tuple[str, ...], jobs: int | None, as_json: bool
+    source: str,
+    out: Path,
+    lock_file: Path | None,
+    added: tuple[str, ...],
+    steps: tuple[str, ...],
+    jobs: int | None,
+    keep_failed: bool,
+    keep_failed_in: Path | None,
+    as_json: bool,
 ) -> None:
     """Build SOURCE (a git work tree or URL, an sdist, a directory; default: here) in the sandbox.
 
@@ -38,12 +47,13 @@ def command(
       lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
     """
     from lockage.base.name import StepName
-    from lockage.cli.project import built_document, open_project, say_built
+    from lockage.cli.project import built_document, keep_folder, open_project, say_built
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
 
     wiring, project = open_project(source, out=out, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
-    built = hand_over(wiring, project, out=out, only=tuple(StepName(step) for step in steps))
+    keep = keep_folder(wiring, keep_failed, keep_failed_in)
+    built = hand_over(wiring, project, out=out, keep=keep, only=tuple(StepName(step) for step in steps))
     if as_json:
         print_json(built_document(project, built))
     else:

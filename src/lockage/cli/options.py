@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["add_option", "json_option", "lock_option", "out_option", "source_argument"]
+__all__ = ["add_option", "json_option", "keep_options", "lock_option", "out_option", "source_argument"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -23,6 +23,19 @@ def source_argument(function: F) -> F:
 def json_option(function: F) -> F:
     """--json: one stable document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def keep_options(function: F) -> F:
+    """--keep-failed, --keep-failed-in: a failed step's files, to be looked at."""
+    where = click.option(
+        "--keep-failed-in",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="The same, in FOLDER/STEP.",
+    )
+    return click.option("--keep-failed", is_flag=True, help="Keep what a failed step left in its workspace in ./lockage-failed/STEP.")(
+        where(function)
+    )
 
 
 def lock_option(function: F) -> F:

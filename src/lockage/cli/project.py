@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from lockage.cli.screen import Progress, human_size, say, short, table
@@ -11,7 +12,6 @@ from lockage.work.prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lockage.record.source import Source
     from lockage.work.build import Built
@@ -28,12 +28,29 @@ def open_project(
     added: Sequence[str] = (),
     jobs: int | None = None,
     quiet: bool = False,
+    asking: bool = False,
 ) -> tuple[Wiring, Project]:
-    """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
+    """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output.
+
+    ``asking``: of a source without a recipe, the step that asks its build backend, and no other.
+    """
     wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
     given = lock_file.read_bytes() if lock_file is not None else None
+    if asking:
+        from lockage.work.prepare import prepare_to_ask  # only for who looks into it
+
+        return wiring, prepare_to_ask(wiring, source, given=given, added=added)
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
     return wiring, prepare(wiring, source, given=given, beside=beside, added=added)
+
+
+def keep_folder(wiring: Wiring, keep: bool, folder: Path | None) -> Path | None:
+    """The folder in which the files of failed steps are kept; None if they are not. Raises FolderUnwritable."""
+    if folder is None and not keep:
+        return None
+    found = (folder or Path("lockage-failed")).absolute()
+    wiring.folders.check_kept(found)
+    return found
 
 
 def source_line(source: Source) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import add_option, json_option, lock_option, source_argument
+from lockage.cli.options import add_option, json_option, keep_options, lock_option, source_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,19 +19,29 @@ __all__ = ["command"]
 @lock_option
 @add_option
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@keep_options
 @json_option
-def command(source: str, lock_file: Path | None, added: tuple[str, ...], jobs: int | None, as_json: bool) -> int:
+def command(
+    source: str,
+    lock_file: Path | None,
+    added: tuple[str, ...],
+    jobs: int | None,
+    keep_failed: bool,
+    keep_failed_in: Path | None,
+    as_json: bool,
+) -> int:
     """Run the test steps of SOURCE's recipe in the sandbox and sign their results.
 
     The result, passed or failed, is evidence about the artifacts that were tested; gates judge it later. Exit 9 if a test step failed.
     """
     from lockage.base.errors import ExitCode
-    from lockage.cli.project import open_project
+    from lockage.cli.project import keep_folder, open_project
     from lockage.cli.screen import print_json, say
     from lockage.work.test import test_project
 
     wiring, project = open_project(source, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
-    outcome = test_project(wiring, project)
+    keep = keep_folder(wiring, keep_failed, keep_failed_in)
+    outcome = test_project(wiring, project, keep=keep)
     if as_json:
         print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})
     else:

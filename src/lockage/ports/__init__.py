@@ -6,6 +6,7 @@ suite in tests/contracts. Fakes for tests live in adapters/memory and pass the s
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -84,6 +85,10 @@ if TYPE_CHECKING:
     from lockage.record.result import ActionResult
 
 
+#: The file that marks a folder of what failed steps left: what is in it may be replaced.
+KEPT_MARK = ".lockage-failed"
+
+
 class Workers(Protocol):
     """Runs tasks beside each other."""
 
@@ -124,6 +129,10 @@ class Folders(Protocol):
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
         """Put one small file into a folder, in the place of what was there."""
+        ...
+
+    def check_kept(self, folder: Path) -> None:
+        """Refuse a folder that cannot hold what failed steps leave: it is to be absent, empty, or to have :data:`KEPT_MARK`."""
         ...
 
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
@@ -321,14 +330,26 @@ class Roots(Protocol):
         ...
 
 
+class Attached(StrEnum):
+    """What a command that somebody runs by hand in a sandbox is connected to."""
+
+    TERMINAL = "terminal"  # one of its own, that stands for the user's
+    STREAMS = "streams"  # this process's own
+    OUTPUT = "output"  # this process's own, and nothing to read
+
+
 class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it."""
+    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it.
+
+    ``keep`` is the folder that its workspace is copied to if it fails, in the place of what is there.
+    """
 
     action: Action
     root: RealisedRoot
     resources: Resources
     world: World
     instruments: Path | None = None
+    keep: Path | None = None
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,10 +364,15 @@ class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
     Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
-    output is missing or not allowed. Raises :class:`SandboxUnavailable`. Leaves no process behind, whatever happens.
+    output is missing or not allowed. Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
+    Leaves no process behind, whatever happens.
     """
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
+
+    def enter(self, request: ExecutionRequest, attached: Attached) -> int:
+        """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code."""
+        ...
 
     def cancel(self) -> None:
         """Kill everything that is running; safe from a signal handler's thread."""

@@ -173,6 +173,11 @@ class Wiring:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return Capacity(cpus=cpus, memory=memory, jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
 
+    @property
+    def terminal_kind(self) -> str:
+        """What programs call the terminal that the user sees."""
+        return self._environ.get("TERM", "dumb")
+
     def _number(self, setting: str) -> int | None:
         text = self._environ.get(setting, "")
         if not text:

@@ -15,6 +15,7 @@ from lockage.work.execute import execute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
@@ -47,14 +48,17 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan) -> Built:
-    """Run a plan and record it. Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded."""
+def build(services: Services, plan: Plan, *, keep: Path | None = None) -> Built:
+    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept.
+
+    Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded.
+    """
     started = services.clock.now()
-    results = execute(services, plan)
+    results = execute(services, plan, keep=keep)
     run, run_id = record_run(services, plan, results, started)
     failed = [step for step in run.steps if step.failure is not None]
     if failed:
-        raise not_done(services, plan, failed[0], run_id)
+        raise not_done(services, plan, failed[0], run_id, keep=keep)
     return Built(run=run, run_id=run_id)
 
 
@@ -113,7 +117,7 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
     return b"".join(parts)
 
 
-def not_done(services: Services, plan: Plan, step: StepRun, run_id: str) -> StepNotDone:
+def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep: Path | None = None) -> StepNotDone:
     """The error that explains a failed step: the reason, what it says that it did not find and which packages have it, its last lines."""
     from lockage.work.diagnose import advice, last_lines, missing  # only on the way to an error
     from lockage.work.suggest import suggest
@@ -139,5 +143,6 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str) -> Step
         environment=planned.step.environment,
         recipe="inferred" if plan.recipe.inferred else "lockage.toml",
         added=planned.environment.added,
+        kept=None if keep is None else str(keep / step.step),
         last_lines=last_lines(log),
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lockage.recipe.inference import InferredProject
     from lockage.work.services import Services
 
-__all__ = ["Edited", "LockMissing", "Project", "RecipeThere", "checked_terms", "infer_recipe", "lock_project", "prepare"]
+__all__ = ["Edited", "LockMissing", "Project", "RecipeThere", "checked_terms", "infer_recipe", "lock_project", "prepare", "prepare_to_ask"]
 
 _LOCK = "lockage.lock"
 _RECIPE = "lockage.toml"
@@ -177,17 +177,41 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     if kept is not None:
         return kept, None
     from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
+
+    project, recipe, lock = _unasked(services, read, given, locator, added)
+    recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
+    services.memo.put("inferred-recipe", key, canonical_of(recipe))
+    return recipe, lock if given is None else None
+
+
+def _unasked(
+    services: Services, read: SourceRead, given: Lock | None, locator: str, added: tuple[str, ...]
+) -> tuple[InferredProject, Recipe, Lock]:
+    """What the files of a project tell, and an environment to ask its backend in for the rest."""
     from lockage.recipe.inference import infer
     from lockage.recipe.inference import infer_recipe as recipe_of
 
     tree = read_tree(read.tree, services.blobs.get)
     files = {str(node.path): node.blob for node in tree if isinstance(node, FileNode)}
+    sdist = isinstance(read.origin, SdistOrigin)
     project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
     recipe = recipe_of(project, added=added)
-    lock = _with_added(_lock_for_hooks(services, recipe, given), added)
-    recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
-    services.memo.put("inferred-recipe", key, canonical_of(recipe))
-    return recipe, lock if given is None else None
+    return project, recipe, _with_added(_lock_for_hooks(services, recipe, given), added)
+
+
+def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = None, added: Sequence[str] = ()) -> Project:
+    """A source without a recipe, and the one step that asks its build backend what a build needs."""
+    from lockage.recipe.hooks import hook_step
+
+    read = services.sources.read(locator)
+    if read.recipe is not None:
+        raise RecipeThere(
+            f"{locator} has a lockage.toml, so no build backend is asked", hint="Name a step of lockage.toml.", source=locator
+        )
+    decoded = Lock.decode(given) if given is not None else None
+    project, recipe, lock = _unasked(services, read, decoded, locator, checked_terms(added) or _added_in(decoded))
+    asking = msgspec.structs.replace(recipe, steps=(hook_step(project, recipe),))
+    return Project(recipe=asking, source=read.source(recipe.version), lock=lock)
 
 
 def _lock_for_hooks(services: Services, recipe: Recipe, given: Lock | None) -> Lock:

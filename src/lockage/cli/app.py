@@ -135,8 +135,8 @@ def _fault(error: Exception) -> LockageError:
 
 
 def _advised(error: LockageError, arguments: list[str]) -> LockageError:
-    """The error, with the command to type next if it knows which packages are missing."""
-    if error.details.get("packages") and error.details.get("step"):
+    """The error of a failed step with the commands to type next; any other as it is."""
+    if error.details.get("recipe") and error.details.get("step"):
         from lockage.cli.advice import advised  # only on the way to such an error
 
         return advised(error, program, arguments)

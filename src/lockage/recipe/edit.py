@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["RecipeNotEdited", "add_packages"]
 
 #: What may stand between an element and the comma behind it.
-_TO_COMMA = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*,")
+_TO_COMMA = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+,")
 _REST_OF_LINE = re.compile(r"[^\n]*")
 
 

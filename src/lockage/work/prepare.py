@@ -157,6 +157,7 @@ def _lock_of_inferred(
 
 def _with_added(lock: Lock, added: tuple[str, ...]) -> Lock:
     """The lock of an inferred recipe, saying which packages it was told of."""
+    added = tuple(sorted(set(added)))
     return Lock(environments={name: msgspec.structs.replace(locked, added=added) for name, locked in lock.environments.items()})
 
 

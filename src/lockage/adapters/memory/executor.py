@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ class MemoryExecutor:
                 outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit} s")
         self.ran.append(Ended(action.arguments, outcome))
         if request.keep is not None and (isinstance(outcome, ExecutionFailed) or outcome.exit_code != 0):
+            shutil.rmtree(request.keep, ignore_errors=True)
             for path, data in workspace.files.items():
                 target = request.keep / path
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -51,8 +51,8 @@ def command(
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
 
-    wiring, project = open_project(source, out=out, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
-    keep = keep_folder(wiring, keep_failed, keep_failed_in)
+    keep = keep_folder(keep_failed, keep_failed_in)
+    wiring, project = open_project(source, out=out, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json, keep=keep)
     built = hand_over(wiring, project, out=out, keep=keep, only=tuple(StepName(step) for step in steps))
     if as_json:
         print_json(built_document(project, built))

@@ -29,28 +29,30 @@ def open_project(
     jobs: int | None = None,
     quiet: bool = False,
     asking: bool = False,
+    keep: Path | None = None,
 ) -> tuple[Wiring, Project]:
     """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output.
 
-    ``asking``: of a source without a recipe, the step that asks its build backend, and no other.
+    ``keep`` is the folder in which the files of failed steps are kept, which is refused here if it cannot be. ``asking``: of a source
+    without a recipe, the step that asks its build backend, and no other.
     """
     wiring = Wiring.from_process(jobs=jobs, tell=Progress(quiet=quiet))
+    if keep is not None:
+        wiring.folders.check_kept(keep)
     given = lock_file.read_bytes() if lock_file is not None else None
     if asking:
         from lockage.work.prepare import prepare_to_ask  # only for who looks into it
 
         return wiring, prepare_to_ask(wiring, source, given=given, added=added)
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
-    return wiring, prepare(wiring, source, given=given, beside=beside, added=added)
+    return wiring, prepare(wiring, source, given=given, beside=beside, added=added, keep=keep)
 
 
-def keep_folder(wiring: Wiring, keep: bool, folder: Path | None) -> Path | None:
-    """The folder in which the files of failed steps are kept; None if they are not. Raises FolderUnwritable."""
+def keep_folder(keep: bool, folder: Path | None) -> Path | None:
+    """The folder in which the files of failed steps are kept; None if they are not."""
     if folder is None and not keep:
         return None
-    found = (folder or Path("lockage-failed")).absolute()
-    wiring.folders.check_kept(found)
-    return found
+    return (folder or Path("lockage-failed")).absolute()
 
 
 def source_line(source: Source) -> str:

@@ -39,8 +39,8 @@ def command(
     from lockage.cli.screen import print_json, say
     from lockage.work.test import test_project
 
-    wiring, project = open_project(source, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json)
-    keep = keep_folder(wiring, keep_failed, keep_failed_in)
+    keep = keep_folder(keep_failed, keep_failed_in)
+    wiring, project = open_project(source, lock_file=lock_file, added=added, jobs=jobs, quiet=as_json, keep=keep)
     outcome = test_project(wiring, project, keep=keep)
     if as_json:
         print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})

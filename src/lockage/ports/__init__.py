@@ -371,7 +371,10 @@ class Executor(Protocol):
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
-        """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code."""
+        """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code.
+
+        Raises what :meth:`execute` raises, and :class:`StepFailed` if the inputs alone exceed the disk limit.
+        """
         ...
 
     def cancel(self) -> None:

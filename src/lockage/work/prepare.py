@@ -61,12 +61,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    services: Services, locator: str, *, given: bytes | None = None, beside: bytes | None = None, added: Sequence[str] = ()
+    services: Services,
+    locator: str,
+    *,
+    given: bytes | None = None,
+    beside: bytes | None = None,
+    added: Sequence[str] = (),
+    keep: Path | None = None,
 ) -> Project:
     """Read a source with its recipe and lock.
 
     ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits. ``added`` are OS
-    packages for a recipe that is inferred; a lock that must be used says itself which were added.
+    packages for a recipe that is inferred; a lock that must be used says itself which were added. ``keep`` is
+    where the workspace of a build backend that cannot be asked is kept.
     Raises what sources, recipes and locks raise, :class:`LockMissing` and :class:`RecipeThere`.
     """
     read = services.sources.read(locator)
@@ -83,7 +90,7 @@ def prepare(
         fixed = given if given is not None else read.lock
         decoded = Lock.decode(fixed) if fixed is not None else None
         added = checked_terms(added) or _added_in(decoded)
-        recipe, asked_in = _inferred(services, read, decoded, locator, added)
+        recipe, asked_in = _inferred(services, read, decoded, locator, added, keep)
         lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in, added)
     return Project(recipe=recipe, source=read.source(recipe.version), lock=lock)
 
@@ -167,7 +174,9 @@ def infer_recipe(services: Services, locator: str, *, added: Sequence[str] = ())
     return _inferred(services, read, None, locator, checked_terms(added))[0]
 
 
-def _inferred(services: Services, read: SourceRead, given: Lock | None, locator: str, added: tuple[str, ...]) -> tuple[Recipe, Lock | None]:
+def _inferred(
+    services: Services, read: SourceRead, given: Lock | None, locator: str, added: tuple[str, ...], keep: Path | None = None
+) -> tuple[Recipe, Lock | None]:
     """The inferred recipe, with the requirements that the backend's hooks ask for; remembered by the source's tree.
 
     The lock is the one that the hooks ran in, if that had to be made: where they ask for nothing it is the build's as well.
@@ -180,7 +189,7 @@ def _inferred(services: Services, read: SourceRead, given: Lock | None, locator:
     from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
 
     project, recipe, lock = _unasked(services, read, given, locator, added)
-    recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock))
+    recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock, keep))
     services.memo.put("inferred-recipe", key, canonical_of(recipe))
     return recipe, lock if given is None else None
 
@@ -226,7 +235,9 @@ def _lock_for_hooks(services: Services, recipe: Recipe, given: Lock | None) -> L
     return Lock(environments={name: msgspec.structs.replace(locked, declaration=recipe.environments[name].digest)})
 
 
-def _asked(services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock) -> tuple[str, ...]:
+def _asked(
+    services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock, keep: Path | None
+) -> tuple[str, ...]:
     """What the backend's hooks ask for, run in the sandbox."""
     from lockage.recipe.hooks import HOOK_STEP, BackendFailed, hook_step, parse_hook_output
     from lockage.work.build import not_done, record_run
@@ -237,11 +248,11 @@ def _asked(services: Services, read: SourceRead, project: InferredProject, recip
     asking = msgspec.structs.replace(recipe, steps=(step,))
     plan: Plan = make_plan(asking, lock, read.source(recipe.version))
     started = services.clock.now()
-    results = execute(services, plan)
+    results = execute(services, plan, keep=keep)
     run = results[HOOK_STEP]
     if run.failure is not None:
         _, run_id = record_run(services, plan, results, started)
-        error = not_done(services, plan, run, run_id)
+        error = not_done(services, plan, run, run_id, keep=keep)
         raise BackendFailed(
             f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, **error.details
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.errors import LockageError
+from lockage.record.event import Phase
 from lockage.work.diagnose import Lack, Missing
 
 if TYPE_CHECKING:
@@ -39,10 +40,12 @@ def suggest(services: Services, environment: LockedEnvironment, lacks: Iterable[
     """A package for each lack that one can be told for. One that the environment has already is not what is missing."""
     installed = {package.name for package in environment.packages}
     found: list[Suggested] = []
+    wanting = [lacking for lacking in lacks if endings(lacking)]
+    if wanting:
+        services.tell(Phase(text=f"looking up which packages of {environment.os} have what is missing"))
     try:
-        for lacking in lacks:
-            wanted = endings(lacking)
-            files = services.os_packages.files(environment.os, environment.architecture, wanted) if wanted else ()
+        for lacking in wanting:
+            files = services.os_packages.files(environment.os, environment.architecture, endings(lacking))
             best = _best(services, environment, lacking, files, {one.package for one in found})
             if best is not None and best.package not in installed:
                 found.append(best)

@@ -31,9 +31,7 @@ def failed(*typed: str, packages: tuple[str, ...] = ("libxml2-dev",), recipe: st
         ("init", (), "lockage init --add libxml2-dev"),
     ],
 )
-def test_the_command_of_an_inferred_build_is_typed_with_more(
-    typed: str, added: tuple[str, ...], command: str, tmp_path: Path
-) -> None:
+def test_the_command_of_an_inferred_build_is_typed_with_more(typed: str, added: tuple[str, ...], command: str, tmp_path: Path) -> None:
     (tmp_path / "old.lock").touch()
     typed = typed.replace("old.lock", str(tmp_path / "old.lock"))
     error = failed(*shlex.split(typed), added=added)

@@ -23,6 +23,7 @@ from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spa
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate
+from lockage.base.errors import StepFailed
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
 from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
@@ -86,12 +87,6 @@ class BwrapExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
-        if request.action.cpus > len(self._host_cpus):
-            raise TooManyCpus(
-                f"the step declares {request.action.cpus} CPUs, this host has {len(self._host_cpus)}",
-                expected=request.action.cpus,
-                found=len(self._host_cpus),
-            )
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -126,6 +121,8 @@ class BwrapExecutor:
                 streams.relay(sandbox.monitor)
                 code = sandbox.wait().exit_code
                 return 128 + signal.SIGKILL if code is None else code
+        except Full as error:
+            raise StepFailed(disk_message(request.resources), hint="Raise `disk` of the step, or give it fewer inputs.") from error
         finally:
             del self._running[id(watch)]
             sandbox.close()
@@ -269,6 +266,12 @@ class BwrapExecutor:
 
     def _take_cpus(self, request: ExecutionRequest) -> list[int]:
         """The least busy of the host's CPUs, as many as declared; ties go to the first or the last, as the world says."""
+        if request.action.cpus > len(self._host_cpus):
+            raise TooManyCpus(
+                f"the step declares {request.action.cpus} CPUs, this host has {len(self._host_cpus)}",
+                expected=request.action.cpus,
+                found=len(self._host_cpus),
+            )
         order = list(self._host_cpus) if request.world.affinity == "first" else list(reversed(self._host_cpus))
         count = min(request.world.cpus or request.action.cpus, len(order))
         with self._lock:

@@ -84,7 +84,7 @@ def _again(arguments: Sequence[str], packages: Sequence[str]) -> str:
 
 def _given(program: click.Group, arguments: Sequence[str]) -> dict[str, Any]:
     """What a command line that was understood once says, by the names of the command's parameters."""
-    context = click.Context(program)
+    context = click.Context(program, **program.context_settings)
     command = program.get_command(context, arguments[0])
     assert command is not None
     return command.make_context(arguments[0], list(arguments[1:]), parent=context, resilient_parsing=True).params

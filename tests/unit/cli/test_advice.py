@@ -37,7 +37,7 @@ def test_the_command_of_an_inferred_build_is_typed_with_more(typed: str, added: 
     error = failed(*shlex.split(typed), added=added)
     assert error.details["command"] == command
     assert f"`{command}`" in error.hint
-    context = click.Context(program)
+    context = click.Context(program, **program.context_settings)
     found = program.get_command(context, shlex.split(command)[1])
     assert found is not None
     assert found.make_context("x", shlex.split(command)[2:], parent=context).params["added"] == (*added, "libxml2-dev")

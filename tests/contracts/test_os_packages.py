@@ -105,7 +105,7 @@ def fake_world(folder: Path) -> World:
         sha256=Digest("0" * 64),
     )
     fake.suites["bookworm", "amd64"] = release, stanzas
-    fake.contents = b"".join(CONTENTS.values())
+    fake.contents = CONTENTS
     fake.pool = {stanza.path: (world.archive.folder / stanza.path).read_bytes() for stanza in stanzas}
 
     def put(path: str, data: bytes | None) -> None:
@@ -179,7 +179,8 @@ def test_a_suite_or_architecture_that_is_not_there(world: World, suite: str, arc
 def test_files_are_found_by_how_their_paths_end(world: World) -> None:
     found = world.packages.files(BASE, "amd64", ["/a.h", "/nosuch.h"])
     assert found == (PackagedFile("usr/include/a/a.h", "libdevel", "a"),)
-    assert world.packages.files(BASE, "amd64", ["bin/tool"]) == (
+    assert world.packages.files(BASE, "amd64", ["bin/tool"]) == ()
+    assert world.packages.files(BASE, "all", ["bin/tool"]) == (
         PackagedFile("usr/bin/tool", "utils", "a"),
         PackagedFile("usr/bin/tool", "utils", "b"),
     )

@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockage.recipe.edit import add_packages
@@ -58,6 +58,7 @@ def recipes(draw: st.DrawFn) -> tuple[str, list[str]]:
     return whole.replace("\n", "\r\n") if draw(st.booleans()) else whole, items
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(recipes(), st.lists(names, min_size=1, max_size=3, unique=True))
 def test_only_the_list_changes_and_no_line_is_lost(recipe: tuple[str, list[str]], wanted: list[str]) -> None:
     text, items = recipe

@@ -296,7 +296,8 @@ class OsPackages(Protocol):
     def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
         """The files of the suite's packages whose paths end in one of these (``/zlib.h``), of the kinds that builds look for.
 
-        Answers from what is kept if that is not old, or if nobody can be asked.
+        ``architecture`` may be ``all``: the packages that are the same for every architecture, and only those. Answers from what is
+        kept if that is not old, or if nobody can be asked.
         """
         ...
 

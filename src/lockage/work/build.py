@@ -129,8 +129,8 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     planned = next(planned for planned in plan.steps if planned.name == step.step)
     suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
-    told = {one.missing for one in suggested}
-    hints = [f"{'; '.join(dict.fromkeys(map(str, suggested)))}." if suggested else None]
+    told = {one.missing for one in suggested.found}
+    hints: list[str | None] = [str(suggested)]
     hints.append(advice([lacking for lacking in lacks if lacking not in told], inferred=plan.recipe.inferred))
     hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
@@ -139,7 +139,7 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         step=step.step,
         reason=reason,
         missing=tuple(map(str, lacks)),
-        packages=tuple(dict.fromkeys(one.package for one in suggested)),
+        packages=suggested.packages,
         environment=planned.step.environment,
         recipe="inferred" if plan.recipe.inferred else "lockage.toml",
         added=planned.environment.added,

@@ -63,7 +63,7 @@ def services(services: MemoryServices) -> MemoryServices:
     for name in (*PACKAGES, "libfoo-dev", "libpq-dev"):
         if name not in ("dash", "python3"):
             services.publish(name, "1")
-    services.os_packages.contents = b"usr/include/foo.h libdevel/libfoo-dev\nusr/bin/pg_config libdevel/libpq-dev\n"
+    services.os_packages.contents = {"amd64": b"usr/include/foo.h libdevel/libfoo-dev\nusr/bin/pg_config libdevel/libpq-dev\n"}
     services.commands["/bin/sh"] = needs_ffi
     return services
 

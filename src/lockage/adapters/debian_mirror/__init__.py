@@ -116,15 +116,11 @@ class DebianMirror:
             self._transport.close()
 
     def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
-        """Of the architecture's own packages, else of those for all; each index is fetched once a week at most."""
+        """Each index is fetched once a week at most."""
         from lockage.environment.debian import find_files  # only where a build misses something
 
         try:
-            for part in (architecture, "all"):
-                found = find_files(self._contents(base, part), endings)
-                if found:
-                    return found
-            return ()
+            return find_files(self._contents(base, architecture), endings)
         finally:
             self._transport.close()
 

@@ -26,7 +26,7 @@ class MemoryOsPackages:
         self._blobs = blobs
         self.suites: dict[tuple[str, str], tuple[Release, list[Stanza]]] = {}
         self.pool: dict[str, bytes] = {}
-        self.contents = b""
+        self.contents: dict[str, bytes] = {}
 
     def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         found = self.suites.get((base.suite, architecture))
@@ -52,5 +52,6 @@ class MemoryOsPackages:
             self._blobs.put(data)
 
     def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
-        self.index(base, architecture)
-        return find_files(chosen_lines(self.contents), endings)
+        if not any(suite == base.suite and architecture in (known, "all") for suite, known in self.suites):
+            raise MirrorUnconfigured(f"no suite {base.suite} for {architecture}", suite=base.suite, architecture=architecture)
+        return find_files(chosen_lines(self.contents.get(architecture, b"")), endings)

@@ -138,7 +138,10 @@ class BwrapExecutor:
     ) -> ActionResult | ExecutionFailed:
         try:
             folders = self._prepare(request, sandbox, watch, cpus)
-        except (Full, SandboxUnavailable):
+        except Full:
+            _kept(request, watch, sandbox.open(request.world.build_path))
+            return self._failed(watch, log)
+        except SandboxUnavailable:
             if watch.reason is None:  # else it was cancelled while it was being made
                 raise
             return self._failed(watch, log)

@@ -18,7 +18,7 @@ from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
-from lockage.ports import ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
+from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
 from lockage.recipe.model import Resources
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT
@@ -65,6 +65,11 @@ def _nothing(_: Workspace) -> int:
     return 0
 
 
+def _halfway(workspace: Workspace) -> int:
+    workspace.write("made/part", workspace.files[RelPath("in/a")])
+    return 4
+
+
 SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir -p out/empty; cp in/a out/copy; printf '#!' > out/tool; chmod 755 out/tool; ln -s copy out/link": _copy,
     "echo hello; exit 3": _say,
@@ -73,6 +78,7 @@ SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir out; ln -s ../../x out/link": _climb,
     'echo "$GREETING"': _variables,
     "true": _nothing,
+    "mkdir made; cp in/a made/part; exit 4": _halfway,
 }
 NAMES = {function.__name__.strip("_"): script for script, function in SCRIPTS.items()}
 
@@ -105,7 +111,14 @@ class Bench:
             self.root = stand_in(folder / "root")
             self.executor = BwrapExecutor(self.blobs, bwrap_path(), folder / "scratch")
 
-    def run(self, name: str, *, outputs: tuple[str, ...] = (), cpus: int = 1, timeout: int = 30) -> ActionResult | ExecutionFailed:
+    def run(
+        self, name: str, *, outputs: tuple[str, ...] = (), cpus: int = 1, timeout: int = 30, keep: Path | None = None
+    ) -> ActionResult | ExecutionFailed:
+        return self.executor.execute(self.request(name, outputs=outputs, cpus=cpus, timeout=timeout, keep=keep))
+
+    def request(
+        self, name: str, *, outputs: tuple[str, ...] = (), cpus: int = 1, timeout: int = 30, keep: Path | None = None
+    ) -> ExecutionRequest:
         tree, directories = Tree.of([FileNode(RelPath("in/a"), self.blobs.put(b"content"))]).encode()
         self.blobs.put_many(directories.values())
         action = Action(
@@ -117,7 +130,7 @@ class Bench:
             cpus=cpus,
             architecture="amd64",
         )
-        return self.executor.execute(ExecutionRequest(action=action, root=self.root, resources=Resources(timeout=timeout), world=CONTRACT))
+        return ExecutionRequest(action=action, root=self.root, resources=Resources(timeout=timeout), world=CONTRACT, keep=keep)
 
     def log(self, outcome: ActionResult | ExecutionFailed) -> str:
         return self.blobs.get(outcome.log).decode()
@@ -179,3 +192,32 @@ def test_more_cpus_than_the_host_has_are_refused(bench: Bench) -> None:
     with pytest.raises(TooManyCpus) as caught:
         bench.run("nothing", cpus=4096)
     assert caught.value.details["expected"] == 4096
+
+
+def test_the_workspace_of_a_failed_command_is_kept_where_that_is_asked_for(bench: Bench, tmp_path: Path) -> None:
+    keep = tmp_path / "failed" / "step"
+    outcome = bench.run("halfway", outputs=("made",), keep=keep)
+    assert isinstance(outcome, ActionResult)
+    assert outcome.exit_code == 4
+    assert {path.relative_to(keep).as_posix(): path.read_bytes() for path in keep.rglob("*") if path.is_file()} == {
+        "in/a": b"content",
+        "made/part": b"content",
+    }
+    assert isinstance(bench.run("nothing", outputs=("out",), keep=keep), ExecutionFailed)
+    assert not (keep / "made").exists(), "what failed last takes the place of what was there"
+
+
+def test_nothing_is_kept_of_what_succeeds(bench: Bench, tmp_path: Path) -> None:
+    assert isinstance(bench.run("nothing", keep=tmp_path / "failed" / "step"), ActionResult)
+    assert not (tmp_path / "failed").exists()
+
+
+def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    before = set(bench.blobs.data)
+    request = bench.request("say", outputs=("out",), timeout=1)
+    inputs = set(bench.blobs.data)
+    assert bench.executor.enter(request, Attached.OUTPUT) == 3
+    assert capfd.readouterr().out == "hello\n"
+    assert bench.executor.enter(bench.request("variables"), Attached.OUTPUT) == 0
+    assert capfd.readouterr().out == "good day\n"
+    assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"

@@ -12,7 +12,7 @@ from lockage.adapters import folders_local
 from lockage.adapters.folders_local import LocalFolders
 from lockage.adapters.memory import MemoryBlobs, MemoryFolders
 from lockage.base.digest import BlobRef
-from lockage.ports import BlobCorrupt, BlobMissing, Folders, FolderUnwritable
+from lockage.ports import KEPT_MARK, BlobCorrupt, BlobMissing, Folders, FolderUnwritable
 
 MARK = ".mark.json"
 
@@ -57,6 +57,18 @@ def test_what_lockage_did_not_put_there_is_refused_and_stays(folders: Folders, b
         folders.replace(tmp_path / "out", [("one", blobs.put(b"1"))], {MARK: b"{}"})
     assert folders.read(tmp_path / "out", "thesis.tex") == b"years of work"
     assert folders.read(tmp_path / "out", "one") is None
+
+
+def test_what_failed_steps_leave_goes_where_nothing_else_is(folders: Folders, tmp_path: Path) -> None:
+    folders.check_kept(tmp_path / "nowhere")
+    assert folders.read(tmp_path / "nowhere", KEPT_MARK) is None, "nothing failed yet"
+    folders.write(tmp_path / "ours", KEPT_MARK, b"")
+    folders.write(tmp_path / "ours", "other", b"")
+    folders.check_kept(tmp_path / "ours")
+    folders.write(tmp_path / "theirs", ".gitignore", b"*")
+    folders.write(tmp_path / "theirs", "thesis.tex", b"years of work")
+    with pytest.raises(FolderUnwritable, match=r"thesis\.tex"):
+        folders.check_kept(tmp_path / "theirs")
 
 
 @pytest.mark.parametrize("damage", [BlobMissing, BlobCorrupt])

@@ -1,5 +1,6 @@
 """The contract of the port ``OsPackages``, over the fake and over a mirror in a folder; then what only a mirror can do wrong."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lockage.adapters.memory.signed_archive import SignedArchive, SigningKey
 from lockage.adapters.openpgp import Keyring
 from lockage.base.digest import Digest
 from lockage.base.instant import Instant
-from lockage.environment.debian import Release, parse_packages, resolve
+from lockage.environment.debian import PackagedFile, Release, parse_packages, resolve
 from lockage.environment.declaration import OsBase
 from lockage.environment.errors import InvalidIndex
 from lockage.environment.lock import LockedPackage
@@ -30,6 +31,13 @@ from lockage.ports import (
 T0 = Instant.parse("2026-01-01T00:00:00Z")
 DAY = 86400
 BASE = OsBase.parse("debian:bookworm")
+
+
+#: Of each architecture, and of those for all.
+CONTENTS = {
+    "amd64": b"bin/sh                        shells/b\nusr/include/a/a.h             libdevel/a\nusr/share/doc/a/copyright    libdevel/a\n",
+    "all": b"usr/bin/tool                  utils/a,contrib/utils/b\n",
+}
 
 
 class World:
@@ -52,6 +60,7 @@ class MirrorWorld:
         self.archive = SignedArchive(folder / "mirror", self.key)
         self.archive.add("a", "1.0", Depends="b (>= 2)")
         self.archive.add("b", "2.0")
+        self.archive.contents = CONTENTS
         self.archive.publish("bookworm", T0)
         self.blobs, self.memo, self.clock = MemoryBlobs(), MemoryMemo(), FixedClock()
         self.cache = folder / "cache"
@@ -96,6 +105,7 @@ def fake_world(folder: Path) -> World:
         sha256=Digest("0" * 64),
     )
     fake.suites["bookworm", "amd64"] = release, stanzas
+    fake.contents = CONTENTS
     fake.pool = {stanza.path: (world.archive.folder / stanza.path).read_bytes() for stanza in stanzas}
 
     def put(path: str, data: bytes | None) -> None:
@@ -164,6 +174,25 @@ def test_a_package_that_is_gone_is_named(world: World) -> None:
 def test_a_suite_or_architecture_that_is_not_there(world: World, suite: str, architecture: str) -> None:
     with pytest.raises(MirrorUnconfigured):
         world.packages.index(OsBase.parse(f"debian:{suite}"), architecture)
+
+
+def test_files_are_found_by_how_their_paths_end(world: World) -> None:
+    found = world.packages.files(BASE, "amd64", ["/a.h", "/nosuch.h"])
+    assert found == (PackagedFile("usr/include/a/a.h", "libdevel", "a"),)
+    assert world.packages.files(BASE, "amd64", ["bin/tool"]) == ()
+    assert world.packages.files(BASE, "all", ["bin/tool"]) == (
+        PackagedFile("usr/bin/tool", "utils", "a"),
+        PackagedFile("usr/bin/tool", "utils", "b"),
+    )
+
+
+def test_what_no_build_asks_for_is_not_found(world: World) -> None:
+    assert world.packages.files(BASE, "amd64", ["/copyright", "/h"]) == ()
+
+
+def test_files_of_a_suite_that_is_not_there(world: World) -> None:
+    with pytest.raises(MirrorUnconfigured):
+        world.packages.files(OsBase.parse("debian:nosuch"), "amd64", ["/a.h"])
 
 
 # Only a mirror can do these.
@@ -323,3 +352,32 @@ def test_a_cache_that_cannot_be_written(mirror: MirrorWorld) -> None:
     mirror.cache.write_bytes(b"a file where the folder should be")
     with pytest.raises(StoreUnwritable):
         mirror.adapter().index(BASE, "amd64")
+
+
+def test_an_index_of_files_is_asked_for_once_a_week_and_serves_when_nobody_answers(mirror: MirrorWorld) -> None:
+    assert mirror.adapter().files(BASE, "amd64", ["/a.h"])
+    for path in (mirror.archive.folder / "dists/bookworm").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    assert mirror.adapter().files(BASE, "amd64", ["/a.h"]), "another process, soon afterwards, asks nobody"
+    mirror.clock.advance(30 * DAY)
+    assert mirror.adapter().files(BASE, "amd64", ["/a.h"]), "later it asks, and what is kept is better than nothing"
+    with pytest.raises(MirrorUnconfigured):
+        mirror.adapter().files(BASE, "arm64", ["/a.h"])
+
+
+def test_a_new_index_of_files_takes_the_place_of_the_old_one(mirror: MirrorWorld) -> None:
+    assert not mirror.adapter().files(BASE, "amd64", ["/b.h"])
+    mirror.archive.contents = {"amd64": b"usr/include/b.h libdevel/b\n"}
+    mirror.clock.advance(8 * DAY)
+    mirror.archive.publish("bookworm", mirror.clock.now())
+    assert [file.package for file in mirror.adapter().files(BASE, "amd64", ["/b.h"])] == ["b"]
+
+
+def test_an_index_of_files_that_the_release_does_not_vouch_for_is_refused(mirror: MirrorWorld) -> None:
+    for path in (mirror.archive.folder / "dists/bookworm/main").rglob("*"):
+        if path.is_file() and path.read_bytes()[:2] == b"\x1f\x8b":
+            path.write_bytes(gzip.compress(b"usr/include/a/a.h libdevel/evil\n"))
+    with pytest.raises(UntrustedRelease):
+        mirror.adapter().files(BASE, "amd64", ["/a.h"])
+    assert mirror.memo.get("debian-contents-1", "bookworm amd64") is None

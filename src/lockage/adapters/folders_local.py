@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockage import portable
 from lockage.base.digest import Digest
-from lockage.ports import BlobCorrupt, FolderUnwritable
+from lockage.ports import KEPT_MARK, BlobCorrupt, FolderUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +70,12 @@ class LocalFolders:
                     Path(target.name).unlink(missing_ok=True)
                     raise
             portable.sync_folder(folder)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def check_kept(self, folder: Path) -> None:
+        try:
+            _check_ours(folder, KEPT_MARK)
         except OSError as error:
             raise _unwritable(folder, error) from error
 

@@ -1,8 +1,8 @@
 """A plain directory as a source: its files as they are now. It can be built, never promoted.
 
-Not read: what version control, interpreters and lockage itself leave behind (:data:`IGNORED`, anywhere), and ``dist`` at the
-top, where builds put their artifacts. Links are kept as links and never followed; the date is 1980-01-01, because nothing
-else about a directory is the same on another machine.
+Not read: what version control, interpreters and lockage itself leave behind (:data:`IGNORED`, anywhere), and ``dist`` and
+``lockage-failed`` at the top, where builds put their artifacts and what failed. Links are kept as links and never followed; the
+date is 1980-01-01, because nothing else about a directory is the same on another machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["IGNORED", "DirectorySource"]
 IGNORED = frozenset(
     {".git", ".hg", ".lockage", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv", "__pycache__"}
 )
-_IGNORED_AT_TOP = frozenset({"dist"})
+_IGNORED_AT_TOP = frozenset({"dist", "lockage-failed"})
 #: Larger files are hashed and stored as streams.
 _WHOLE = 8 << 20
 #: So many bytes of new files are made durable together.

@@ -35,6 +35,7 @@ COMMANDS = {
     "pull": "what a channel holds, verified, into a folder",
     "diff": "compare two files, archives by member",
     "logs": "what the steps of a run printed",
+    "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",
     "evidence": "signed statements about a release",
     "ledger": "the append-only log of everything decided",
@@ -151,7 +152,7 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return show_error(_usage(error), as_json=as_json)
     except LockageError as error:
-        return show_error(error, as_json=as_json)
+        return show_error(_advised(error, arguments), as_json=as_json)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return _ended("interrupted", 130)
@@ -180,6 +181,15 @@ def _fault(error: Exception) -> LockageError:
 
     lines = traceback.format_exception(error)
     return Fault(f"{type(error).__name__}: {error}", traceback=tuple("".join(lines).rstrip().splitlines()))
+
+
+def _advised(error: LockageError, arguments: list[str]) -> LockageError:
+    """The error of a failed step with the commands to type next; any other as it is."""
+    if error.details.get("recipe") and error.details.get("step"):
+        from lockage.cli.advice import advised  # only on the way to such an error
+
+        return advised(error, program, arguments)
+    return error
 
 
 def _usage(error: click.ClickException) -> LockageError:

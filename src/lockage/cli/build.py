@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import steps as step_names
-from lockage.cli.options import json_option, lock_option, out_option, source_argument, wanted_options
+from lockage.cli.options import json_option, keep_options, lock_option, out_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lockage.recipe.wanted import Wanted
 
 __all__ = ["command"]
 
@@ -19,20 +21,22 @@ __all__ = ["command"]
 @source_argument
 @out_option
 @lock_option
+@wanted_options
 @click.option(
     "--step", "steps", multiple=True, shell_complete=step_names, help="Only this step and what it needs; may be given several times."
 )
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
-@wanted_options
+@keep_options
 @json_option
 def command(
     source: str,
     out: Path,
     lock_file: Path | None,
+    wanted: Wanted,
     steps: tuple[str, ...],
     jobs: int | None,
-    pythons: tuple[str, ...],
-    publishable: bool,
+    keep_failed: bool,
+    keep_failed_in: Path | None,
     as_json: bool,
 ) -> None:
     """Build SOURCE (a git work tree or URL, an sdist, a directory; default: here) in the sandbox.
@@ -46,18 +50,20 @@ def command(
       lockage build shop-1.2.0.tar.gz --out D
       lockage build . --step package -j 4
       lockage build shop-1.2.0.tar.gz --publishable --python 3.11 --python 3.13
+      lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
     """
     from lockage.base.name import StepName
-    from lockage.cli.project import built_document, open_project, say_built
+    from lockage.cli.project import built_document, keep_folder, open_project, say_built
     from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
     from lockage.work.publication import examine_all
 
-    wiring, project = open_project(source, out=out, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
-    built = hand_over(wiring, project, out=out, only=tuple(StepName(step) for step in steps))
+    keep = keep_folder(keep_failed, keep_failed_in)
+    wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
+    built = hand_over(wiring, project, out=out, keep=keep, only=tuple(StepName(step) for step in steps))
     examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
-    repairing = repairing_command("build", source, project, pythons)
+    repairing = repairing_command("build", source, project, wanted)
     if as_json:
         print_json({**built_document(project, built), **publication_document(examined, repairing)})
     else:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockage.cli.options import json_option, source_argument, wanted_options
+
+if TYPE_CHECKING:
+    from lockage.recipe.wanted import Wanted
 
 __all__ = ["command"]
 
@@ -16,9 +21,10 @@ __all__ = ["command"]
 @click.option("--upgrade", is_flag=True, help="Resolve everything anew, not only what changed in the recipe.")
 @click.option("--check", is_flag=True, help="Change nothing; exit 3 if lockage.lock does not fit the recipe.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
-@wanted_options
+@partial(wanted_options, added="Add an OS package to the environment in lockage.toml, then lock; may be given several times.")
+@click.option("--environment", help="The environment that packages are added to, if the recipe has several.")
 @json_option
-def command(source: str, upgrade: bool, check: bool, out: Path | None, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> None:
+def command(source: str, upgrade: bool, check: bool, out: Path | None, wanted: Wanted, environment: str | None, as_json: bool) -> None:
     """Resolve and pin every environment of SOURCE's recipe into lockage.lock.
 
     Every OS package and wheel is fetched, kept in the store and pinned by sha256; each environment is put together once
@@ -29,25 +35,37 @@ def command(source: str, upgrade: bool, check: bool, out: Path | None, pythons: 
       lockage lock
       lockage lock --upgrade
       lockage lock --check
+      lockage lock --add libxml2-dev --add libxslt1-dev
     """
     from lockage.cli.screen import Progress, print_json, say, short, table
-    from lockage.recipe.wanted import Wanted
     from lockage.wiring import Wiring
     from lockage.work.prepare import lock_project
 
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     folder = out or Path(source if Path(source).is_dir() else ".")
-    lock, written = lock_project(
-        wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=Wanted(pythons=pythons, publishable=publishable)
-    )
+    edited = False
+    if wanted.added:
+        from lockage.base.errors import Usage
+        from lockage.work.add import lock_with_added  # reads and edits recipes, which a plain lock has no need of
+
+        if check:
+            raise Usage("--check changes nothing, and --add does", hint="Give one of them.")
+        beside = Path(source) if Path(source).is_dir() else None
+        lock, written, edited = lock_with_added(
+            wiring, source, recipe_folder=beside, folder=folder, wanted=wanted, environment=environment, upgrade=upgrade
+        )
+    else:
+        lock, written = lock_project(wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=wanted)
     path = folder / "lockage.lock"
     if as_json:
         environments = {
             name: {"os": str(e.os), "packages": len(e.packages), "wheels": len(e.python), "root": e.root}
             for name, e in lock.environments.items()
         }
-        print_json({"lock": lock.digest, "file": str(path), "written": written, "environments": environments})
+        print_json({"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited, "environments": environments})
         return
+    if edited:
+        say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
     rows = [
         (name, str(e.os), f"{len(e.packages)} OS packages", f"{len(e.python)} wheels", f"root {short(e.root.tree.digest)}")
         for name, e in lock.environments.items()

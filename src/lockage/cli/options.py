@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["json_option", "lock_option", "out_option", "source_argument", "wanted_options"]
+    from lockage.recipe.wanted import Wanted
+
+__all__ = ["json_option", "keep_options", "lock_option", "options_of", "out_option", "source_argument", "wanted_options"]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -23,6 +26,19 @@ def source_argument(function: F) -> F:
 def json_option(function: F) -> F:
     """--json: one stable document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def keep_options(function: F) -> F:
+    """--keep-failed, --keep-failed-in: a failed step's files, to be looked at."""
+    where = click.option(
+        "--keep-failed-in",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="The same, in FOLDER/STEP.",
+    )
+    return click.option("--keep-failed", is_flag=True, help="Keep what a failed step left in its workspace in ./lockage-failed/STEP.")(
+        where(function)
+    )
 
 
 def lock_option(function: F) -> F:
@@ -42,16 +58,38 @@ def out_option(function: F) -> F:
     )(function)
 
 
-def wanted_options(function: F) -> F:
-    """--python and --publishable: what is wanted of an inferred recipe."""
-    python = click.option(
-        "--python",
-        "pythons",
-        multiple=True,
-        metavar="VERSION",
-        help="Without lockage.toml: a wheel for this Python, such as 3.11; may be given several times.",
+_ADDED = "Without lockage.toml: an OS package on top of what is inferred; may be given several times."
+
+
+def wanted_options(function: F, *, added: str = _ADDED) -> F:
+    """--add, --python and --publishable: what is wanted of an inferred recipe, handed on as ``wanted``; ``added`` is the help of --add."""
+
+    @functools.wraps(function)
+    def gathering(*args: object, added: tuple[str, ...], pythons: tuple[str, ...], publishable: bool, **kwargs: object) -> object:
+        from lockage.recipe.wanted import Wanted
+
+        return function(*args, wanted=Wanted(added=added, pythons=pythons, publishable=publishable), **kwargs)
+
+    options = (
+        click.option("--add", "added", multiple=True, metavar="PACKAGE", help=added),
+        click.option(
+            "--python",
+            "pythons",
+            multiple=True,
+            metavar="VERSION",
+            help="Without lockage.toml: a wheel for this Python, such as 3.11; may be given several times.",
+        ),
+        click.option(
+            "--publishable", is_flag=True, help="Without lockage.toml: repair wheels, so that an index accepts them (manylinux tags)."
+        ),
     )
-    publishable = click.option(
-        "--publishable", is_flag=True, help="Without lockage.toml: repair wheels, so that an index accepts them (manylinux tags)."
-    )
-    return python(publishable(function))
+    command: Callable[..., object] = gathering
+    for option in reversed(options):
+        command = option(command)
+    return cast(F, command)
+
+
+def options_of(wanted: Wanted) -> tuple[str, ...]:
+    """The options that say what is wanted, but for --publishable, as they would be typed."""
+    named = (("--add", wanted.added), ("--python", wanted.pythons))
+    return tuple(word for option, values in named for value in values for word in (option, value))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from lockage.cli.screen import Progress, human_size, say, short, table
-from lockage.recipe.wanted import Wanted
+from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.wiring import Wiring
 from lockage.work.prepare import prepare
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lockage.record.source import Source
     from lockage.work.build import Built
     from lockage.work.prepare import Project
 
-__all__ = ["built_document", "open_project", "say_built", "source_line"]
+__all__ = ["built_document", "keep_folder", "open_project", "say_built", "source_line"]
 
 
 def open_project(
@@ -25,18 +24,36 @@ def open_project(
     *,
     lock_file: Path | None = None,
     out: Path | None = None,
+    wanted: Wanted = AS_INFERRED,
     jobs: int | None = None,
     quiet: bool = False,
-    pythons: tuple[str, ...] = (),
-    publishable: bool = False,
+    asking: bool = False,
+    keep: Path | None = None,
 ) -> tuple[Wiring, Project]:
-    """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output."""
+    """The services and the prepared project of a command; the lock is the given one, the source's own, or the one beside the output.
+
+    ``keep`` is the folder in which the files of failed steps are kept, which is refused here if it cannot be. ``asking``: of a source
+    without a recipe, the step that asks its build backend, and no other.
+    """
     progress = Progress(quiet=quiet)
     wiring = Wiring.from_process(jobs=jobs, tell=progress)
     progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now())
+    if keep is not None:
+        wiring.folders.check_kept(keep)
     given = lock_file.read_bytes() if lock_file is not None else None
+    if asking:
+        from lockage.work.prepare import prepare_to_ask  # only for who looks into it
+
+        return wiring, prepare_to_ask(wiring, source, given=given, wanted=wanted)
     beside = wiring.folders.read(out, "lockage.lock") if out is not None else None
-    return wiring, prepare(wiring, source, given=given, beside=beside, wanted=Wanted(pythons=pythons, publishable=publishable))
+    return wiring, prepare(wiring, source, given=given, beside=beside, wanted=wanted, keep=keep)
+
+
+def keep_folder(keep: bool, folder: Path | None) -> Path | None:
+    """The folder in which the files of failed steps are kept; None if they are not."""
+    if folder is None and not keep:
+        return None
+    return (folder or Path("lockage-failed")).absolute()
 
 
 def source_line(source: Source) -> str:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lockage.cli.options import options_of
 from lockage.cli.screen import say
 from lockage.record.publication import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockage.recipe.wanted import Wanted
     from lockage.record.publication import Examined
     from lockage.work.prepare import Project
 
 __all__ = ["publication_document", "repairing_command", "say_publication"]
 
 
-def repairing_command(name: str, source: str, project: Project, pythons: Sequence[str]) -> str | None:
+def repairing_command(name: str, source: str, project: Project, wanted: Wanted) -> str | None:
     """The command that builds SOURCE with a repair step; None where a lockage.toml decides."""
     if not project.recipe.inferred:
         return None
     import shlex  # only where something is to be said
 
-    return shlex.join(["lockage", name, source, *(word for python in pythons for word in ("--python", python)), "--publishable"])
+    return shlex.join(["lockage", name, source, *options_of(wanted), "--publishable"])
 
 
 def publication_document(examined: Sequence[Examined], command: str | None) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from lockage.cli.options import json_option, lock_option, source_argument, wante
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockage.recipe.wanted import Wanted
+
 __all__ = ["command"]
 
 
@@ -19,7 +21,7 @@ __all__ = ["command"]
 @lock_option
 @wanted_options
 @json_option
-def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> None:
+def command(source: str, lock_file: Path | None, wanted: Wanted, as_json: bool) -> None:
     """Close the release of SOURCE: an immutable set of artifacts with a number that the ledger allots.
 
     The same artifacts again are the same release; other artifacts of the same version get the next number. Only a commit or
@@ -36,10 +38,10 @@ def command(source: str, lock_file: Path | None, pythons: tuple[str, ...], publi
     from lockage.work.publication import examine_all
     from lockage.work.release import release_project, release_title
 
-    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json, pythons=pythons, publishable=publishable)
+    wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, quiet=as_json)
     closed = release_project(wiring, project)
     examined = examine_all(wiring, ((item.name, item.ref) for item in closed.release.artifacts))
-    repairing = repairing_command("release", source, project, pythons)
+    repairing = repairing_command("release", source, project, wanted)
     if as_json:
         document = {"release": release_title(closed.release), "digest": closed.digest, "new": closed.new, "document": closed.release}
         print_json({**document, **publication_document(examined, repairing)})

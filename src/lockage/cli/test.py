@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
+from lockage.cli.options import json_option, keep_options, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lockage.recipe.wanted import Wanted
 
 __all__ = ["command"]
 
@@ -17,10 +19,19 @@ __all__ = ["command"]
 @click.command("test")
 @source_argument
 @lock_option
-@click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @wanted_options
+@click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@keep_options
 @json_option
-def command(source: str, lock_file: Path | None, jobs: int | None, pythons: tuple[str, ...], publishable: bool, as_json: bool) -> int:
+def command(
+    source: str,
+    lock_file: Path | None,
+    wanted: Wanted,
+    jobs: int | None,
+    keep_failed: bool,
+    keep_failed_in: Path | None,
+    as_json: bool,
+) -> int:
     """Run the test steps of SOURCE's recipe in the sandbox and sign their results.
 
     The result, passed or failed, is evidence about the artifacts that were tested; gates judge it later. Exit 9 if a test step failed.
@@ -31,12 +42,13 @@ def command(source: str, lock_file: Path | None, jobs: int | None, pythons: tupl
       lockage test shop-1.2.0.tar.gz --lock locked/lockage.lock
     """
     from lockage.base.errors import ExitCode
-    from lockage.cli.project import open_project
+    from lockage.cli.project import keep_folder, open_project
     from lockage.cli.screen import print_json, say
     from lockage.work.test import test_project
 
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
-    outcome = test_project(wiring, project)
+    keep = keep_folder(keep_failed, keep_failed_in)
+    wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
+    outcome = test_project(wiring, project, keep=keep)
     if as_json:
         print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})
     else:
@@ -45,8 +57,5 @@ def command(source: str, lock_file: Path | None, jobs: int | None, pythons: tupl
         if not outcome.steps:
             say("the recipe has no test steps")
     if not outcome.passed:
-        from lockage.work.build import not_done
-
-        failed = next(step for step in outcome.steps if step.failure is not None)
-        raise not_done(wiring, failed, outcome.run_id, inferred=project.recipe.inferred)
+        raise outcome.failure(wiring)
     return int(ExitCode.DONE)

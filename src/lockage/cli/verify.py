@@ -11,29 +11,30 @@ from lockage.cli.options import json_option, lock_option, source_argument, wante
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockage.recipe.wanted import Wanted
+
 __all__ = ["command"]
 
 
 @click.command("verify")
 @source_argument
 @lock_option
+@wanted_options
 @click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="Rebuilds for each of the two claims.")
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them).")
 @click.option("--blame/--no-blame", "blaming", default=True, help="Find out what makes it differ, if it does, by further rebuilds.")
 @click.option("--blame-rebuilds", type=click.IntRange(0), default=60, show_default=True, help="How many rebuilds that may take.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
-@wanted_options
 @json_option
 def command(
     source: str,
     lock_file: Path | None,
+    wanted: Wanted,
     rounds: int,
     axes: str | None,
     blaming: bool,
     blame_rebuilds: int,
     jobs: int | None,
-    pythons: tuple[str, ...],
-    publishable: bool,
     as_json: bool,
 ) -> int:
     """Rebuild SOURCE with everything varied and compare the bytes.
@@ -59,7 +60,7 @@ def command(
     known = [axis.name for axis in AXES]
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
-    wiring, project = open_project(source, lock_file=lock_file, jobs=jobs, quiet=as_json, pythons=pythons, publishable=publishable)
+    wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
     found = verify_project(wiring, project, rounds=rounds, axes=chosen, blaming=blame_rebuilds if blaming else 0)
     if as_json:
         print_json(

@@ -77,6 +77,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
+    ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred.
     """
 
     declaration: Digest
@@ -88,6 +89,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     packages: tuple[LockedPackage, ...]
     python: tuple[LockedWheel, ...] = ()
     instruments: tuple[LockedPackage, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -145,6 +147,10 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
         for kind in ("os", "root"):
             environment[kind] = _Line(environment[kind])
+        if environment["added"]:
+            environment["added"] = _Line(environment["added"])
+        else:
+            del environment["added"]  # as every lock was written before there was such a thing
         environments[name] = environment
     return document
 

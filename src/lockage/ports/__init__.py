@@ -6,6 +6,7 @@ suite in tests/contracts. Fakes for tests live in adapters/memory and pass the s
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
-    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
@@ -95,6 +96,10 @@ if TYPE_CHECKING:
     from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
+
+
+#: The file that marks a folder of what failed steps left: what is in it may be replaced.
+KEPT_MARK = ".lockage-failed"
 
 
 class Workers(Protocol):
@@ -148,6 +153,10 @@ class Folders(Protocol):
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
         """Put one small file into a folder, in the place of what was there."""
+        ...
+
+    def check_kept(self, folder: Path) -> None:
+        """Refuse a folder that cannot hold what failed steps leave: it is to be absent, empty, or to have :data:`KEPT_MARK`."""
         ...
 
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
@@ -334,6 +343,14 @@ class OsPackages(Protocol):
         """
         ...
 
+    def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
+        """The files of the suite's packages whose paths end in one of these (``/zlib.h``), of the kinds that builds look for.
+
+        ``architecture`` may be ``all``: the packages that are the same for every architecture, and only those. Answers from what is
+        kept if that is not old, or if nobody can be asked.
+        """
+        ...
+
 
 class PythonIndex(Protocol):
     """Resolves requirements to wheels and fetches them."""
@@ -389,14 +406,26 @@ class Roots(Protocol):
         ...
 
 
+class Attached(StrEnum):
+    """What a command that somebody runs by hand in a sandbox is connected to."""
+
+    TERMINAL = "terminal"  # one of its own, that stands for the user's
+    STREAMS = "streams"  # this process's own
+    OUTPUT = "output"  # this process's own, and nothing to read
+
+
 class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it."""
+    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it.
+
+    ``keep`` is the folder that its workspace is copied to if it fails, in the place of what is there.
+    """
 
     action: Action
     root: RealisedRoot
     resources: Resources
     world: World
     instruments: Path | None = None
+    keep: Path | None = None
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -411,10 +440,18 @@ class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
     Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
-    output is missing or not allowed. Raises :class:`SandboxUnavailable`. Leaves no process behind, whatever happens.
+    output is missing or not allowed. Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
+    Leaves no process behind, whatever happens.
     """
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
+
+    def enter(self, request: ExecutionRequest, attached: Attached) -> int:
+        """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code.
+
+        Raises what :meth:`execute` raises, and :class:`StepFailed` if the inputs alone exceed the disk limit.
+        """
+        ...
 
     def cancel(self) -> None:
         """Kill everything that is running; safe from a signal handler's thread."""

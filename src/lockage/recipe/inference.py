@@ -193,9 +193,13 @@ def _packages(paths: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def infer_recipe(project: InferredProject, *, os: OsBase | None = None) -> Recipe:
-    """The recipe of an inferred project; ``os`` overrides the suite chosen by requires-python. Raises NoFittingSuite."""
+def infer_recipe(project: InferredProject, *, os: OsBase | None = None, added: Collection[str] = ()) -> Recipe:
+    """The recipe of an inferred project; ``os`` overrides the suite chosen by requires-python. Raises NoFittingSuite.
+
+    ``added`` are OS packages that nothing tells of and that somebody knows to be needed.
+    """
     packages = [*PACKAGES, *project.packages, *(("git",) if project.repository else ())]
+    packages += [term for term in dict.fromkeys(added) if term not in packages]
     declaration = Declaration(
         os=os or choose_suite(project.requires_python),
         packages=tuple(sorted(packages)),

@@ -1,7 +1,7 @@
-"""At which line and column a key of a TOML document stands; tomllib does not say.
+"""At which line and column a key of a TOML document stands, and where its value begins and ends; tomllib does not say.
 
-Only used to explain faults, and only on documents that tomllib has read: the scanner follows the grammar of TOML 1.0 as far
-as it must to know where keys and values begin and end, and checks nothing.
+Only used to explain faults and to add to a list, and only on documents that tomllib has read: the scanner follows the grammar
+of TOML 1.0 as far as it must to know where keys and values begin and end, and checks nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_left
+from typing import NamedTuple
 
 import msgspec
 
-__all__ = ["Key", "Place", "nearest", "places_of"]
+__all__ = ["Key", "Place", "Span", "nearest", "places_of", "spans_of"]
 
 Key = tuple[str | int, ...]
 
@@ -43,6 +44,25 @@ def places_of(text: str) -> dict[Key, Place]:
     return scanner.places
 
 
+class Span(NamedTuple):
+    """Where the value of a key or an array element stands: offsets of its first character and behind its last.
+
+    ``pair`` is where its key begins; ``inline`` says that it stands in an inline table.
+    """
+
+    start: int
+    end: int
+    pair: int
+    inline: bool
+
+
+def spans_of(text: str) -> dict[Key, Span]:
+    """The place of every value of a valid TOML document, arrays and their elements included, in the text as it is."""
+    scanner = _Scanner(text)
+    scanner.document()
+    return scanner.spans
+
+
 def nearest(places: dict[Key, Place], key: Key) -> Place:
     """The place of a key, or of the closest thing around it that is in the file; its first character if there is none."""
     for end in range(len(key), 0, -1):
@@ -58,7 +78,9 @@ class _Scanner:
         self._at = 0
         self._tables: dict[Key, int] = {}
         self._ends = [found.start() for found in re.finditer("\n", text)]
+        self._inline = 0
         self.places: dict[Key, Place] = {}
+        self.spans: dict[Key, Span] = {}
 
     def document(self) -> None:
         table: Key = ()
@@ -103,18 +125,22 @@ class _Scanner:
             self._note(key, start)
         self._at = self._text.index("=", self._at) + 1
         self._skip(_SPACE)
-        self._value(key)
+        self._value(key, start)
 
-    def _value(self, key: Key) -> None:
+    def _value(self, key: Key, pair: int) -> None:
+        start = self._at
         opening = self._text[self._at]
         if opening == "[":
             self._items("]", key)
         elif opening == "{":
+            self._inline += 1
             self._items("}", key)
+            self._inline -= 1
         elif opening in "\"'":
             self._string()
         else:
             self._skip(_PLAIN)
+        self.spans.setdefault(key, Span(start, self._at, pair, self._inline > 0))
 
     def _items(self, closing: str, key: Key) -> None:
         """The elements of an array or the pairs of an inline table, from its opening bracket to behind its closing one."""
@@ -124,7 +150,7 @@ class _Scanner:
         while self._text[self._at] != closing:
             if closing == "]":
                 start = self._at
-                self._value((*key, number))
+                self._value((*key, number), start)
                 self._note((*key, number), start)
                 number += 1
             else:

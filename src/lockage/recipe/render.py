@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lockage.environment.declaration import Declaration
 
-__all__ = ["render", "render_tests"]
+__all__ = ["render", "render_tests", "toml_text"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DEFAULTS = Resources()
@@ -64,11 +64,11 @@ def _section(header: str, lines: Iterator[str] | Sequence[str], comment: str | N
 def _project(recipe: Recipe) -> str:
     version = recipe.version.literal if recipe.version.literal is not None else recipe.version.rule
     comment = _VERSIONS.get(recipe.version.rule, "where it comes from")
-    return _section("[project]", [f"name = {_text(recipe.project)}", f"version = {_text(version)}  # {comment}"])
+    return _section("[project]", [f"name = {toml_text(recipe.project)}", f"version = {toml_text(version)}  # {comment}"])
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = [f"os = {_text(str(declaration.os))}"]
+    lines = [f"os = {toml_text(str(declaration.os))}"]
     if declaration.packages:
         lines.append(f"packages = {_array(declaration.packages)}")
     if declaration.python:
@@ -80,9 +80,9 @@ def _environment(name: str, declaration: Declaration) -> str:
 
 
 def _python_lock(lock: PythonLock) -> Iterator[str]:
-    yield f"python-lock = {_text(lock.file)}"
+    yield f"python-lock = {toml_text(lock.file)}"
     if lock.project is not None:
-        yield f"project = {_text(lock.project)}"
+        yield f"project = {toml_text(lock.project)}"
     if lock.groups:
         yield f"groups = {_array(lock.groups)}"
     if lock.extras:
@@ -90,12 +90,12 @@ def _python_lock(lock: PythonLock) -> Iterator[str]:
 
 
 def _fetch(found: FetchInput) -> str:
-    lines = [f"url = {_text(found.urls[0]) if len(found.urls) == 1 else _array(found.urls)}", f"sha256 = {_text(found.sha256)}"]
-    lines.append(f"path = {_text(found.path)}")
+    lines = [f"url = {toml_text(found.urls[0]) if len(found.urls) == 1 else _array(found.urls)}", f"sha256 = {toml_text(found.sha256)}"]
+    lines.append(f"path = {toml_text(found.path)}")
     if found.executable:
         lines.append("executable = true")
     if found.limit != FetchInput.DEFAULT_LIMIT:
-        lines.append(f"limit = {_text(_size(found.limit))}")
+        lines.append(f"limit = {toml_text(_size(found.limit))}")
     return _section(f"[fetch.{_key(found.name)}]", lines, "A file from outside the source; steps that name it see it.")
 
 
@@ -112,8 +112,8 @@ def _purpose(step: Step) -> str:
 
 def _step_lines(step: Step) -> Iterator[str]:
     if step.kind is not StepKind.BUILD:
-        yield f"kind = {_text(step.kind)}"
-    yield f"environment = {_text(step.environment)}"
+        yield f"kind = {toml_text(step.kind)}"
+    yield f"environment = {toml_text(step.environment)}"
     if step.needs:
         yield f"needs = {_array(step.needs)}  # their outputs, at their own paths"
     if step.inputs != ("**",):
@@ -121,7 +121,7 @@ def _step_lines(step: Step) -> Iterator[str]:
     if step.fetch:
         yield f"fetch = {_array(step.fetch)}"
     if step.crates is not None:
-        yield f"crates = {_text(step.crates)}  # all that it pins, where cargo finds it"
+        yield f"crates = {toml_text(step.crates)}  # all that it pins, where cargo finds it"
     if step.stamp:
         yield f"stamp = {_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
     if step.flags:
@@ -141,18 +141,18 @@ def _resources(resources: Resources) -> Iterator[str]:
     if resources.cpus != _DEFAULTS.cpus:
         yield f"cpus = {resources.cpus}"
     if resources.memory != _DEFAULTS.memory:
-        yield f"memory = {_text(_size(resources.memory))}"
+        yield f"memory = {toml_text(_size(resources.memory))}"
     if resources.disk != _DEFAULTS.disk:
-        yield f"disk = {_text(_size(resources.disk))}"
+        yield f"disk = {toml_text(_size(resources.disk))}"
     if resources.timeout != _DEFAULTS.timeout:
-        yield f"timeout = {_text(_duration(resources.timeout))}"
+        yield f"timeout = {toml_text(_duration(resources.timeout))}"
     if resources.processes != _DEFAULTS.processes:
         yield f"processes = {resources.processes}"
 
 
 def _variables(variables: Mapping[str, str]) -> Iterator[str]:
     if variables:
-        pairs = ", ".join(f"{_key(name)} = {_text(value)}" for name, value in variables.items())
+        pairs = ", ".join(f"{_key(name)} = {toml_text(value)}" for name, value in variables.items())
         yield f"variables = {{ {pairs} }}"
 
 
@@ -167,7 +167,7 @@ def _lines(text: str) -> str:
     plain = all(character in "\n\t" or (character >= " " and character != "\x7f") for character in text)
     if text.count("\n") > 1 and plain and "'''" not in text and not text.endswith("'"):
         return f"'''\n{text}'''"
-    return _text(text)
+    return toml_text(text)
 
 
 def _size(size: int) -> str:
@@ -185,11 +185,11 @@ def _truth(value: bool) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _text(name)
+    return name if _BARE.fullmatch(name) else toml_text(name)
 
 
 def _array(items: Sequence[str]) -> str:
-    texts = [_text(item) for item in items]
+    texts = [toml_text(item) for item in items]
     if sum(map(len, texts)) + 2 * len(texts) <= _WIDTH:
         return f"[{', '.join(texts)}]"
     return "[\n" + "".join(f"    {text},\n" for text in texts) + "]"
@@ -198,6 +198,6 @@ def _array(items: Sequence[str]) -> str:
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def _text(value: str) -> str:
+def toml_text(value: str) -> str:
     """A TOML basic string."""
     return '"' + "".join(_ESCAPES.get(c) or (f"\\u{ord(c):04X}" if c < " " or c == "\x7f" else c) for c in value) + '"'

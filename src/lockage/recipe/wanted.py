@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Wanted"]
+__all__ = ["AS_INFERRED", "Wanted"]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which Pythons (MAJOR.MINOR; none: the first that fits) get a wheel, and whether an index must accept it (a manylinux tag)."""
+    """Which Pythons (MAJOR.MINOR; none: the first that fits) get a wheel, and whether an index must accept it (a manylinux tag).
 
+    ``added`` are OS packages that nothing tells of and that somebody knows to be needed.
+    """
+
+    added: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     publishable: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether the recipe is the one that is inferred anyway."""
-        return not self.pythons and not self.publishable
+        return self == AS_INFERRED
+
+
+AS_INFERRED = Wanted()

@@ -38,7 +38,7 @@ _SERVING = ("*-py3-none-*.whl", "*-py2.py3-none-*.whl", "*-abi3-*.whl")
 def wanted_recipe(project: InferredProject, wanted: Wanted) -> Recipe:
     """The recipe of an inferred project with what is wanted; raises NoFittingSuite for a Python that no suite has."""
     suites = tuple(suite_of(version, project.requires_python) for version in sorted(set(wanted.pythons), key=_order))
-    recipe = infer_recipe(project, os=suites[0].base if suites else None)
+    recipe = infer_recipe(project, os=suites[0].base if suites else None, added=wanted.added)
     if len(suites) > 1:
         recipe = _for_each(project, recipe, suites)
     return _repaired(recipe) if wanted.publishable else recipe

@@ -198,6 +198,11 @@ class Wiring:
         cpus = len(self.host_cpus)
         return Capacity(cpus=cpus, memory=host.memory(), jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
 
+    @property
+    def terminal_kind(self) -> str:
+        """What programs call the terminal that the user sees."""
+        return self._environ.get("TERM", "dumb")
+
     def _number(self, setting: str) -> int | None:
         text = self._environ.get(setting, "")
         if not text:

@@ -15,6 +15,7 @@ from lockage.work.execute import execute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
@@ -47,14 +48,17 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan) -> Built:
-    """Run a plan and record it. Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded."""
+def build(services: Services, plan: Plan, *, keep: Path | None = None) -> Built:
+    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept.
+
+    Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded.
+    """
     started = services.clock.now()
-    results = execute(services, plan)
+    results = execute(services, plan, keep=keep)
     run, run_id = record_run(services, plan, results, started)
     failed = [step for step in run.steps if step.failure is not None]
     if failed:
-        raise not_done(services, failed[0], run_id, inferred=plan.recipe.inferred)
+        raise not_done(services, plan, failed[0], run_id, keep=keep)
     return Built(run=run, run_id=run_id)
 
 
@@ -113,23 +117,32 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
     return b"".join(parts)
 
 
-def not_done(services: Services, step: StepRun, run_id: str | None, *, inferred: bool = False) -> StepNotDone:
-    """The error that explains a failed step: the reason, what it says that it did not find, and its last lines."""
+def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep: Path | None = None) -> StepNotDone:
+    """The error that explains a failed step: the reason, what it says that it did not find and which packages have it, its last lines."""
     from lockage.work.diagnose import advice, last_lines, missing  # only on the way to an error
+    from lockage.work.suggest import suggest
 
     assert step.failure is not None
     reason, _, message = step.failure.partition(": ")
     log = services.blobs.get(step.log)
     lacks = missing(log)
+    planned = next(planned for planned in plan.steps if planned.name == step.step)
+    suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
-    hints = [advice(lacks, inferred=inferred)]
-    if run_id is not None:
-        hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
+    told = {one.missing for one in suggested.found}
+    hints: list[str | None] = [str(suggested)]
+    hints.append(advice([lacking for lacking in lacks if lacking not in told], inferred=plan.recipe.inferred))
+    hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
         f"step {step.step!r} failed: {message}{found}",
-        hint=" ".join(filter(None, hints)) or None,
+        hint=" ".join(filter(None, hints)),
         step=step.step,
         reason=reason,
         missing=tuple(map(str, lacks)),
+        packages=suggested.packages,
+        environment=planned.step.environment,
+        recipe="inferred" if plan.recipe.inferred else "lockage.toml",
+        added=planned.environment.added,
+        kept=None if keep is None else str(keep / step.step),
         last_lines=last_lines(log),
     )

@@ -42,7 +42,7 @@ class Missing(msgspec.Struct, frozen=True):
         return f"{self.lack} {self.name}" if self.name else str(self.lack)
 
 
-#: What tools print when they do not find something; the group is its name. In brackets: who prints it.
+#: What tools print when they do not find something; each group is a name. In brackets: who prints it.
 _SAID: tuple[tuple[Lack, str], ...] = (
     (Lack.HEADER, r"fatal error: ([\w./+-]+): No such file or directory"),  # (gcc)
     (Lack.HEADER, r"fatal error: '([\w./+-]+)' file not found"),  # (clang)
@@ -52,13 +52,32 @@ _SAID: tuple[tuple[Lack, str], ...] = (
     (Lack.LIBRARY, r"pkg-config --exists ([\w.+-]+)' returned non-zero"),  # (Python's subprocess)
     (Lack.LIBRARY, r"ERROR: Dependency \"([^\"]+)\" not found"),  # (meson)
     (Lack.LIBRARY, r"CMake Error[^\n]*:\n\s+Could NOT find (\w+)"),  # (CMake; without "Error" it was optional)
+    (Lack.LIBRARY, r"Could not find a package configuration file provided by\s+\"(\w[\w.+-]*)\""),  # (CMake)
+    (Lack.LIBRARY, r"ERROR: Dependency lookup for ([\w.+-]+) with method"),  # (meson)
+    (Lack.LIBRARY, r"ERROR: (?:C|C\+\+) (?:shared or static |shared |static )?library '([\w.+-]+)' not found"),  # (meson)
+    (Lack.HEADER, r"ERROR: (?:C|C\+\+) header '([\w./+-]+)' not found"),  # (meson)
+    (Lack.LIBRARY, r"Package requirements \(([\w.+-]+)[^)]*\) were not met"),  # (configure scripts)
+    (Lack.LIBRARY, r"lib([\w.+-]+?)\.so[\d.]*: cannot open shared object file"),  # (ctypes, ld.so)
+    (Lack.LIBRARY, r"make sure the (lib\w+) and (lib\w+) development packages are installed"),  # (lxml)
+    (Lack.LIBRARY, r"headers or library files could not be found for ([\w.+-]+),"),  # (pillow)
+    (Lack.LIBRARY, r"Unable to load dependency (\w+), make sure"),  # (h5py)
     (Lack.PROGRAM, r"ERROR: Program '([\w.+-]+)' not found"),  # (meson)
+    (Lack.PROGRAM, r"ERROR: Unknown compiler\(s\): \[\['([\w.+-]+)'"),  # (meson)
+    (Lack.PROGRAM, r"unable to execute '([\w.+-]+)': No such file"),  # (distutils)
+    (Lack.PROGRAM, r"command '([\w.+-]+)' failed: No such file"),  # (setuptools)
+    (Lack.PROGRAM, r"env: .([\w.+-]+).: No such file"),  # (env)
     (Lack.PROGRAM, r"(?m)^(?:/bin/)?(?:sh|bash|dash): (?:line )?\d+: ([\w.+-]+): (?:command )?not found$"),  # (shells)
     (Lack.PROGRAM, r"No such file or directory: '([\w.+-]+)'"),  # (Python's subprocess; a file would have a folder before it)
     (Lack.PROGRAM, r"(?i)error: ([\w.+-]+) executable not found"),  # (setup.py files)
     (Lack.MODULE, r"ModuleNotFoundError: No module named '([\w.]+)'"),  # (Python)
     (Lack.NETWORK, r"Could ?n[o']t resolve host()|failed to download from `[^`]*`()"),  # (curl, cargo)
     (Lack.NETWORK, r"Temporary failure in name resolution()|Name or service not known()|Network is unreachable()"),  # (the C library)
+)
+#: Where the words do not say the program's name. In brackets: who prints them.
+_WORDS = (
+    ("can't find Rust compiler", "rustc"),  # (setuptools-rust)
+    ("Cargo, the Rust package manager, is not installed", "cargo"),  # (maturin, setuptools-rust)
+    ("No CMAKE_Fortran_COMPILER could be found", "gfortran"),  # (CMake)
 )
 _PATTERNS = tuple((lack, re.compile(pattern)) for lack, pattern in _SAID)
 
@@ -74,7 +93,14 @@ _ADVICE = {
 def missing(log: bytes) -> tuple[Missing, ...]:
     """What the output says that it did not find, in the order in which it says so; empty if it says nothing of the kind."""
     text = log[-_READ:].decode(errors="replace")
-    found = [(match.start(), Missing(lack, match[match.lastindex or 0])) for lack, form in _PATTERNS for match in form.finditer(text)]
+    found = [
+        (match.start(), Missing(lack, name))
+        for lack, form in _PATTERNS
+        for match in form.finditer(text)
+        for name in match.groups()
+        if name is not None
+    ]
+    found += [(text.find(words), Missing(Lack.PROGRAM, name)) for words, name in _WORDS if words in text]
     return tuple(dict.fromkeys(lacking for _, lacking in sorted(found, key=lambda one: one[0])))[-_LACKS:]
 
 

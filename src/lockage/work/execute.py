@@ -24,6 +24,7 @@ from lockage.work.roots import realise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
@@ -39,7 +40,8 @@ class _Known(msgspec.Struct, frozen=True):
 class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
 
-    ``root_for`` lets a verification put the roots elsewhere. After :meth:`run`, ``results`` holds a StepRun per executed step.
+    ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept.
+    After :meth:`run`, ``results`` holds a StepRun per executed step.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Execution:
         world: World = CONTRACT,
         fresh: bool = False,
         root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
+        keep: Path | None = None,
     ) -> None:
         self._services = services
         self._plan = plan
         self._world = world
         self._fresh = fresh
+        self._keep = keep
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
@@ -107,25 +111,33 @@ class Execution:
             self._remember(planned, resolved.encoded.ref)
             if hit is not None and self._whole(hit):
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
+        request = self._request(planned, resolved)
+        self._services.tell(StepStarted(step=planned.name))
+        executor = self._services.executor
+        self._services.workers.start(planned.name, lambda: executor.execute(request))
+        pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
+        return None
+
+    def request(self, planned: PlannedStep) -> ExecutionRequest:
+        """What the executor would be given to run a step whose needs have results."""
+        return self._request(planned, self._resolve(planned))
+
+    def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
         environment = planned.environment
         root = self._roots.get(environment.root.tree)
         if root is None:
             root = self._roots[environment.root.tree] = self._root_for(environment)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
-        request = ExecutionRequest(
+        self._services.blobs.put_many(resolved.directories.values())
+        return ExecutionRequest(
             action=action,
             root=root,
             resources=planned.step.resources,
             world=self._world,
             instruments=None if self._world == CONTRACT else self._services.roots.instruments(environment),
+            keep=None if self._keep is None else self._keep / planned.name,
         )
-        self._services.blobs.put_many(resolved.directories.values())
-        self._services.tell(StepStarted(step=planned.name))
-        executor = self._services.executor
-        self._services.workers.start(planned.name, lambda: executor.execute(request))
-        pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
-        return None
 
     def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
         if isinstance(outcome, ExecutionFailed):
@@ -206,8 +218,8 @@ class Execution:
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
 
 
-def execute(services: Services, plan: Plan) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache."""
-    execution = Execution(services, plan)
+def execute(services: Services, plan: Plan, *, keep: Path | None = None) -> dict[StepName, StepRun]:
+    """Run a plan as the contract says, with the cache; ``keep`` is where the workspaces of failed steps are kept."""
+    execution = Execution(services, plan, keep=keep)
     execution.run()
     return execution.results

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["build_project", "hand_over", "recipe_path"]
 
 
-def build_project(services: Services, project: Project, *, only: Sequence[StepName] = ()) -> tuple[Plan, Built]:
-    """Build the artifacts of a project (or only what the named steps need) and record their provenance."""
+def build_project(services: Services, project: Project, *, only: Sequence[StepName] = (), keep: Path | None = None) -> tuple[Plan, Built]:
+    """Build the artifacts of a project (or only what the named steps need) and record their provenance.
+
+    ``keep`` is where the workspaces of failed steps are kept.
+    """
     plan = make_plan(project.recipe, project.lock, project.source, only=only, kinds=(StepKind.BUILD,))
-    built = build(services, plan)
+    built = build(services, plan, keep=keep)
     record_provenance(services, plan, built, recipe_path=recipe_path(project))
     return plan, built
 
@@ -34,9 +37,9 @@ def recipe_path(project: Project) -> str | None:
     return None if project.recipe.inferred else "lockage.toml"
 
 
-def hand_over(services: Services, project: Project, *, out: Path, only: Sequence[StepName] = ()) -> Built:
+def hand_over(services: Services, project: Project, *, out: Path, only: Sequence[StepName] = (), keep: Path | None = None) -> Built:
     """Build and put the artifacts into ``out``; with an inferred recipe the lock as well, so that the build can be repeated."""
-    _, built = build_project(services, project, only=only)
+    _, built = build_project(services, project, only=only, keep=keep)
     services.folders.place(out, [(artifact.name, artifact.blob) for artifact in built.artifacts])
     if project.recipe.inferred:
         lock = project.lock.encode()

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage import __version__
-from lockage.base.canonical import InvalidDocument, canonical_of, decode
+from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
-from lockage.base.errors import Drift, LockageError, Usage
-from lockage.base.tree import FileNode, read_tree
+from lockage.base.errors import Drift, Usage
 from lockage.environment.lock import Lock
-from lockage.plan.plan import LockMismatch, Plan, check_lock, make_plan
-from lockage.recipe.model import INFERENCE, READING, Recipe
-from lockage.recipe.wanted import Wanted
+from lockage.plan.plan import LockMismatch, check_lock
+from lockage.recipe.model import READING, Recipe
+from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
-from lockage.record.source import CommitOrigin, SdistOrigin, Source
+from lockage.record.source import CommitOrigin, Source
+from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inferred, remembered_recipe, unasked, with_added
 from lockage.work.python_lock import with_python_locks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lockage.base.name import EnvironmentName
     from lockage.ports import SourceRead
-    from lockage.recipe.inference import InferredProject
     from lockage.work.services import Services
 
-__all__ = ["LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare"]
+__all__ = ["Edited", "LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare", "prepare_to_ask"]
 
 _LOCK = "lockage.lock"
-_AS_INFERRED = Wanted()
+_RECIPE = "lockage.toml"
 
 
 class LockMissing(Drift):
@@ -47,6 +44,13 @@ class RecipeDecides(Usage):
     hint = "Change lockage.toml: docs/recipe.md shows a repair step and several Pythons. `lockage init` writes what the options mean."
 
 
+class Edited(msgspec.Struct, frozen=True):
+    """The new text of the lockage.toml in a folder, not written yet."""
+
+    folder: Path
+    data: bytes
+
+
 class Project(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a plan is made from."""
 
@@ -56,12 +60,20 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    services: Services, locator: str, *, given: bytes | None = None, beside: bytes | None = None, wanted: Wanted = _AS_INFERRED
+    services: Services,
+    locator: str,
+    *,
+    given: bytes | None = None,
+    beside: bytes | None = None,
+    wanted: Wanted = AS_INFERRED,
+    keep: Path | None = None,
 ) -> Project:
     """Read a source with its recipe and lock.
 
-    ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits; ``wanted``
-    shapes an inferred recipe. Raises what sources, recipes and locks raise, :class:`LockMissing` and :class:`RecipeDecides`.
+    ``given`` is a lock that must be used; ``beside`` is one from an earlier inferred build, used if it still fits. ``wanted``
+    shapes a recipe that is inferred; a lock that must be used says itself which packages were added. ``keep`` is
+    where the workspace of a build backend that cannot be asked is kept.
+    Raises what sources, recipes and locks raise, :class:`LockMissing` and :class:`RecipeDecides`.
     """
     read = services.sources.read(locator)
     if read.recipe is not None:
@@ -74,11 +86,39 @@ def prepare(
         check_lock(recipe, lock)
     else:
         fixed = given if given is not None else read.lock
-        recipe, asked_in = _inferred(services, read, Lock.decode(fixed) if fixed is not None else None, locator, wanted)
-        lock = _lock_of_inferred(services, recipe, fixed, beside, asked_in)
+        decoded = Lock.decode(fixed) if fixed is not None else None
+        wanted = _checked(wanted, decoded)
+        recipe, asked_in = inferred(services, read, decoded, locator, wanted, keep)
+        lock = lock_of_inferred(services, recipe, fixed, beside, asked_in, wanted.added)
     source = read.source(recipe.version)
     _say_last_resort(services, read, source)
     return Project(recipe=recipe, source=source, lock=lock)
+
+
+def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = None, wanted: Wanted = AS_INFERRED) -> Project:
+    """A source without a recipe, and the one step that asks its build backend what a build needs."""
+    from lockage.recipe.hooks import hook_step
+    from lockage.recipe.wheels import build_environments
+
+    read = services.sources.read(locator)
+    if read.recipe is not None:
+        raise RecipeDecides(
+            f"{locator} has a lockage.toml, so no build backend is asked", hint="Name a step of lockage.toml.", source=locator
+        )
+    decoded = Lock.decode(given) if given is not None else None
+    project, recipe, lock = unasked(services, read, decoded, locator, _checked(wanted, decoded))
+    environment = build_environments(recipe)[0]
+    asking = msgspec.structs.replace(
+        recipe,
+        steps=(hook_step(project, recipe, environment),),
+        environments={environment: recipe.environments[environment]},
+    )
+    return Project(recipe=asking, source=read.source(recipe.version), lock=lock)
+
+
+def _checked(wanted: Wanted, lock: Lock | None) -> Wanted:
+    """What is wanted, with the packages that were named, or else those that the lock says were added."""
+    return msgspec.structs.replace(wanted, added=tuple(sorted(checked_terms(wanted.added) or added_in(lock))))
 
 
 def _say_last_resort(services: Services, read: SourceRead, source: Source) -> None:
@@ -92,6 +132,12 @@ def _say_last_resort(services: Services, read: SourceRead, source: Source) -> No
 
 
 def _must_be_inferred(wanted: Wanted, locator: str) -> None:
+    if wanted.added:
+        raise RecipeDecides(
+            f"{locator} has a lockage.toml, and that says which packages there are",
+            hint=f"Run `lockage lock --add {' --add '.join(wanted.added)}` in the folder of lockage.toml, or edit it.",
+            source=locator,
+        )
     if not wanted.nothing:
         options = " and ".join([*(("--python",) if wanted.pythons else ()), *(("--publishable",) if wanted.publishable else ())])
         raise RecipeDecides(f"{locator} has a lockage.toml, which decides alone; {options} shape a recipe that is inferred", source=locator)
@@ -103,7 +149,7 @@ def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str
 
     shared = shared_file(services, read, data, locator)
     key = Digest.of(f"{__version__} {READING} ".encode() + data + (b"" if shared is None else b"\0%b\0%b" % shared))
-    kept = _remembered(services, "recipe", key)
+    kept = remembered_recipe(services, "recipe", key)
     if kept is not None:
         return kept
     from lockage.recipe.parse import (  # it brings tomllib and many patterns; a recipe that was read before needs neither
@@ -116,118 +162,38 @@ def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str
     return recipe
 
 
-def _remembered(services: Services, kind: str, key: Digest) -> Recipe | None:
-    kept = services.memo.get(kind, key)
-    try:
-        return None if kept is None else decode(kept, Recipe)
-    except InvalidDocument:
-        return None  # another lockage wrote it; a memo counts for nothing
-
-
-def _lock_of_inferred(services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None) -> Lock:
-    if fixed is not None:
-        lock = Lock.decode(fixed)
-        check_lock(recipe, lock)
-        return lock
-    if beside is not None:
-        try:
-            lock = Lock.decode(beside)
-            check_lock(recipe, lock)
-        except LockageError:
-            pass  # it belongs to another build; a new one takes its place
-        else:
-            return lock
-    from lockage.work.lock import lock_recipe  # what is locked already needs no resolver
-
-    return lock_recipe(services, recipe, asked_in)
-
-
-def infer_recipe(services: Services, locator: str, wanted: Wanted = _AS_INFERRED) -> Recipe:
+def infer_recipe(services: Services, locator: str, wanted: Wanted = AS_INFERRED) -> Recipe:
     """The recipe that a source without one would be built by."""
     read = services.sources.read(locator)
-    return _inferred(services, read, None, locator, wanted)[0]
-
-
-def _inferred(services: Services, read: SourceRead, given: Lock | None, locator: str, wanted: Wanted) -> tuple[Recipe, Lock | None]:
-    """The inferred recipe, with the requirements that the backend's hooks ask for; remembered by the source's tree.
-
-    The lock is the one that the hooks ran in, if that had to be made: where they ask for nothing it is the build's as well.
-    """
-    sdist = isinstance(read.origin, SdistOrigin)
-    more = "" if wanted.nothing else f" {' '.join(wanted.pythons)} {wanted.publishable}"
-    key = Digest.of(f"{__version__} {INFERENCE} {read.tree} {sdist}{more}".encode())
-    kept = _remembered(services, "inferred-recipe", key)
-    if kept is not None:
-        return kept, None
-    from lockage.recipe.backend import NotAProject
-    from lockage.recipe.hooks import with_requirements  # only for a source that was not seen before
-    from lockage.recipe.inference import infer
-    from lockage.recipe.wheels import build_environments, wanted_recipe
-
-    tree = read_tree(read.tree, services.blobs.get)
-    files = {str(node.path): node.blob for node in tree if isinstance(node, FileNode)}
-    try:
-        project = infer(tuple(files), lambda path: services.blobs.get(files[path]) if path in files else None, sdist=sdist, folder=locator)
-    except NotAProject as error:
-        from lockage.recipe.projects import naming_projects  # only on the way to an error
-
-        raise (error if sdist else naming_projects(error, tuple(files), locator)) from error
-    recipe = wanted_recipe(project, wanted)
-    builds = build_environments(recipe)
-    lock = _lock_for_hooks(services, recipe, builds, given)
-    for name in builds:
-        recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock, name), name)
-    services.memo.put("inferred-recipe", key, canonical_of(recipe))
-    return recipe, lock if given is None else None
-
-
-def _lock_for_hooks(services: Services, recipe: Recipe, names: tuple[EnvironmentName, ...], given: Lock | None) -> Lock:
-    """The given lock's environments, taken for the declared ones; else some that are locked for this."""
-    from lockage.work.lock import lock_recipe
-
-    known = given.environments if given is not None else {}
-    if not all(name in known for name in names):
-        return lock_recipe(services, recipe, None)
-    return Lock(environments={name: msgspec.structs.replace(known[name], declaration=recipe.environments[name].digest) for name in names})
-
-
-def _asked(
-    services: Services, read: SourceRead, project: InferredProject, recipe: Recipe, lock: Lock, environment: EnvironmentName
-) -> tuple[str, ...]:
-    """What the backend's hooks ask for, run in the sandbox in this environment."""
-    from lockage.recipe.hooks import HOOK_STEP, BackendFailed, hook_step, parse_hook_output
-    from lockage.work.build import not_done
-    from lockage.work.execute import execute
-
-    step = hook_step(project, recipe, environment)
-    services.tell(Phase(text="asking the build backend what else it needs"))
-    asking = msgspec.structs.replace(recipe, steps=(step,), environments={environment: recipe.environments[environment]})
-    plan: Plan = make_plan(asking, lock, read.source(recipe.version))
-    run = execute(services, plan)[HOOK_STEP]
-    if run.failure is not None:
-        error = not_done(services, run, None, inferred=True)
-        raise BackendFailed(
-            f"{project.backend.name} could not be asked what the build needs: {error.message}",
-            hint=error.hint if error.details["missing"] else None,
-            missing=error.details["missing"],
-            last_lines=error.details["last_lines"],
-        )
-    (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
-    return parse_hook_output(services.blobs.get(output.blob))
+    return inferred(services, read, None, locator, _checked(wanted, None))[0]
 
 
 def lock_project(
-    services: Services, locator: str, *, folder: Path, upgrade: bool, check: bool, wanted: Wanted = _AS_INFERRED
+    services: Services,
+    locator: str,
+    *,
+    folder: Path,
+    upgrade: bool,
+    check: bool,
+    wanted: Wanted = AS_INFERRED,
+    edited: Edited | None = None,
 ) -> tuple[Lock, bool]:
-    """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written."""
+    """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
+
+    ``wanted`` shapes a recipe that is inferred; its packages come beside those that the present lock says were added before.
+    ``edited`` is a recipe that takes the place of the one that is there, once it could be locked.
+    """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
-    if read.recipe is not None:
+    text = edited.data if edited is not None else read.recipe
+    added: tuple[str, ...] = ()
+    if text is not None:
         _must_be_inferred(wanted, locator)
-        recipe = with_python_locks(services, _read_recipe(services, read, read.recipe, locator), read.tree)
+        recipe = with_python_locks(services, _read_recipe(services, read, text, locator), read.tree)
     else:
-        recipe, _ = _inferred(services, read, previous, locator, wanted)
+        added = tuple(sorted({*added_in(previous), *checked_terms(wanted.added)}))
+        recipe, _ = inferred(services, read, previous, locator, msgspec.structs.replace(wanted, added=added))
     if check:
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
@@ -238,7 +204,9 @@ def lock_project(
         return previous, False
     from lockage.work.lock import lock_recipe
 
-    lock = lock_recipe(services, recipe, previous, upgrade=upgrade)
+    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade), added)
+    if edited is not None:
+        services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()
     if data != present:
         services.folders.write(folder, _LOCK, data)

@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from lockage.cli.publication import publication_document, repairing_command, say_publication
+from lockage.recipe.wanted import Wanted
 from lockage.record.publication import Examined, Note, Obstacle
 from lockage.work.prepare import Project
 
@@ -35,7 +36,7 @@ def test_a_program_gets_everything() -> None:
 def test_people_are_told_the_command_that_mends_it(capsys: pytest.CaptureFixture[str]) -> None:
     say_publication((OTHER,), None)
     assert capsys.readouterr().out == ""
-    say_publication((NOTED, GRAFTED), repairing_command("build", "my shop", project(inferred=True), ("3.11", "3.13")))
+    say_publication((NOTED, GRAFTED), repairing_command("build", "my shop", project(inferred=True), Wanted(pythons=("3.11", "3.13"))))
     said = capsys.readouterr().out.splitlines()
     assert said == [
         f"  {GRAFTED.artifact} carries libraries of its environment: libz-1.so",
@@ -45,6 +46,6 @@ def test_people_are_told_the_command_that_mends_it(capsys: pytest.CaptureFixture
 
 
 def test_where_a_recipe_decides_there_is_no_such_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert repairing_command("release", ".", project(inferred=False), ()) is None
+    assert repairing_command("release", ".", project(inferred=False), Wanted()) is None
     say_publication((NOTED,), None)
     assert "docs/recipe.md" in capsys.readouterr().out

@@ -37,6 +37,7 @@ environments = st.builds(
     packages=st.lists(packages, max_size=5, unique_by=key).map(lambda found: tuple(sorted(found, key=key))),
     python=st.lists(wheels, max_size=3, unique_by=key).map(lambda found: tuple(sorted(found, key=key))),
     instruments=st.lists(packages, max_size=2, unique_by=key).map(lambda found: tuple(sorted(found, key=key))),
+    added=st.lists(texts, max_size=2).map(tuple),
 )
 locks = st.builds(Lock, environments=st.dictionaries(texts, environments, max_size=3))
 
@@ -49,6 +50,14 @@ def test_what_was_written_is_read_as_it_was(lock: Lock) -> None:
     assert read == lock
     assert msgspec.structs.replace(read).encode() == data
     assert read.digest == lock.digest == Digest.of(data)
+
+
+def test_a_lock_to_which_nothing_was_added_is_as_it_always_was() -> None:
+    environment = msgspec.structs.replace(good_environment(), added=("b-dev", "c-dev"))
+    lock = Lock(environments={"build": environment})
+    assert b'\n   "added": ["b-dev", "c-dev"]\n' in lock.encode()
+    assert Lock.decode(lock.encode()) == lock
+    assert b"added" not in Lock(environments={"build": msgspec.structs.replace(environment, added=())}).encode()
 
 
 @given(locks, st.randoms(use_true_random=False))
@@ -78,7 +87,11 @@ def test_every_package_is_one_line_of_plain_json(lock: Lock) -> None:
 
 @pytest.fixture
 def good() -> Lock:
-    environment = LockedEnvironment(
+    return Lock(environments={"build": good_environment()})
+
+
+def good_environment() -> LockedEnvironment:
+    return LockedEnvironment(
         declaration=Declaration(os=OsBase.parse("debian:bookworm")).digest,
         os=OsBase.parse("debian:bookworm"),
         architecture="amd64",
@@ -89,7 +102,6 @@ def good() -> Lock:
             LockedPackage(name="dash", version="1", architecture="amd64", path=RelPath("pool/dash.deb"), size=1, sha256=Digest.of(b"")),
         ),
     )
-    return Lock(environments={"build": environment})
 
 
 Defect = Callable[[bytes], bytes]

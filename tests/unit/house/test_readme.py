@@ -30,7 +30,7 @@ def test_commands_can_be_typed(page: Path) -> None:
             if name.startswith("./bin/"):
                 assert (CHECKOUT / name).is_file(), line
             if name in ("lockage", "./bin/lockage"):
-                context = click.Context(program, help_option_names=program.context_settings["help_option_names"])
+                context = click.Context(program, **program.context_settings)
                 command = program.get_command(context, arguments[0])
                 assert command is not None, line
                 command.make_context(arguments[0], arguments[1:], parent=context)  # raises on what there is not

@@ -24,6 +24,30 @@ SAID = {
     "Python's subprocess": ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "program curl-config"),
     "setup.py": ("Error: pg_config executable not found.", "program pg_config"),
     "Python": ("ModuleNotFoundError: No module named 'numpy.core'", "Python module numpy.core"),
+    "CMake, packages": (
+        'Could not find a package configuration file provided by "Eigen3"\n  with any of the following names:',
+        "library Eigen3",
+    ),
+    "meson, lookup": (
+        "../meson.build:4:2: ERROR: Dependency lookup for OpenBLAS with method 'pkgconfig' failed: Pkg-config for machine",
+        "library OpenBLAS",
+    ),
+    "meson, library": ("../meson.build:7:5: ERROR: C shared or static library 'gmp' not found", "library gmp"),
+    "meson, header": ("../meson.build:8:0: ERROR: C header 'gmp.h' not found", "header gmp.h"),
+    "meson, compiler": ("../meson.build:1:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]", "program gfortran"),
+    "configure": ("configure: error: Package requirements (cairo >= 1.10) were not met:", "library cairo"),
+    "ld.so": ("OSError: libgeos_c.so.1: cannot open shared object file: No such file or directory", "library geos_c"),
+    "pillow": (
+        "The headers or library files could not be found for jpeg,\na required dependency when compiling Pillow from source.",
+        "library jpeg",
+    ),
+    "h5py": ("error: Unable to load dependency HDF5, make sure HDF5 is installed properly", "library HDF5"),
+    "distutils": ("unable to execute 'swig': No such file or directory", "program swig"),
+    "setuptools": ("error: command 'nasm' failed: No such file or directory", "program nasm"),
+    "env": ("/usr/bin/env: ‘perl’: No such file or directory", "program perl"),  # noqa: RUF001 (as coreutils print it)
+    "setuptools-rust": ("error: can't find Rust compiler", "program rustc"),
+    "maturin": ("💥 maturin failed\n  Cargo, the Rust package manager, is not installed or is not on PATH.", "program cargo"),
+    "CMake, Fortran": ("  No CMAKE_Fortran_COMPILER could be found.", "program gfortran"),
     "cargo": ("warning: spurious network error: [6] Couldn't resolve host name (Could not resolve host: index)", "network"),
     "urllib": ("urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>", "network"),
 }
@@ -50,6 +74,11 @@ def test_what_a_tool_did_not_find_is_named(tool: str) -> None:
 def test_what_need_not_be_there_is_not_named(harmless: str) -> None:
     assert missing(harmless.encode()) == ()
     assert advice(()) is None
+
+
+def test_one_sentence_may_name_several() -> None:
+    lxml = b"Error: Please make sure the libxml2 and libxslt development packages are installed."
+    assert missing(lxml) == (Missing(Lack.LIBRARY, "libxml2"), Missing(Lack.LIBRARY, "libxslt"))
 
 
 def test_lacks_stand_once_and_in_order_and_the_last_ones_count() -> None:

@@ -10,13 +10,14 @@ import io
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
 from lockage.adapters.debian_mirror.snapshot import dated
 from lockage.adapters.debian_mirror.suite import SeenReleases, check_release, fetch_release, fetch_stanzas
-from lockage.base.digest import BlobRef, Hasher
+from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.errors import LockageError
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished, ServiceUnreachable, StoreUnwritable
 from lockage.transfer import Transport
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lockage.adapters.debian_mirror.contents import KeptContents
     from lockage.adapters.debian_mirror.suite import Verify
-    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage
     from lockage.ports import Blobs, Clock, Memo
@@ -90,6 +92,7 @@ class DebianMirror:
         self._keys = keys
         self._workers = workers
         self._seen = SeenReleases(cache / "releases")
+        self._lines: dict[tuple[str, str], bytes] = {}
 
     def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         """The suite's Release, fetched anew and verified, and its stanzas, from the first mirror that has a good one."""
@@ -100,13 +103,11 @@ class DebianMirror:
 
     def _index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         failures: list[LockageError] = []
-        now = self._clock.now()
         for mirror in self._ordered(base):
             try:
-                release = fetch_release(self._transport, mirror, base.suite, self._verify, self._keys, now)
+                release = self._release(mirror, base.suite)
                 if release is None:
                     continue
-                check_release(release, base.suite, self._seen, self._allow_stale, now)
                 stanzas = fetch_stanzas(self._transport, self._memo, mirror, base.suite, release, architecture)
             except LockageError as error:
                 if isinstance(error, StoreUnwritable):
@@ -117,11 +118,7 @@ class DebianMirror:
             return release, stanzas
         if failures:
             raise failures[0]
-        raise MirrorUnconfigured(
-            f"no configured mirror has the suite {base.suite}",
-            hint="Correct the suite's name, or set LOCKAGE_DEBIAN_MIRROR to a mirror that has it.",
-            suite=base.suite,
-        )
+        raise _no_mirror(base)
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:
         """Fetch what is not kept yet; stops at the first package that cannot be had, keeping those that are whole."""
@@ -138,6 +135,68 @@ class DebianMirror:
             self._transport.stop()
             pool.shutdown(cancel_futures=True)
             self._transport.close()
+
+    def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
+        """Each index is fetched once a week at most."""
+        from lockage.environment.debian import find_files  # only where a build misses something
+
+        try:
+            return find_files(self._contents(base, architecture), endings)
+        finally:
+            self._transport.close()
+
+    def _contents(self, base: OsBase, part: str) -> bytes:
+        from lockage.adapters.debian_mirror.contents import keep_contents, kept_contents  # only where a build misses something
+
+        lines = self._lines.get((base.suite, part))
+        if lines is not None:
+            return lines
+        now = self._clock.now()
+        kept = kept_contents(self._memo, base.suite, part)
+        if kept is None or not kept.fresh(now):
+            try:
+                index, lines = self._fetch_contents(base, part, kept)
+                keep_contents(self._memo, base.suite, part, index, lines, now)
+            except LockageError:
+                if kept is None:
+                    raise
+        if lines is None:
+            assert kept is not None
+            lines = kept.lines()
+        self._lines[base.suite, part] = lines
+        return lines
+
+    def _fetch_contents(self, base: OsBase, part: str, kept: KeptContents | None) -> tuple[Digest, bytes]:
+        from lockage.adapters.debian_mirror.contents import fetch_lines, index_of
+        from lockage.adapters.debian_mirror.suite import fetch_listed
+
+        failures: list[LockageError] = []
+        for mirror in self._ordered(base):
+            try:
+                release = self._release(mirror, base.suite)
+                if release is None:
+                    continue
+                index = index_of(release, part)
+                if index is None:
+                    return Digest.of(b""), b""
+                path, ref = index
+                if kept is not None and kept.index == ref.digest:
+                    return ref.digest, kept.lines()
+                get = partial(fetch_listed, self._transport, mirror, base.suite, release)
+                return ref.digest, fetch_lines(release, path, get)
+            except LockageError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        raise _no_mirror(base)
+
+    def _release(self, mirror: Mirror, suite: str) -> Release | None:
+        """The suite's Release as a mirror has it, verified and accepted."""
+        now = self._clock.now()
+        release = fetch_release(self._transport, mirror, suite, self._verify, self._keys, now)
+        if release is not None:
+            check_release(release, suite, self._seen, self._allow_stale, now)
+        return release
 
     def _keep(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> None:
         waiting: list[bytes] = []
@@ -209,6 +268,14 @@ class DebianMirror:
             raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
         sink.close()
         return None
+
+
+def _no_mirror(base: OsBase) -> MirrorUnconfigured:
+    return MirrorUnconfigured(
+        f"no configured mirror has the suite {base.suite}",
+        hint="Correct the suite's name, or set LOCKAGE_DEBIAN_MIRROR to a mirror that has it.",
+        suite=base.suite,
+    )
 
 
 def _reference(sink: BinaryIO) -> BlobRef:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     #: (signed bytes, keyrings of the machine, now) → (the text that was signed, whether the archive's own keys vouch for it)
     Verify = Callable[[bytes, Sequence[bytes], Instant], tuple[str, bool]]
 
-__all__ = ["SeenReleases", "check_release", "fetch_release", "fetch_stanzas"]
+__all__ = ["SeenReleases", "check_release", "fetch_listed", "fetch_release", "fetch_stanzas"]
 
 _MEMO = "debian-packages-1"
 #: A Release file is some 200 kB.
@@ -128,13 +128,13 @@ def fetch_stanzas(transport: Transport, memo: Memo, mirror: Mirror, suite: str, 
     kept = memo.get(_MEMO, key)
     stanzas = None if kept is None else stanzas_from_memo(kept)
     if stanzas is None:
-        packed = _fetch_listed(transport, mirror, suite, release, offered[0])
+        packed = fetch_listed(transport, mirror, suite, release, offered[0])
         stanzas = parse_packages(_unpacked(packed, offered[0], plain))
         memo.put(_MEMO, key, stanzas_to_memo(stanzas))
     return stanzas
 
 
-def _fetch_listed(transport: Transport, mirror: Mirror, suite: str, release: Release, path: str) -> bytes:
+def fetch_listed(transport: Transport, mirror: Mirror, suite: str, release: Release, path: str) -> bytes:
     """A file that the Release vouches for; by its hash if the mirror offers that, so that an update on the way does no harm."""
     wanted = release.files[path]
     base = f"{mirror.uri}/dists/{suite}/"

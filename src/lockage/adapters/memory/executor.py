@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +17,7 @@ from lockage.record.result import ActionResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from lockage.ports import Blobs, ExecutionRequest
+    from lockage.ports import Attached, Blobs, ExecutionRequest
 
     Command = Callable[["Workspace"], int]
 
@@ -82,7 +84,22 @@ class MemoryExecutor:
                 limit = human_duration(request.resources.timeout)
                 outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit}")
         self.ran.append(Ended(action.arguments, outcome))
+        if request.keep is not None and (isinstance(outcome, ExecutionFailed) or outcome.exit_code != 0):
+            shutil.rmtree(request.keep, ignore_errors=True)
+            for path, data in workspace.files.items():
+                target = request.keep / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
         return outcome
+
+    def enter(self, request: ExecutionRequest, attached: Attached) -> int:  # noqa: ARG002 (callables read nothing)
+        """Runs the callable and writes its log to standard output."""
+        workspace = self._filled(request)
+        arguments = request.action.arguments
+        command = self._commands.get(" ".join(arguments)) or self._commands.get(arguments[0])
+        code = 127 if command is None else command(workspace)
+        sys.stdout.write(workspace.log.decode())
+        return code
 
     def cancel(self) -> None:
         self.cancelled = True

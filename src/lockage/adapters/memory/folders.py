@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.ports import FolderUnwritable
+from lockage.ports import KEPT_MARK, FolderUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,11 @@ class MemoryFolders:
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
         self.data.setdefault(folder.absolute(), {})[name] = bytes(data)
+
+    def check_kept(self, folder: Path) -> None:
+        present = self.data.get(folder.absolute())
+        if present and KEPT_MARK not in present:
+            raise FolderUnwritable(f"{folder} holds files that lockage did not put there: {', '.join(sorted(present)[:3])}")
 
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
         present = self.data.get(folder.absolute())

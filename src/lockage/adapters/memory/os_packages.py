@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef
+from lockage.environment.debian import chosen_lines, find_files
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockage.environment.debian import Release, Stanza
+    from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage
     from lockage.ports import Blobs
@@ -19,12 +20,13 @@ __all__ = ["MemoryOsPackages"]
 
 
 class MemoryOsPackages:
-    """Implements :class:`lockage.ports.OsPackages`. ``suites`` and ``pool`` (bytes by path) are filled by the test."""
+    """Implements :class:`lockage.ports.OsPackages`; a test fills ``suites``, ``pool`` (bytes by path) and ``contents``."""
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.suites: dict[tuple[str, str], tuple[Release, list[Stanza]]] = {}
         self.pool: dict[str, bytes] = {}
+        self.contents: dict[str, bytes] = {}
 
     def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
         found = self.suites.get((base.suite, architecture))
@@ -48,3 +50,8 @@ class MemoryOsPackages:
                     found=str(found),
                 )
             self._blobs.put(data)
+
+    def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
+        if not any(suite == base.suite and architecture in (known, "all") for suite, known in self.suites):
+            raise MirrorUnconfigured(f"no suite {base.suite} for {architecture}", suite=base.suite, architecture=architecture)
+        return find_files(chosen_lines(self.contents.get(architecture, b"")), endings)

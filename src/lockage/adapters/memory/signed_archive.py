@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import lzma
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,7 @@ class SignedArchive:
         self.folder = folder
         self.key = key
         self._packages: list[_Package] = []
+        self.contents: dict[str, bytes] = {}
 
     @property
     def uri(self) -> str:
@@ -165,6 +167,9 @@ class SignedArchive:
         """Write the suite's index and its signed Release."""
         plain = "\n".join(package.stanza for package in self._packages).encode()
         files = {"main/binary-amd64/Packages": plain, "main/binary-amd64/Packages.xz": lzma.compress(plain, preset=0)}
+        for part, listed in self.contents.items():
+            files[f"main/Contents-{part}"] = listed
+            files[f"main/Contents-{part}.gz"] = gzip.compress(listed, mtime=0)
         lines = [f"Origin: {origin}", "Suite: stable", f"Codename: {suite}", f"Date: {_date(date)}"]
         lines += [f"Valid-Until: {_date(valid_until)}"] if valid_until is not None else []
         lines += ["Acquire-By-Hash: yes"] if by_hash else []
@@ -174,5 +179,5 @@ class SignedArchive:
             lines.append(f" {ref.digest} {ref.size} {path}")
             self.write(f"dists/{suite}/{path}", data)
             if by_hash:
-                self.write(f"dists/{suite}/main/binary-amd64/by-hash/SHA256/{ref.digest}", data)
+                self.write(f"dists/{suite}/{path.rpartition('/')[0]}/by-hash/SHA256/{ref.digest}", data)
         self.write(f"dists/{suite}/InRelease", clear_sign("\n".join(lines) + "\n", self.key, date))

@@ -24,7 +24,7 @@ _KIB = 1 << 10
 _SHARED_MEMORY = 256 << 20
 
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
-_ISOLATION = (*_NAMESPACES, "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
+_ISOLATION = (*_NAMESPACES, "--disable-userns", "--die-with-parent", "--cap-drop", "ALL")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -51,9 +51,14 @@ def arguments(
     writable: Iterable[Place],
     over: Iterable[tuple[str, str]],
     variables: Iterable[tuple[str, str]],
+    session: bool = True,
 ) -> bytes:
-    """What :data:`ARGS_FD` gives, NUL-separated; ``over`` are read-only binds (host, sandbox) on top of /proc and /sys."""
-    found = [*_ISOLATION, "--uid", str(world.uid), "--gid", str(world.gid), "--hostname", world.hostname, "--clearenv"]
+    """What :data:`ARGS_FD` gives, NUL-separated; ``over`` are read-only binds (host, sandbox) on top of /proc and /sys.
+
+    Without ``session`` the sandbox stays in the session that it is started in, whose terminal is made for it.
+    """
+    found = [*_ISOLATION, *(("--new-session",) if session else ())]
+    found += ["--uid", str(world.uid), "--gid", str(world.gid), "--hostname", world.hostname, "--clearenv"]
     for name, value in variables:
         found += ["--setenv", name, value]
     found += [*layout.arguments(), "--proc", "/proc"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -21,6 +23,7 @@ from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spa
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate
+from lockage.base.errors import StepFailed
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
 from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.base.digest import BlobRef
-    from lockage.ports import Blobs, ExecutionRequest
+    from lockage.ports import Attached, Blobs, ExecutionRequest
 
 __all__ = ["BwrapExecutor"]
 
@@ -48,6 +52,14 @@ def _scratch(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreUnwritable(f"cannot write below {folder}: {error}", file=str(folder)) from error
+
+
+def _kept(request: ExecutionRequest, watch: Watch, workspace: int) -> None:
+    """Keep what a failed step left, if that was asked for; one that was cancelled has not failed."""
+    if request.keep is not None and watch.reason != "cancelled":
+        from lockage.adapters.sandbox_bwrap.keep import keep_workspace  # only on the way to an error
+
+        keep_workspace(workspace, request.keep)
 
 
 class BwrapExecutor:
@@ -75,12 +87,6 @@ class BwrapExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
-        if request.action.cpus > len(self._host_cpus):
-            raise TooManyCpus(
-                f"the step declares {request.action.cpus} CPUs, this host has {len(self._host_cpus)}",
-                expected=request.action.cpus,
-                found=len(self._host_cpus),
-            )
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -96,9 +102,31 @@ class BwrapExecutor:
                     del self._running[id(watch)]
         finally:
             sandbox.close()
-            with self._lock:
-                for cpu in cpus:
-                    self._load[cpu] -= 1
+            self._give_back(cpus)
+
+    def enter(self, request: ExecutionRequest, attached: Attached) -> int:
+        """Run one action for somebody who looks on; see :class:`lockage.ports.Executor`."""
+        from lockage.adapters.sandbox_bwrap.attach import attach  # no build needs terminals
+
+        cpus = self._take_cpus(request)
+        sandbox = Sandbox()
+        watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)
+        self._running[id(watch)] = watch
+        try:
+            with _scratch(self._scratch):
+                pass  # it is there
+            with attach(attached) as streams:
+                self._prepare(request, sandbox, watch, cpus, streams)
+                sandbox.release()
+                streams.relay(sandbox.monitor)
+                code = sandbox.wait().exit_code
+                return 128 + signal.SIGKILL if code is None else code
+        except Full as error:
+            raise StepFailed(disk_message(request.resources), hint="Raise `disk` of the step, or give it fewer inputs.") from error
+        finally:
+            del self._running[id(watch)]
+            sandbox.close()
+            self._give_back(cpus)
 
     def cancel(self) -> None:
         """Kill everything that is running; takes no lock, so it is safe in a signal handler."""
@@ -110,7 +138,10 @@ class BwrapExecutor:
     ) -> ActionResult | ExecutionFailed:
         try:
             folders = self._prepare(request, sandbox, watch, cpus)
-        except (Full, SandboxUnavailable):
+        except Full:
+            _kept(request, watch, sandbox.open(request.world.build_path))
+            return self._failed(watch, log)
+        except SandboxUnavailable:
             if watch.reason is None:  # else it was cancelled while it was being made
                 raise
             return self._failed(watch, log)
@@ -124,12 +155,16 @@ class BwrapExecutor:
         if watch.reason is None and ended.exit_code is None:
             watch.end("killed", "the sandbox was killed from outside")
         if watch.reason is not None:
+            _kept(request, watch, folders[0])
             return self._failed(watch, log)
         assert ended.exit_code is not None
+        if ended.exit_code != 0:
+            _kept(request, watch, folders[0])
         try:
             outputs = self._outputs(request, folders[0], ended.exit_code)
         except Unharvestable as error:
             watch.end(error.reason, error.message)
+            _kept(request, watch, folders[0])
             return self._failed(watch, log)
         usage = Usage(
             wall_ms=round(wall * 1000), user_ms=ended.user_ms, system_ms=ended.system_ms, peak_memory=max(watch.peak, ended.largest)
@@ -159,16 +194,26 @@ class BwrapExecutor:
         self._blobs.put_many(blobs.values())
         return ref
 
-    def _prepare(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]) -> list[int]:
+    def _prepare(
+        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int], streams: Streams | None = None
+    ) -> list[int]:
         """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
         world, action = request.world, request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         writable = places(world, request.resources.disk)
         layout = self._layout(request, writable)
-        given = self._arguments(request, layout, writable)
+        given = self._arguments(request, layout, writable, session=streams is None or streams.terminal is None)
         personality = (UNAME26 if world.old_kernel else 0) | (ADDR_NO_RANDOMIZE if world.fixed_addresses else 0)
         try:
-            sandbox.start(self._spawner, self._bwrap, given, command=action.arguments, umask=world.umask, personality=personality)
+            sandbox.start(
+                self._spawner,
+                self._bwrap,
+                given,
+                command=action.arguments,
+                umask=world.umask,
+                personality=personality,
+                streams=streams,
+            )
             sandbox.hold(max(place.path for place in writable))
             freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
             folders = [sandbox.open(place.path) for place in writable] + [sandbox.open("/dev/shm")]  # noqa: S108 (in the sandbox)
@@ -190,7 +235,7 @@ class BwrapExecutor:
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
         return folders
 
-    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place]) -> bytes:
+    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool) -> bytes:
         world = request.world
         library = clock_library(request.instruments) if world.clock_offset else None
         clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
@@ -200,7 +245,7 @@ class BwrapExecutor:
         over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found)
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
@@ -224,6 +269,12 @@ class BwrapExecutor:
 
     def _take_cpus(self, request: ExecutionRequest) -> list[int]:
         """The least busy of the host's CPUs, as many as declared; ties go to the first or the last, as the world says."""
+        if request.action.cpus > len(self._host_cpus):
+            raise TooManyCpus(
+                f"the step declares {request.action.cpus} CPUs, this host has {len(self._host_cpus)}",
+                expected=request.action.cpus,
+                found=len(self._host_cpus),
+            )
         order = list(self._host_cpus) if request.world.affinity == "first" else list(reversed(self._host_cpus))
         count = min(request.world.cpus or request.action.cpus, len(order))
         with self._lock:
@@ -231,3 +282,8 @@ class BwrapExecutor:
             for cpu in found:
                 self._load[cpu] += 1
         return found
+
+    def _give_back(self, cpus: Sequence[int]) -> None:
+        with self._lock:
+            for cpu in cpus:
+                self._load[cpu] -= 1

@@ -24,6 +24,7 @@ from lockage.adapters.sandbox_bwrap.spawn import Request
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
 
 __all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
@@ -76,8 +77,21 @@ class Sandbox:
         self.root = -1
         self.processes = -1
 
-    def start(self, spawner: Spawner, bwrap: Path, arguments: bytes, *, command: Iterable[str], umask: int, personality: int) -> None:
-        """Spawn bubblewrap and wait until it holds, all mounts made. Raises :class:`NotBuilt`, OSError."""
+    def start(
+        self,
+        spawner: Spawner,
+        bwrap: Path,
+        arguments: bytes,
+        *,
+        command: Iterable[str],
+        umask: int,
+        personality: int,
+        streams: Streams | None = None,
+    ) -> None:
+        """Spawn bubblewrap and wait until it holds, all mounts made; its output is the log unless there are ``streams``.
+
+        Raises :class:`NotBuilt`, OSError.
+        """
         null = self._keep(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         given = self._keep(os.memfd_create("arguments", os.MFD_CLOEXEC))
         os.write(given, arguments)
@@ -89,10 +103,14 @@ class Sandbox:
         self._keep(info_read)
         try:
             # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD
-            descriptors = (null, log_write, log_write, given, info_write, block_read)
+            standard = (null, log_write, log_write) if streams is None else streams.descriptors
+            descriptors = (*standard, given, info_write, block_read)
             assert descriptors.index(info_write) == INFO_FD
             assert descriptors.index(block_read) == BLOCK_FD
-            self._monitor = spawner.start(Request(bwrap, (*COMMAND_LINE, *command), descriptors, umask=umask, personality=personality))
+            terminal = None if streams is None else streams.terminal
+            self._monitor = spawner.start(
+                Request(bwrap, (*COMMAND_LINE, *command), descriptors, umask=umask, personality=personality, terminal=terminal)
+            )
         finally:
             for descriptor in (log_write, info_write, block_read):
                 os.close(descriptor)

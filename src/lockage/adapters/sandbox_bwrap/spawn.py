@@ -35,14 +35,27 @@ _Task = tuple["Request", "queue.SimpleQueue[int | BaseException]"]
 
 
 class Request:
-    """One process to start: ``descriptors`` become 0, 1, 2, … in the child."""
+    """One process to start: ``descriptors`` become 0, 1, 2, … in the child.
 
-    def __init__(self, executable: Path, argv: Sequence[str], descriptors: Sequence[int], *, umask: int, personality: int) -> None:
+    With ``terminal`` (a path) it leads a session of its own that has this terminal, else a process group.
+    """
+
+    def __init__(
+        self,
+        executable: Path,
+        argv: Sequence[str],
+        descriptors: Sequence[int],
+        *,
+        umask: int,
+        personality: int,
+        terminal: str | None = None,
+    ) -> None:
         self.executable = executable
         self.argv = argv
         self.descriptors = descriptors
         self.umask = umask
         self.personality = personality
+        self.terminal = terminal
 
 
 class Spawner:
@@ -86,7 +99,11 @@ class Spawner:
 def _spawn(request: Request, libc: ctypes.CDLL) -> int:
     count = len(request.descriptors)
     sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for descriptor in request.descriptors]
-    actions: list[tuple[int, int] | tuple[int, int, int]] = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(sources)]
+    actions: list[tuple[int, int] | tuple[int, int, int] | tuple[int, int, str, int, int]] = []
+    if request.terminal is not None:
+        # The leader of a session who opens a terminal gets it as the session's own.
+        actions += [(os.POSIX_SPAWN_OPEN, 0, request.terminal, os.O_RDWR, 0)]
+    actions += [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(sources)]
     actions += [(os.POSIX_SPAWN_CLOSE, stray) for stray in _inheritable() if stray >= count]
     os.umask(request.umask)
     before = libc.personality(request.personality) if request.personality else 0
@@ -96,7 +113,7 @@ def _spawn(request: Request, libc: ctypes.CDLL) -> int:
             tuple(request.argv),
             {},
             file_actions=actions,
-            setpgroup=0,
+            **({"setpgroup": 0} if request.terminal is None else {"setsid": True}),
             setsigmask=(),
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )

@@ -57,6 +57,7 @@ class World:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_SYSTEM": "/dev/null",
             "GIT_DIR": "/nonexistent",  # as inside a hook: must not be seen
         }
         self.sources = self.router(limits)

@@ -159,7 +159,8 @@ def test_two_projects_of_one_repository_that_share_an_environment(repositories: 
     refused = store("build", "--json", cwd=top).error
     assert refused["code"] == "not-a-project"
     assert "`lockage build libs/markup`, `lockage build libs/six`" in refused["hint"]
-    repositories.up_to_prod(markup, "mono-markup")
+    assert store("lock", "--json", cwd=markup, expect=0).json["environments"].keys() == {"build"}
+    store("build", "--out", repositories.folder / "markup-out", "--json", cwd=markup, expect=0)
     digests = repositories.up_to_prod(six, "mono-six")
 
     (top / "common/six.py").write_text((top / "common/six.py").read_text() + "\n# changed\n")

@@ -181,13 +181,16 @@ class LfsContents:
 
         with TemporaryDirectory(prefix="lockage-attributes-") as name:
             folder = Path(name) / "top"
+            folder.mkdir()
             for path, data in attributes.items():
                 if ".git" in path.lower().split("/"):
                     continue  # no working copy has such a file
                 file = folder / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
-            folder.mkdir(exist_ok=True)
+                try:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(data)
+                except OSError as error:
+                    raise SourceUnusable(f"cannot put {path} into a temporary folder: {error.strerror}", path=path) from error
             names = b"".join(path.encode() + b"\0" for path in paths)
             try:
                 self._answer(folder, ("init", "--quiet", "--template=", "."))

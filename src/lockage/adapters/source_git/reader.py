@@ -101,9 +101,9 @@ class GitSource:
 
     def _read_commit(self, place: Place, revision: str, path: RelPath | None) -> SourceRead:
         scope = Scope(tree=path, home=path)
-        asked, origin = ask(self._git, place.at, revision, scope), self._origin(place.at)
-        with ending(asked, origin):
-            commit = self._resolved(asked, place.at, revision, path)
+        asking, origin = ask(self._git, place.at, revision, scope), self._origin(place.at)
+        with ending(asking, origin):
+            commit = self._resolved(asking, place.at, revision, path)
             scope = scope.widened(commit.files[0])
             if scope.besides:
                 again = ask(self._git, place.at, commit.oid, scope)

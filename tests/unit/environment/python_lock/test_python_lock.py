@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_is_named(file: str, data: bytes) -> None:
 def test_whatever_is_wrong_in_a_file_is_said_in_our_words(file: str, place: float, length: int, other: bytes) -> None:
     data = (GOLDEN / file).read_bytes()
     start = int(place * len(data))
-    said = lock_of(file).file
+    said = str(lock_of(file).file)
     try:
         pins_of(lock_of(file), data[:start] + other + data[start + length :], BOOKWORM)
     except (InvalidPythonLock, UnusablePins) as error:

@@ -109,6 +109,8 @@ def _pin(listed: Listed, name: str, target: PythonTarget) -> Pin | str:
     best = best_wheel(list(_names(listed.wheels)), target)
     if best is None:
         return f"has no wheel that fits; it has {', '.join(_names(listed.wheels[:3]))}{' …' if len(listed.wheels) > 3 else ''}"
+    if normalised(best.partition("-")[0]) != name:
+        return f"has a wheel that is named like one of another package: {best}"
     digests = {digest for file, digest in listed.wheels if file == best}
     return Pin(name=name, version=listed.version, file=RelPath(best), sha256=tuple(sorted(digests)))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockage.base.name import ProjectName
@@ -85,6 +85,7 @@ def test_requirements_pin_hashes_and_leave_the_file_to_the_index() -> None:
     assert {pin.name: len(pin.sha256) for pin in pins}["psutil"] == 21
 
 
+@settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(13)))
 def test_the_order_of_packages_has_no_meaning(order: list[int]) -> None:
     document = tomllib.loads((GOLDEN / "uv/uv.lock").read_text())
@@ -136,8 +137,9 @@ def package(name: str, source: str = 'registry = "https://index.example.org/simp
         (package("a", tag=""), "a 1 has no wheel in it"),
         (package("a", tag="cp311-cp311-win_amd64"), "a 1 has no wheel that fits; it has a-1-cp311-cp311-win_amd64.whl"),
         (package("a", tag="cp312-cp312-manylinux_2_17_x86_64"), "a 1 has no wheel that fits"),
+        (package("a").replace("org/a-1", "org/b-1"), "a 1 has a wheel that is named like one of another package: b-1-"),
     ],
-    ids=["git", "url", "path", "outside", "sdist only", "windows", "another python"],
+    ids=["git", "url", "path", "outside", "sdist only", "windows", "another python", "another package"],
 )
 def test_a_package_that_cannot_be_taken_over_is_named(bad: str, said: str) -> None:
     with pytest.raises(UnusablePins) as caught:
@@ -199,6 +201,22 @@ def test_one_package_at_two_versions_is_a_fault() -> None:
 def test_a_file_that_cannot_be_read_is_named(file: str, data: bytes) -> None:
     with pytest.raises(InvalidPythonLock, match=file):
         pins_of(lock_of(file), data, BOOKWORM)
+
+
+@pytest.mark.parametrize(
+    "file", ["uv/uv.lock", "uv/pylock.toml", "uv/requirements.txt", "pdm/pdm.lock", "pdm/pylock.toml", "poetry/poetry.lock"]
+)
+@settings(max_examples=25, deadline=None)
+@given(place=st.floats(0, 1), length=st.integers(1, 200), other=st.sampled_from([b"", b"1", b'"x"', b"[]", b"\n", b"{ }"]))
+def test_whatever_is_wrong_in_a_file_is_said_in_our_words(file: str, place: float, length: int, other: bytes) -> None:
+    data = (GOLDEN / file).read_bytes()
+    start = int(place * len(data))
+    said = str(lock_of(file).file)
+    try:
+        pins_of(lock_of(file), data[:start] + other + data[start + length :], BOOKWORM)
+    except (InvalidPythonLock, UnusablePins) as error:
+        said = error.message
+    assert lock_of(file).file in said
 
 
 @pytest.mark.parametrize(
@@ -377,10 +395,11 @@ def test_whether_a_directory_is_of_the_source(folder: str, path: str, inside: bo
     assert is_inside(folder, path) is inside
 
 
-@given(
-    names=st.sets(st.from_regex(r"[a-z][a-z0-9-]{0,5}", fullmatch=True), max_size=4),
-    name=st.from_regex(r"[a-z][a-z0-9-]{0,5}", fullmatch=True),
-)
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,5}", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(names=st.sets(NAMES, max_size=4), name=NAMES)
 def test_extra_equals_every_name_that_was_asked_for(names: set[str], name: str) -> None:
     conditions = Conditions(variables=BOOKWORM.markers(), extras=frozenset(names))
     assert conditions.holds(f"extra == '{name}'") is (name in names)

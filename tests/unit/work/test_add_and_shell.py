@@ -58,6 +58,8 @@ def needs_ffi(workspace: Workspace) -> int:
 
 workspace_root: dict[str, object] = {}
 
+LIBFOO = Wanted(added=("libfoo-dev",))
+
 
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
@@ -76,7 +78,7 @@ def test_packages_are_written_into_the_recipe_and_locked(services: MemoryService
     services.sources.add("shop", {"lockage.toml": RECIPE})
     services.folders.write(HERE, "lockage.toml", RECIPE)
     lock, written, edited = lock_with_added(
-        services, "shop", recipe_folder=HERE, folder=HERE, wanted=Wanted(added=("libfoo-dev",)), environment=None, upgrade=False
+        services, "shop", recipe_folder=HERE, folder=HERE, wanted=LIBFOO, environment=None, upgrade=False
     )
     assert written
     assert edited
@@ -105,12 +107,8 @@ def test_one_of_several_environments_must_be_named(services: MemoryServices) -> 
     services.folders.write(HERE, "lockage.toml", TWO)
     for name in (None, "nosuch"):
         with pytest.raises(EnvironmentNotNamed, match="build, other"):
-            lock_with_added(
-                services, "shop", recipe_folder=HERE, folder=HERE, wanted=Wanted(added=("libfoo-dev",)), environment=name, upgrade=False
-            )
-    lock, _, _ = lock_with_added(
-        services, "shop", recipe_folder=HERE, folder=HERE, wanted=Wanted(added=("libfoo-dev",)), environment="other", upgrade=False
-    )
+            lock_with_added(services, "shop", recipe_folder=HERE, folder=HERE, wanted=LIBFOO, environment=name, upgrade=False)
+    lock, _, _ = lock_with_added(services, "shop", recipe_folder=HERE, folder=HERE, wanted=LIBFOO, environment="other", upgrade=False)
     assert "libfoo-dev" not in {package.name for package in lock.environments["build"].packages}
     assert "libfoo-dev" in {package.name for package in lock.environments["other"].packages}
 
@@ -118,11 +116,9 @@ def test_one_of_several_environments_must_be_named(services: MemoryServices) -> 
 def test_a_recipe_that_is_no_file_here_is_not_added_to(services: MemoryServices) -> None:
     services.sources.add("shop", {"lockage.toml": RECIPE})
     with pytest.raises(RecipeDecides):
-        lock_with_added(
-            services, "shop", recipe_folder=None, folder=HERE, wanted=Wanted(added=("libfoo-dev",)), environment=None, upgrade=False
-        )
+        lock_with_added(services, "shop", recipe_folder=None, folder=HERE, wanted=LIBFOO, environment=None, upgrade=False)
     with pytest.raises(RecipeDecides):
-        prepare(services, "shop", wanted=Wanted(added=("libfoo-dev",)))
+        prepare(services, "shop", wanted=LIBFOO)
     with pytest.raises(RecipeDecides):
         prepare_to_ask(services, "shop")
     assert services.folders.data == {}
@@ -176,7 +172,7 @@ def test_a_backend_that_cannot_be_asked_says_what_to_add(services: MemoryService
 
 def test_a_lock_says_what_was_added_to_its_recipe(services: MemoryServices) -> None:
     sdist(services)
-    first = prepare(services, "shop-1.0.tar.gz", wanted=Wanted(added=("libfoo-dev",)))
+    first = prepare(services, "shop-1.0.tar.gz", wanted=LIBFOO)
     given = first.lock.encode()
     again = prepare(services, "shop-1.0.tar.gz", given=given)
     assert (again.recipe, again.lock.encode()) == (first.recipe, given)

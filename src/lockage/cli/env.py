@@ -19,7 +19,13 @@ _SOURCE = click.option("--source", default=".", show_default=True, help="A git w
 
 @click.group("env")
 def command() -> None:
-    """The environments that steps run in, as lockage.lock pins them."""
+    """The environments that steps run in, as lockage.lock pins them.
+
+    \b
+    Examples:
+      lockage env show
+      lockage env fetch
+    """
 
 
 @command.command("fetch")

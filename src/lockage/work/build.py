@@ -129,9 +129,8 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     planned = next(planned for planned in plan.steps if planned.name == step.step)
     suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
-    told = {one.missing for one in suggested.found}
     hints: list[str | None] = [str(suggested)]
-    hints.append(advice([lacking for lacking in lacks if lacking not in told], inferred=plan.recipe.inferred))
+    hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
     hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
         f"step {step.step!r} failed: {message}{found}",

@@ -42,9 +42,13 @@ class Suggested(msgspec.Struct, frozen=True):
 
 
 class Suggestions(msgspec.Struct, frozen=True):
-    """A package for each lack that one can be told for; ``failure`` says why the suite's own index could not be asked."""
+    """A package for each lack that one can be told for; ``failure`` says why the suite's own index could not be asked.
+
+    ``present`` are those that the environment has already: the build looks elsewhere.
+    """
 
     found: tuple[Suggested, ...] = ()
+    present: tuple[Suggested, ...] = ()
     failure: str | None = None
 
     @property
@@ -55,25 +59,33 @@ class Suggestions(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         told = f"{'; '.join(dict.fromkeys(map(str, self.found)))}." if self.found else ""
         failed = f"The packages that have it could not be looked up as they should: {self.failure}." if self.failure else ""
-        return " ".join(filter(None, (told, failed)))
+        there = f"{'; '.join(dict.fromkeys(map(str, self.present)))}, and is there: tell the build where to look." if self.present else ""
+        return " ".join(filter(None, (told, there, failed)))
+
+    @property
+    def told(self) -> frozenset[Missing]:
+        """What there is something to say about."""
+        return frozenset(one.missing for one in (*self.found, *self.present))
 
 
 def suggest(services: Services, environment: LockedEnvironment, lacks: Iterable[Missing]) -> Suggestions:
-    """Look up what is missing. A package that the environment has already is not what is missing."""
+    """Look up what is missing."""
     wanting = [lacking for lacking in lacks if endings(lacking)]
     if not wanting:
         return Suggestions()
     services.tell(Phase(text=f"looking up which packages of {environment.os} have what is missing"))
     asked = _Asked(services, environment)
+    installed = {package.name for package in environment.packages}
     found: list[Suggested] = []
+    present: list[Suggested] = []
     try:
         for lacking in wanting:
             best = asked.best(lacking, {one.package for one in found})
             if best is not None:
-                found.append(best)
+                (present if best.package in installed else found).append(best)
     except LockageError as error:  # no mirror, no network, or one that has no such index
         asked.failure = asked.failure or error.message
-    return Suggestions(tuple(found), asked.failure)
+    return Suggestions(tuple(found), tuple(present), asked.failure)
 
 
 class _Asked:
@@ -84,7 +96,6 @@ class _Asked:
         self._environment = environment
         own = environment.os
         self._bases = [own, *(suite.base for suite in SUITES if suite.base != own)]
-        self._installed = {package.name for package in environment.packages}
         self.failure: str | None = None
 
     def best(self, lacking: Missing, chosen: set[str]) -> Suggested | None:
@@ -94,7 +105,7 @@ class _Asked:
             if ranked:
                 equals = {file.package: file for file in ranked}
                 package = self._preferred(tuple(equals), chosen)
-                return None if package in self._installed else Suggested(lacking, package, equals[package].path)
+                return Suggested(lacking, package, equals[package].path)
         return None
 
     def _files(self, part: str, wanted: tuple[str, ...]) -> Iterable[PackagedFile]:

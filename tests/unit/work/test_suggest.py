@@ -97,7 +97,10 @@ def test_one_package_serves_for_all_that_it_has(services: MemoryServices) -> Non
 def test_what_is_installed_is_not_suggested(services: MemoryServices) -> None:
     services.publish("zlib1g-dev", "1")
     environment = lock_environment(services, "build", Declaration(os=BASE, packages=("dash", "zlib1g-dev")))
-    assert suggest(services, environment, [Missing(Lack.LIBRARY, "zlib")]) == Suggestions()
+    found = suggest(services, environment, [Missing(Lack.LIBRARY, "zlib")])
+    assert found.packages == ()
+    assert str(found) == "zlib1g-dev has /usr/lib/x86_64-linux-gnu/pkgconfig/zlib.pc, and is there: tell the build where to look."
+    assert found.told == {Missing(Lack.LIBRARY, "zlib")}
 
 
 def test_who_cannot_be_asked_suggests_nothing_and_says_why(services: MemoryServices, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,7 +262,7 @@ def test_the_network_is_loopback_only_and_it_is_up(bench: Bench) -> None:
         ({"umask": 0o077}, "umask", 0o077),
         ({"temporary": "/var/cache/scratch"}, "temporary", "/var/cache/scratch"),
         ({"timezone": "Asia/Kathmandu"}, "zone", ["+0545", "+0545"]),
-        ({"niceness": 7}, "nice", 7),
+        ({"niceness": 7}, "nice", min(19, os.nice(0) + 7)),
     ],
 )
 def test_an_axis_changes_what_the_step_sees(bench: Bench, changes: dict[str, object], key: str, expected: object) -> None:

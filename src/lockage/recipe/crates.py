@@ -29,7 +29,7 @@ CONFIG_PATH = RelPath(".cargo/config.toml")
 CONFIG = f'[source.crates-io]\nreplace-with = "vendored-sources"\n\n[source.vendored-sources]\ndirectory = "{VENDOR}"\n'.encode()
 
 #: How the default registry is named in a Cargo.lock, whichever protocol it is asked by.
-_DEFAULT = "/crates.io-index"
+_DEFAULT = re.compile(r"(?:registry|sparse)\+.*/crates\.io-index")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,127}")
 #: No crate of the default registry may be larger than 10 MiB; other registries may allow more.
@@ -80,7 +80,7 @@ def _crate(package: object, metadata: Mapping[str, object], file: str) -> Crate 
         raise InvalidCargoLock(f"{file}: not the name and version of a crate: {str(name)[:80]!r} {str(version)[:80]!r}", file=file)
     if source is None:
         return None
-    if not isinstance(source, str) or not source.startswith(("registry+", "sparse+")) or not source.endswith(_DEFAULT):
+    if not isinstance(source, str) or not _DEFAULT.fullmatch(source):
         raise InvalidCargoLock(f"{file}: {name} {version} is not of the default registry: {str(source)[:200]}", file=file, crate=name)
     checksum = package.get("checksum", metadata.get(f"checksum {name} {version} ({source})"))
     try:

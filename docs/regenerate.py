@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors.md, commands.md, settings.md, the axes of verify.md.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes and causes.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -16,6 +16,7 @@ import click
 import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
+from lockage.compare.causes import CAUSES
 from lockage.variation import AXES, values_of
 from lockage.wiring import SETTINGS
 
@@ -116,7 +117,27 @@ def verify_page() -> str:
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
 
 
-PAGES = {"errors.md": errors_page, "commands.md": commands_page, "settings.md": settings_page, "verify.md": verify_page}
+def causes_page() -> str:
+    lines = ["| cause | axes | what it is | what mends it |", "|---|---|---|---|"]
+    told: dict[str, tuple[dict[str, None], str, str]] = {}
+    for cause in CAUSES:
+        told.setdefault(cause.name, ({}, cause.says, cause.fix))[0].update(dict.fromkeys(cause.axes))
+    for name, (axes, says, fix) in told.items():
+        shown = "any" if len(axes) >= len(AXES) else ", ".join("none" if axis == "-" else axis for axis in axes)
+        lines.append(f"| `{name}` | {shown} | {says} | {fix.replace('|', '&#124;')} |")
+    page = HERE / "why-did-my-build-differ.md"
+    head, begin, rest = page.read_text().partition("<!-- causes: made by docs/regenerate.py -->\n")
+    _, end, tail = rest.partition("<!-- end -->\n")
+    return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+
+
+PAGES = {
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+    "settings.md": settings_page,
+    "verify.md": verify_page,
+    "why-did-my-build-differ.md": causes_page,
+}
 
 
 def main() -> int:

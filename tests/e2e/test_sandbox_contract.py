@@ -323,7 +323,7 @@ def test_endless_output_is_cut_and_named(bench: Bench) -> None:
 def test_a_full_workspace_is_named(bench: Bench) -> None:
     outcome = bench.run("head -c 80000000 /dev/zero > x", disk=40 << 20)
     assert failed(outcome) == "disk-limit"
-    assert "41943040" in outcome.message  # type: ignore[union-attr]  # failed() has seen to it
+    assert "40.0 MiB" in outcome.message  # type: ignore[union-attr]  # failed() has seen to it
 
 
 def test_folders_count_together(bench: Bench) -> None:

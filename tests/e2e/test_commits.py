@@ -65,7 +65,8 @@ def commit(store: Store, sdist: Path, tag: str) -> None:
     """Make the store's work tree a repository of what an sdist holds, without what only sdists have, tagged."""
     shutil.rmtree(store.work)
     with tarfile.open(sdist) as archive:
-        archive.extractall(store.work.parent / "unpacked", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python has since 3.11.4
+        archive.extractall(store.work.parent / "unpacked")
     (top,) = (store.work.parent / "unpacked").iterdir()
     top.rename(store.work)
     (store.work / "PKG-INFO").unlink()

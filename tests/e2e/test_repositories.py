@@ -58,7 +58,8 @@ class Repositories:
     def unpacked(self, name: str, to: Path) -> Path:
         (file,) = self.sdists.glob(f"{name}-*.tar.gz")
         with tarfile.open(file) as archive:
-            archive.extractall(to.parent / "unpacked", filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python has since 3.11.4
+            archive.extractall(to.parent / "unpacked")
         (top,) = (to.parent / "unpacked").iterdir()
         to.parent.mkdir(parents=True, exist_ok=True)
         top.rename(to)

@@ -16,7 +16,8 @@ ARCHIVES = sorted(HERE.glob("format-*.tar.gz"))
 @pytest.fixture(params=ARCHIVES, ids=lambda path: path.name.partition(".")[0])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     with tarfile.open(request.param) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python has since 3.11.4
+        archive.extractall(tmp_path)
     return tmp_path
 
 

@@ -14,7 +14,8 @@ Output = pytest.CaptureFixture[str]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python has since 3.11.4
+        archive.extractall(tmp_path)
     monkeypatch.setenv("LOCKAGE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LOCKAGE_KEYS", str(tmp_path / "keys"))
     return tmp_path / "home"

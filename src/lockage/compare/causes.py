@@ -303,8 +303,6 @@ CAUSES: tuple[Cause, ...] = (
         "Find who asks for it (`CI`, `TERM`, `BUILD_ID`), and set it in `variables` of the step.",
     ),
     # By itself: every rebuild differs
-    _cause("current-time", "-", "the time of the build is written down", _EPOCH, marks=(Mark.TIME,)),
-    _cause("pyc-source-time", "-", "compiled Python carries the time of its source", _PYC, suffixes=(".pyc",)),
     _cause(
         "random-order",
         "-",
@@ -312,6 +310,8 @@ CAUSES: tuple[Cause, ...] = (
         "Sort them; what runs side by side is to be collected in a fixed order.",
         marks=(Mark.ORDER,),
     ),
+    _cause("current-time", "-", "the time of the build is written down", _EPOCH, marks=(Mark.TIME,)),
+    _cause("pyc-source-time", "-", "compiled Python carries the time of its source", _PYC, suffixes=(".pyc",)),
     _cause(
         "memory-address",
         "-",

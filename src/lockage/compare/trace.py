@@ -22,6 +22,8 @@ __all__ = ["Mark", "Trace", "trace"]
 
 #: How many bytes before and after the first difference are looked at, and up to which size orders are compared.
 _BEFORE, _AFTER, _ORDERED = 96, 512, 1 << 22
+#: A value of so many bytes does not stand in a file by chance.
+_DISTINCTIVE = 8
 #: Times of files and builds lie between these, in seconds since 1970.
 _EARLIEST, _LATEST = 946_684_800, 2_208_988_800
 
@@ -55,6 +57,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""
 
 
+#: Bytes of ordinary text, line ends and tabs included.
+_TEXT = frozenset((*range(32, 127), 9, 10, 13))
 _TIMES = (
     re.compile(rb"(?<!\d)1\d{9}(?!\d)"),
     re.compile(rb"(?<!\d)(?:19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d"),
@@ -68,11 +72,14 @@ _RANDOM = re.compile(
     rb"|(?<=tmp)[a-z0-9_]{8}|(?<=cc)[A-Za-z0-9]{6}(?=\.)|[A-Za-z0-9+/]{40,}={0,2}",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(rb"(?<![\w.])\d{1,9}(?![\w.])")
+_NUMBER = re.compile(rb"(?<![\w.])\d{1,9}(?:\.\d{1,9})*(?![\w.])")
 
 
 def trace(a: bytes, b: bytes, one: World, two: World) -> Trace:
-    """What the difference between ``a``, made in world ``one``, and ``b``, made in world ``two``, shows. The bytes must differ."""
+    """What the difference between ``a``, made in world ``one``, and ``b``, made in world ``two``, shows. The bytes must differ.
+
+    ``place`` is that of a value of a world, if one stands there, else that of the first difference.
+    """
     offset = first_difference(a, b)
     assert offset is not None
     tails = last_difference(a, b)
@@ -87,7 +94,13 @@ def trace(a: bytes, b: bytes, one: World, two: World) -> Trace:
         marks |= _arrangement(a, b)
     if two.noise and any(name.encode() in there and name.encode() not in here for name, _ in two.noise):
         marks.add(Mark.VARIABLE)
-    place = (place_of(a, offset) or place_of(b, offset)) if is_elf(a) else ""
+    at = offset
+    for mark, mine, others in _values(one, two):
+        # Where something before it has moved, a value need not stand near the first difference.
+        if at == offset and len(others) >= _DISTINCTIVE and others not in a and mine in a and (found := b.find(others)) >= 0:
+            marks.add(mark)
+            at = found
+    place = (place_of(b, at) or place_of(a, offset)) if is_elf(b) else ""
     return Trace(offset=offset, length=length, marks=frozenset(marks), place=place)
 
 
@@ -128,7 +141,7 @@ def _binary_time(a: bytes, b: bytes, offset: int) -> bool:
                 mine, others = struct.unpack_from(form, a, start)[0], struct.unpack_from(form, b, start)[0]
             except struct.error:
                 continue
-            text = a[start : start + 4].isascii() and a[start : start + 4].decode(errors="replace").isprintable()
+            text = all(byte in _TEXT for byte in a[start : start + 4] + b[start : start + 4])
             if not text and _EARLIEST < mine < _LATEST and _EARLIEST < others < _LATEST and 0 < abs(mine - others) < 40_000_000:
                 return True
     return False

@@ -136,8 +136,9 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
             found.setdefault(spot, axes or ())
             if axes and found[spot] != axes:  # it has two causes, each of which suffices
                 found[_again(spot, found)] = axes
-            for other in search.spots(frozenset(axes or ())):
-                found.setdefault(other, axes or ())
+            if axes is None or len(axes) < 2:  # of what several axes do together, each may do something alone
+                for other in search.spots(frozenset(axes or ())):
+                    found.setdefault(other, axes or ())
         guilty = {axis for axes in found.values() for axis in axes}
         if not guilty & remaining:
             return

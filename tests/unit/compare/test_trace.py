@@ -44,13 +44,18 @@ def seen(a: bytes, b: bytes) -> Trace:
         (b"id 6fa459ea-ee8a-4ca4-894e-db77e160355e", b"id 16fd2706-8baf-433b-82eb-8c7fada847da", Mark.RANDOM),
         (b"/x/tmpabcdefgh/y", b"/x/tmp12345678/y", Mark.RANDOM),
         (b"pid 4711;", b"pid 4712;", Mark.NUMBER),
+        (b"version = 26.11", b"version = 27.12", Mark.NUMBER),
+        (b"1" * 900 + b"/build/", b"2" * 900 + b"/var/tmp/a-longer/path-to/the.build-2/", Mark.BUILD_PATH),
     ],
 )
 def test_it_shows(a: bytes, b: bytes, mark: Mark) -> None:
     assert mark in seen(a, b).marks
 
 
-@pytest.mark.parametrize(("a", "b"), [(b"one thing", b"another"), (b"\x00\x01\x02\x03", b"\x00\x01\x02\x04"), (b"", b"x")])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(b"one thing", b"another"), (b"old\n", b"new\n"), (b"ab\tc", b"ad\tc"), (b"\x00\x01\x02\x03", b"\x00\x01\x02\x04"), (b"", b"x")],
+)
 def test_what_shows_nothing(a: bytes, b: bytes) -> None:
     assert seen(a, b).marks == frozenset()
 

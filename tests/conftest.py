@@ -1,6 +1,7 @@
 """The sample world that the golden vectors of evidence are made of, for every test that needs signed evidence."""
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -9,7 +10,8 @@ from hypothesis import HealthCheck, settings
 
 # A machine that others use as well is slow now and then; how fast things are is what benchmarks measure.
 settings.register_profile("lockage", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("lockage")
+settings.register_profile("quick", settings.get_profile("lockage"), max_examples=25)
+settings.load_profile("quick" if os.environ.get("LOCKAGE_TEST_PROFILE") == "quick" else "lockage")
 
 SAMPLES = Path(__file__).parent / "golden" / "evidence" / "samples.py"
 

@@ -58,6 +58,7 @@ def test_the_entry_of_another_action_is_absent(tmp_path: Path) -> None:
     assert cache.get(other) is None
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_the_result_or_none(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
     code = """
 from lockage.adapters.action_cache_local import LocalActionCache

@@ -189,6 +189,7 @@ LocalBlobs(home).put_many([b"one", b"two", b"three"])
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_whole_blobs_and_nothing_that_stays(
     tmp_path: Path, run_killed: Callable[[str, int, object], int]
 ) -> None:

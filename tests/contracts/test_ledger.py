@@ -191,6 +191,7 @@ t.commit(ledger, t.prepared(ledger, t.policy(2), t.policy(3)))
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_the_state_before_or_after(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
     code = KILLED.format(folder=str(Path(__file__).parent))
     for step in range(1, 20):
@@ -295,6 +296,7 @@ def test_a_missing_entry_is_noticed_while_reading(file: Path) -> None:
         list(SqlLedger(file).entries())
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_of_the_file_is_noticed_or_harmless(file: Path) -> None:
     ledger = SqlLedger(file)
     commit(ledger, prepared(ledger, *map(policy, range(12))))

@@ -301,6 +301,7 @@ def test_broken_bytes_while_fetching_are_refused(server: _Server) -> None:
     assert server.blobs.data == {}
 
 
+@pytest.mark.slow
 def test_an_index_that_does_not_answer(server: _Server) -> None:
     found = server.port.resolve(["beta-two"], _TARGET)
     server.blobs.data.clear()

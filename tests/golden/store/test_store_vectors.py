@@ -35,6 +35,7 @@ def test_there_is_one_of_the_first_format() -> None:
     assert ARCHIVES[0].name == "format-1.tar.gz"
 
 
+@pytest.mark.slow
 def test_its_ledger_is_proven_and_its_release_can_be_had(folder: Path) -> None:
     assert json.loads(run(folder, "ledger", "verify", "--json"))["size"] == 8
     (project,) = json.loads(run(folder, "status", "--json"))["projects"]

@@ -68,6 +68,7 @@ def ask(words: str, folder: Path, tmp_path: Path) -> list[str]:
     return [word for word in done.stdout.split("\n") if word]
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_steps_and_nothing_where_there_is_no_store(here: Path, tmp_path: Path) -> None:
     assert ask("ver", here, tmp_path) == ["verify"]
     assert ask("build --step w", here, tmp_path) == ["wheel", "web"]

@@ -109,10 +109,12 @@ def platform(request: pytest.FixtureRequest, environ: dict[str, str], tmp_path: 
     return Platform(request.param, environ, tmp_path)
 
 
+@pytest.mark.slow
 def test_every_module_but_the_sandboxs_can_be_imported(platform: Platform) -> None:
     assert int(platform.python(EVERY_MODULE, *LINUX_ONLY)) > 150
 
 
+@pytest.mark.slow
 def test_what_needs_no_sandbox_works(platform: Platform, project: Path, environ: dict[str, str], tmp_path: Path) -> None:
     """A store made on Linux, read and promoted in on another platform; and a store that is begun there."""
     for arguments in (["build", str(project), "--out", str(tmp_path / "out")], ["test", str(project)], ["release", str(project)]):
@@ -151,6 +153,7 @@ def test_what_needs_no_sandbox_works(platform: Platform, project: Path, environ:
     assert [status for status, _ in begun] == [0, 0, 0], begun
 
 
+@pytest.mark.slow
 def test_what_needs_a_sandbox_says_which_platform_it_needs(platform: Platform, project: Path) -> None:
     (project / "src" / "a.txt").write_text("changed\n")
     commands = [[command, str(project), "--json"] for command in ("build", "test", "verify")]

@@ -117,6 +117,7 @@ def test_names_beyond_ascii_are_utf8(make_zip: Build) -> None:
     assert [info.filename for info in opened(stabilize("x.zip", make_zip([("grüße/ß.txt", b"x")]), DATE)).infolist()] == ["grüße/ß.txt"]
 
 
+@pytest.mark.slow
 def test_seventy_thousand_members(make_zip: Build) -> None:
     result = stabilize("x.zip", make_zip([(f"{number:05}", b"") for number in range(70_000)], method=zipfile.ZIP_STORED), DATE)
     assert len(opened(result).namelist()) == 70_000

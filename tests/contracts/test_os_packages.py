@@ -143,6 +143,31 @@ def test_what_is_kept_is_not_fetched(world: World) -> None:
     world.packages.fetch(BASE, packages)
 
 
+def test_a_package_is_given_once_it_is_kept_and_what_is_kept_as_well(world: World) -> None:
+    packages = world.lock()
+    world.packages.fetch(BASE, packages[:1])
+    with world.packages.arriving(BASE, packages) as arriving:
+        given = []
+        for package in arriving:
+            assert world.blobs.has(package.ref)
+            given.append(package)
+    assert sorted(given) == sorted(packages)
+
+
+def test_who_waits_for_a_package_that_cannot_be_had_is_told(world: World) -> None:
+    packages = world.lock()
+    world.put(packages[1].path, b"the package b 2.1")
+    with pytest.raises(PackageChanged), world.packages.arriving(BASE, packages) as arriving:
+        list(arriving)
+    assert not world.blobs.has(packages[1].ref)
+
+
+def test_nobody_has_to_wait_to_the_end(world: World) -> None:
+    with world.packages.arriving(BASE, world.lock()):
+        pass
+    world.packages.fetch(BASE, world.lock())
+
+
 def test_a_changed_package_is_named_with_both_values_and_not_kept(world: World) -> None:
     packages = world.lock()
     world.put(packages[1].path, b"the package b 2.1")

@@ -5,7 +5,7 @@ import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -109,6 +109,37 @@ def test_equal_packages_make_the_same_root_whatever_their_order(bench: Bench) ->
     first = bench.roots.realise(there, expect=False)
     assert bench.roots.realise(back, expect=False) == first
     assert [place for place, _ in first.layers] == ["", "usr/local"]
+
+
+def test_packages_may_arrive_while_the_root_is_put_together(tmp_path: Path, bench: Bench) -> None:
+    environment = bench.environment((BASE, PYTHON), (WHEEL,), (make_deb("other", []),))
+    expected = bench.roots.realise(environment, expect=False).ref
+    elsewhere = MemoryBlobs()
+    roots: Roots = MemoryRoots(elsewhere) if isinstance(bench.roots, MemoryRoots) else LocalRoots(elsewhere, tmp_path / "others")
+    elsewhere.put(WHEEL)
+
+    def arriving() -> Iterator[LockedPackage]:
+        for package in (*environment.instruments, *environment.packages[::-1]):
+            elsewhere.put(bench.blobs.get(package.ref))
+            yield package
+
+    assert roots.realise(environment, expect=False, arriving=arriving()).ref == expected
+    rest = iter(environment.packages)
+    assert roots.realise(environment, expect=False, arriving=rest).ref == expected
+    assert list(rest) == [], "all of it is taken, though the root was there"
+
+
+def test_what_does_not_arrive_is_told_and_nothing_stays(tmp_path: Path, bench: Bench) -> None:
+    environment = bench.environment()
+
+    def arriving() -> Iterator[LockedPackage]:
+        yield environment.packages[0]
+        raise BlobMissing("it never came")
+
+    with pytest.raises(BlobMissing, match="never came"):
+        bench.roots.realise(environment, expect=False, arriving=arriving())
+    assert list((tmp_path / "roots").glob("tmp/*")) == []
+    bench.roots.realise(environment, expect=False)
 
 
 def test_a_root_is_what_its_packages_are(bench: Bench) -> None:

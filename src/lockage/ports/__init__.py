@@ -85,6 +85,7 @@ from lockage.variation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
     from lockage.environment.debian import PackagedFile, Release, Stanza
@@ -343,6 +344,15 @@ class OsPackages(Protocol):
         """
         ...
 
+    def arriving(
+        self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None
+    ) -> AbstractContextManager[Iterator[LockedPackage]]:
+        """The same, but each package is given as soon as it is in the blobs, so that something can be done with it meanwhile.
+
+        The iterator raises what fetching raises. What was not taken from it when the context ends may not be kept.
+        """
+        ...
+
     def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
         """The files of the suite's packages whose paths end in one of these (``/zlib.h``), of the kinds that builds look for.
 
@@ -393,8 +403,11 @@ class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
 class Roots(Protocol):
     """Puts roots together from kept packages, without root privileges and without maintainer scripts."""
 
-    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
-        """The root, from the store if it is there; with ``expect`` a root other than the lock's raises :class:`RootDrift`."""
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
+        """The root, from the store if it is there; with ``expect`` a root other than the lock's raises :class:`RootDrift`.
+
+        Packages of the environment that are ``arriving`` are put together while others are on their way; all of it is taken in any case.
+        """
         ...
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import LockageError
 from lockage.environment.debian import pin
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock
@@ -54,23 +55,29 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
     instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
     everything = (*packages, *instruments)
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
-    services.os_packages.fetch(declaration.os, everything)
-    wheels: tuple[LockedWheel, ...] = ()
-    if with_python:
-        wheels = _wheels(services, name, declaration, packages)
-    draft = LockedEnvironment(
-        declaration=declaration.digest,
-        os=declaration.os,
-        architecture=architecture,
-        release_date=str(release.date),
-        release_sha256=release.sha256,
-        root=_UNKNOWN,
-        packages=packages,
-        python=wheels,
-        instruments=instruments,
-    )
-    services.tell(Phase(text=f"environment {name}: putting the root together"))
-    return msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
+    with services.os_packages.arriving(declaration.os, everything) as arriving:
+        wheels: tuple[LockedWheel, ...] = ()
+        if with_python:
+            try:
+                wheels = _wheels(services, name, declaration, packages)
+            except LockageError:
+                for _ in arriving:  # once the requirements are mended, nothing has to be fetched again
+                    pass
+                raise
+        draft = LockedEnvironment(
+            declaration=declaration.digest,
+            os=declaration.os,
+            architecture=architecture,
+            release_date=str(release.date),
+            release_sha256=release.sha256,
+            root=_UNKNOWN,
+            packages=packages,
+            python=wheels,
+            instruments=instruments,
+        )
+        services.tell(Phase(text=f"environment {name}: putting the root together", total=bytes_missing(services, everything)))
+        root = services.roots.realise(draft, expect=False, arriving=arriving)
+    return msgspec.structs.replace(draft, root=root.ref)
 
 
 def _wheels(services: Services, name: str, declaration: Declaration, packages: Sequence[LockedPackage]) -> tuple[LockedWheel, ...]:

@@ -18,10 +18,21 @@ __all__ = ["bytes_missing", "fetch_missing", "realise"]
 
 def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     """Fetch the locked packages that are not kept yet; asks no mirror and no index if all are. Raises PackageVanished, PackageChanged."""
+    packages = _missing_packages(services, environment)
+    if packages:
+        services.os_packages.fetch(environment.os, packages, as_of=environment.release_date)
+    _fetch_wheels(services, environment)
+
+
+def _missing_packages(services: Services, environment: LockedEnvironment) -> list[LockedPackage]:
+    """The OS packages that are not kept; says so if there are any."""
     packages = [package for package in (*environment.packages, *environment.instruments) if not services.blobs.has(package.ref)]
     if packages:
         services.tell(Phase(text=f"fetching {len(packages)} OS packages", total=bytes_missing(services, packages)))
-        services.os_packages.fetch(environment.os, packages, as_of=environment.release_date)
+    return packages
+
+
+def _fetch_wheels(services: Services, environment: LockedEnvironment) -> None:
     wheels = [wheel for wheel in environment.python if not services.blobs.has(wheel.ref)]
     if wheels:
         services.tell(Phase(text=f"fetching {len(wheels)} wheels", total=bytes_missing(services, wheels)))
@@ -34,6 +45,14 @@ def bytes_missing(services: Services, files: Iterable[LockedPackage | LockedWhee
 
 
 def realise(services: Services, environment: LockedEnvironment) -> RealisedRoot:
-    """The environment's root, checked against the lock; raises RootDrift and what fetching raises."""
-    fetch_missing(services, environment)
-    return services.roots.realise(environment)
+    """The environment's root, checked against the lock; raises RootDrift and what fetching raises.
+
+    What has to be fetched is unpacked as it comes.
+    """
+    packages = _missing_packages(services, environment)
+    if not packages:
+        _fetch_wheels(services, environment)
+        return services.roots.realise(environment)
+    with services.os_packages.arriving(environment.os, packages, as_of=environment.release_date) as arriving:
+        _fetch_wheels(services, environment)
+        return services.roots.realise(environment, arriving=arriving)

@@ -10,7 +10,9 @@ import io
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
@@ -122,15 +124,29 @@ class DebianMirror:
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:
         """Fetch what is not kept yet; stops at the first package that cannot be had, keeping those that are whole."""
-        missing = {package.sha256: package for package in packages if not self._blobs.has(package.ref)}
+        with self.arriving(base, packages, as_of=as_of) as arriving:
+            for _ in arriving:
+                pass
+
+    @contextmanager
+    def arriving(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> Iterator[Iterator[LockedPackage]]:
+        """Downloads begin here, the largest first, and go on whatever the caller does between two packages."""
+        kept: list[LockedPackage] = []
+        missing: dict[Digest, LockedPackage] = {}
+        for package in packages:
+            if self._blobs.has(package.ref):
+                kept.append(package)
+            else:
+                missing[package.sha256] = package
         if not missing:
+            yield iter(kept)
             return
         mirrors, snapshots = self._ordered(base), tuple(dated(self._snapshots(), as_of))
         pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="debian-mirror")
         try:
             largest_first = sorted(missing.values(), key=lambda package: (-package.size, package.name))
             futures = [pool.submit(self._download, mirrors, snapshots, package) for package in largest_first]
-            self._keep(future.result() for future in as_completed(futures))
+            yield chain(kept, self._kept(future.result() for future in as_completed(futures)))
         finally:
             self._transport.stop()
             pool.shutdown(cancel_futures=True)
@@ -198,21 +214,26 @@ class DebianMirror:
             check_release(release, suite, self._seen, self._allow_stale, now)
         return release
 
-    def _keep(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> None:
-        waiting: list[bytes] = []
+    def _kept(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> Iterator[LockedPackage]:
+        """Every package once it is kept; small ones are kept several at a time."""
+        waiting: dict[LockedPackage, bytes] = {}
         try:
             for package, sink in sinks:
                 with sink:
-                    if package.size > _SMALL:
+                    if package.size <= _SMALL:
+                        waiting[package] = sink.read()
+                    else:
                         self._blobs.put_stream(sink)
-                        continue
-                    waiting.append(sink.read())
-                if sum(map(len, waiting)) > _BATCH:
-                    self._blobs.put_many(waiting)
-                    waiting = []
+                if package not in waiting:
+                    yield package
+                elif sum(map(len, waiting.values())) > _BATCH:
+                    self._blobs.put_many(waiting.values())
+                    done, waiting = waiting, {}
+                    yield from done
         finally:
             if waiting:
-                self._blobs.put_many(waiting)
+                self._blobs.put_many(waiting.values())
+        yield from waiting
 
     def _ordered(self, base: OsBase) -> list[Mirror]:
         """The mirrors, those that the machine uses for this suite first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef
@@ -9,7 +10,7 @@ from lockage.environment.debian import chosen_lines, find_files
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
@@ -35,8 +36,18 @@ class MemoryOsPackages:
         return found
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:  # noqa: ARG002 - one pool serves every suite
+        with self.arriving(base, packages) as arriving:
+            for _ in arriving:
+                pass
+
+    @contextmanager
+    def arriving(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> Iterator[Iterator[LockedPackage]]:  # noqa: ARG002 - one pool serves every suite
+        yield self._each(packages)
+
+    def _each(self, packages: Sequence[LockedPackage]) -> Iterator[LockedPackage]:
         for package in packages:
             if self._blobs.has(package.ref):
+                yield package
                 continue
             data = self.pool.get(package.path)
             if data is None:
@@ -50,6 +61,7 @@ class MemoryOsPackages:
                     found=str(found),
                 )
             self._blobs.put(data)
+            yield package
 
     def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
         if not any(suite == base.suite and architecture in (known, "all") for suite, known in self.suites):

@@ -14,7 +14,7 @@ from lockage.ports.storage import Audit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockage.environment.lock import LockedEnvironment
+    from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs
     from lockage.ports.storage import Heard
 
@@ -28,7 +28,9 @@ class MemoryRoots:
         self._blobs = blobs
         self._made: set[bytes] = set()
 
-    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
+        for _ in arriving:
+            pass
         packages = self._read("os", (package.ref for package in environment.packages))
         layers = [("", Path(f"/memory/os/{Digest.of(packages)}"))]
         wheels = b""

@@ -13,7 +13,7 @@ from lockage.environment.root import LOCAL, Entry, Kind, Member, Package, assemb
 from lockage.ports import BlobCorrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lockage.adapters.roots_local.unpack import FileSpool
     from lockage.environment.lock import LockedPackage, LockedWheel
@@ -31,9 +31,11 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
     below: str = ""
 
 
-def system_layer(packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int) -> LayerSpec:
-    """All OS packages, with what maintainer scripts would have done. Raises what reading and joining packages raises."""
-    unpacked = unpack_debs(packages, blobs, spool, workers)
+def system_layer(
+    packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int, arriving: Iterable[LockedPackage] = ()
+) -> LayerSpec:
+    """All OS packages, with what maintainer scripts would have done. Raises what reading and joining packages, and arriving, raises."""
+    unpacked = unpack_debs(packages, blobs, spool, workers, arriving)
     entries = assemble(unpacked)
     added = complete(entries, unpacked, spool.read)
     return LayerSpec(entries=entries, added=added)

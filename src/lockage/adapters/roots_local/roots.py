@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.roots_local.unpack import FileSpool
-    from lockage.environment.lock import LockedEnvironment
+    from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.environment.root import Entries
     from lockage.ports import Blobs
     from lockage.ports.storage import Audit, Heard
@@ -44,9 +44,13 @@ class LocalRoots:
         self._folder = folder
         self._workers = workers
 
-    def realise(self, environment: LockedEnvironment, *, expect: bool = True) -> RealisedRoot:
+    def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         system_key = _key("os", "", (package.sha256 for package in environment.packages))
-        layers = [("", self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers)))]
+        coming = iter(arriving)
+        system = self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, coming))
+        layers = [("", system)]
+        for _ in coming:  # the layer may have been there
+            pass
         keys = [("os", system_key)]
         if environment.python:
             key = _key("python", system_key, (wheel.sha256 for wheel in environment.python))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,15 +77,22 @@ class FileSpool:
         return (self.folder / entry.source).read_bytes()
 
 
-def unpack_debs(packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int) -> list[Package]:
-    """Spool the files of every package, the largest first, several at once; the bytes of each package are verified as they are opened."""
+def unpack_debs(
+    packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int, arriving: Iterable[LockedPackage] = ()
+) -> list[Package]:
+    """Spool the files of every package, several at once: those that are ``arriving`` as they come, then the largest first.
+
+    The bytes of each package are verified as they are opened. What does not belong to ``packages`` is passed over.
+    """
+    ordered = sorted(packages, key=lambda locked: (-locked.size, locked.name))
+    wanted = set(packages)
     with ThreadPoolExecutor(workers, thread_name_prefix="unpack") as pool:
         try:
-            tasks = [
-                pool.submit(_unpack_deb, locked, blobs, spool)
-                for locked in sorted(packages, key=lambda locked: (-locked.size, locked.name))
-            ]
-            return [task.result() for task in tasks]
+            tasks: dict[LockedPackage, Future[Package]] = {}
+            for locked in chain(arriving, ordered):
+                if locked in wanted and locked not in tasks:
+                    tasks[locked] = pool.submit(_unpack_deb, locked, blobs, spool)
+            return [tasks[locked].result() for locked in ordered]
         except BaseException:
             spool.stop()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -629,3 +630,22 @@ def test_a_configuration_that_forbids_bare_repositories_is_no_hindrance(world: W
     (world.folder / "gitconfig").write_text("[safe]\n\tbareRepository = explicit\n")
     world.environment["GIT_CONFIG_GLOBAL"] = str(world.folder / "gitconfig")
     assert world.router().read(f"file://{folder}").tree == world.sources.read("shop").tree
+
+
+# Whose it is
+
+
+def test_a_working_copy_of_another_user_must_be_trusted_and_its_commits_can_be_read(world: World) -> None:
+    """git itself is told that somebody else owns everything (its tests' variable), as nobody but root can make such a folder."""
+    real = shutil.which("git")
+    program = world.folder / "bin" / "git"
+    write(world.folder, {"bin/git": f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real} "$@"\n'.encode()})
+    program.chmod(0o755)
+    world.environment["PATH"] = f"{program.parent}:{world.environment['PATH']}"
+    world.sources = world.router()
+    folder = repository(world.folder / "shop")
+    with pytest.raises(SourceUnusable, match="dubious ownership") as caught:
+        world.sources.read("shop")
+    assert f"git config --global --add safe.directory {folder}" in (caught.value.hint or "")
+    assert "shop@HEAD" in (caught.value.hint or "")
+    assert isinstance(world.sources.read("shop@HEAD").origin, CommitOrigin)

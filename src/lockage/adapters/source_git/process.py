@@ -50,8 +50,8 @@ _ALWAYS = (
     "-c",
     "maintenance.auto=false",
 )
-#: safe.directory guards against what a stranger's configuration runs; reading objects runs nothing of it.
-#: From this size on git streams an object instead of holding it in memory (its own default is 512 MiB).
+#: safe.directory guards against what a stranger's configuration runs; reading objects runs nothing of it. From the threshold's
+#: size on git streams an object instead of holding it in memory (its own default is 512 MiB).
 _OBJECTS = ("-c", "safe.directory=*", "-c", "protocol.allow=never", "-c", "core.bigFileThreshold=8m")
 
 

@@ -204,7 +204,7 @@ def _told(services: Services, search: _Search, plan: Plan, built: Built, found: 
             member=spot.member,
             aspect=spot.aspect,
             axes=axes,
-            step=_first_to_diverge(plan, built, again),
+            step=_first_to_diverge(plan, built, again, spot.artifact),
             offset=seen.offset if seen is not None else None,
             length=seen.length if seen is not None else None,
             place=seen.place if seen is not None else "",
@@ -215,6 +215,15 @@ def _told(services: Services, search: _Search, plan: Plan, built: Built, found: 
     return tuple(sorted(told.values(), key=lambda one: (one.aspect != FAILED, one.offset is None, -one.members, one.artifact, one.member)))
 
 
-def _first_to_diverge(plan: Plan, built: Built, again: Rebuild) -> StepName | None:
+def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -> StepName | None:
+    """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs."""
+    known = {planned.name: planned.step for planned in plan.steps}
+    waiting = [one.step for one in built.artifacts if one.name == artifact]
+    behind: set[StepName] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in behind:  # an sdist that is its own artifact was made by no step
+            behind.add(name)
+            waiting += known[name].needs
     first = {run.step: run.outputs for run in built.run.steps}
-    return next((planned.name for planned in plan.steps if again.outputs.get(planned.name) != first.get(planned.name)), None)
+    return next((name for name in known if name in behind and again.outputs.get(name) != first.get(name)), None)

@@ -133,3 +133,21 @@ def test_what_is_identical_is_not_looked_into(commit: Commit) -> None:
 
     services = MemoryServices({"first": first, "second": second})
     assert verify_project(services, commit(services, recipe=TWO_STEPS), blaming=60).blamed is None
+
+
+def test_the_step_is_one_that_the_artifact_was_made_by(commit: Commit) -> None:
+    steps = "".join(
+        f'[step.{name}]\ninputs = []\nrun = ["{name}"]\noutputs = ["{name}"]\nartifacts = ["{name}/*"]\n' for name in ("one", "two")
+    )
+
+    def making(name: str) -> Callable[[Workspace], int]:
+        def make(workspace: Workspace) -> int:
+            workspace.write(f"{name}/{name}.txt", f"built on {workspace.request.world.hostname}.".encode())
+            return 0
+
+        return make
+
+    services = MemoryServices({"one": making("one"), "two": making("two")})
+    found = verify_project(services, commit(services, recipe=steps), blaming=60).blamed
+    assert found is not None
+    assert {one.artifact: one.step for one in found.found} == {"one.txt": "one", "two.txt": "two"}

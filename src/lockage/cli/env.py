@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockage.cli.completion import environments
 from lockage.cli.options import json_option, lock_option
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def command() -> None:
 
 
 @command.command("fetch")
-@click.argument("names", nargs=-1, metavar="[ENV]...")
+@click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
 @_SOURCE
 @lock_option
 @json_option
@@ -77,7 +78,7 @@ def _is_pinned(wiring: Wiring, source: str, beside: Path | None) -> bool:
 
 
 @command.command("show")
-@click.argument("names", nargs=-1, metavar="[ENV]...")
+@click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
 @_SOURCE
 @lock_option
 @json_option

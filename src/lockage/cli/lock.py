@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockage.cli.completion import environments
 from lockage.cli.options import json_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["command"]
 @click.option("--check", is_flag=True, help="Change nothing; exit 3 if lockage.lock does not fit the recipe.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
 @partial(wanted_options, added="Add an OS package to the environment in lockage.toml, then lock; may be given several times.")
-@click.option("--environment", help="The environment that packages are added to, if the recipe has several.")
+@click.option("--environment", shell_complete=environments, help="The environment that packages are added to, if the recipe has several.")
 @json_option
 def command(source: str, upgrade: bool, check: bool, out: Path | None, wanted: Wanted, environment: str | None, as_json: bool) -> None:
     """Resolve and pin every environment of SOURCE's recipe into lockage.lock.

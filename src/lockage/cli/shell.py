@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockage.cli.completion import steps
 from lockage.cli.options import lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("shell")
-@click.argument("step")
+@click.argument("step", shell_complete=steps)
 @source_argument
 @lock_option
 @wanted_options

@@ -92,6 +92,7 @@ def test_nothing_is_folded_where_there_is_nothing_to_see(
 
 
 def test_quick_work_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockage.cli.live._PATIENCE", 60.0)  # however slow this machine is at the moment, it is quicker than that
     tty = terminal(monkeypatch)
     tell = Progress(quiet=False)
     tell(Planned(steps=(NAME,)))

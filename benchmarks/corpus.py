@@ -1,8 +1,8 @@
 """How much of what others published builds without configuration, and gives the same bytes again?
 
-For every sdist of a list: `lockage build`, and where that fails with a command to type, that command as it stands, up to five times;
-then `lockage verify` with the lock that the build wrote. A line for each as it ends; last, tables: per build backend and kind what was
-built and what came out identical, why others were not built, and what is to blame where bytes differ.
+For every sdist of a list: `lockage build --add-missing`, then `lockage verify` with the lock that the build wrote. A line for each as it
+ends; last, tables: per build backend and kind what was built and what came out identical, why others were not built, and what is to
+blame where bytes differ.
 
 Every sdist done has a file of its own in the folder, and is not done again: an exam can be stopped and go on. Store and keys lie in the
 folder as well, unless LOCKAGE_HOME and LOCKAGE_KEYS name others. The index and the mirror are those that lockage itself asks.
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -26,14 +25,12 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from published import Listed, Sdists, backend_of, read_list
 
 LOCKAGE = (sys.executable, "-P", "-c", "from lockage.cli import main; main()")
-ROUNDS = 5
 
 Found = dict[str, Any]  # what is known of one sdist, as its file has it
 
@@ -76,28 +73,13 @@ def call(*arguments: str, timeout: float) -> Ended:
         return Ended(process.returncode, document, seconds, usage.ru_maxrss >> 10)
 
 
-def built(sdist: Path, out: Path, timeout: float) -> tuple[Found, Ended]:
-    """Build as a stranger would who does what the errors say, and nothing else."""
-    arguments = ["build", str(sdist), "--out", str(out)]
-    number, seconds = 0, 0.0
-    while True:
-        number += 1
-        ended = call(*arguments, timeout=timeout)
-        seconds += ended.seconds
-        command = [] if ended.code == 0 else shlex.split(ended.error.get("details", {}).get("command", ""))
-        if number == ROUNDS or not command or command[1:] == arguments:
-            break
-        arguments = command[1:]
-    added = [value for option, value in pairwise(arguments) if option == "--add"]
-    found = {"built": ended.code == 0, "build_seconds": round(seconds, 1), "memory": ended.memory, "rounds": number, "added": added}
-    return found, ended
-
-
 def examine(sdist: Path, out: Path, timeout: float, axes: str | None) -> Found:
     """Build and verify one sdist; what is to be known of it."""
     backend, kind = backend_of(sdist)
-    found, ended = built(sdist, out, timeout)
-    found = {"backend": backend, "kind": kind, **found}
+    ended = call("build", str(sdist), "--out", str(out), "--add-missing", timeout=timeout)
+    added = ended.document["added"] if ended.code == 0 else []
+    found: Found = {"backend": backend, "kind": kind, "built": ended.code == 0, "added": added}
+    found |= {"build_seconds": ended.seconds, "memory": ended.memory}
     if ended.code != 0:
         return {**found, "error": ended.error}
     wheel = next((artifact for artifact in ended.document["artifacts"] if artifact["filename"].endswith(".whl")), None)

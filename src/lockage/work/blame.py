@@ -137,12 +137,15 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
     remaining = world
     while True:
         for spot in search.spots(remaining):
-            if spot in found and (not found[spot] or set(found[spot]) <= remaining or _one_of_many(search, spot, found[spot], remaining)):
+            if spot in found and (not found[spot] or set(found[spot]) <= remaining):
+                continue
+            within = _but_variables(remaining) if _variables(found.get(spot, ())) else remaining
+            if spot not in search.spots(within):
                 continue
             axes = smallest(
                 lambda chosen, spot=spot: spot in search.spots(chosen),  # type: ignore[misc]  # a default in a lambda has no type
-                _in_order(remaining),
-                suspects=_suspects(services, search, built, spot, remaining),
+                _in_order(within),
+                suspects=_suspects(services, search, built, spot, within),
             )
             found.setdefault(spot, axes or ())
             if axes and found[spot] != axes:  # it has two causes, each of which suffices
@@ -158,12 +161,13 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
             return
 
 
-def _one_of_many(search: _Search, spot: Spot, axes: tuple[str, ...], remaining: frozenset[str]) -> bool:
-    """Whether a variable is to blame, and nothing else than variables makes it differ still."""
-    if not {axis_of(axis) for axis in axes} <= set(_VARIABLES):
-        return False
-    others = frozenset(choice for choice in remaining if axis_of(choice) not in _VARIABLES)
-    return spot not in search.spots(others)
+def _variables(axes: tuple[str, ...]) -> bool:
+    """Whether variables alone are to blame: what writes all of them down is to be told so once."""
+    return bool(axes) and {axis_of(axis) for axis in axes} <= set(_VARIABLES)
+
+
+def _but_variables(axes: frozenset[str]) -> frozenset[str]:
+    return frozenset(choice for choice in axes if axis_of(choice) not in _VARIABLES)
 
 
 def _again(spot: Spot, found: dict[Spot, tuple[str, ...]]) -> Spot:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import BlobRef
     from lockage.environment.lock import LockedEnvironment
+    from lockage.ports import RealisedRoot
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
 
@@ -117,7 +118,7 @@ class Bench:
         self.environment = environment
         self.root = wiring.roots.realise(environment)
         self._instruments = wiring.roots.instruments(environment)
-        self._elsewhere = None
+        self._elsewhere: RealisedRoot | None = None
         self._stack = stack
         put = wiring.blobs.put
         nodes = [FileNode(RelPath(f"parts/{name}"), put(name.encode())) for name in ("alpha", "beta", "gamma", "delta", "epsilon")]

@@ -6,6 +6,7 @@ of that and of rebuilds in which what the contract fixes differs as well.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side
+from lockage.variation import AXES, Claim, Side, axis_of, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
@@ -23,7 +24,7 @@ from lockage.work.rebuild import Rebuild, Rebuilder
 from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Artifact
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from lockage.work.services import Services
 
 __all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project"]
+
+#: What to vary: axes, or choices of them; None: all that is usual.
+Axes = Collection[str] | None
+_OF_HOST = {axis.name for axis in AXES if axis.side is Side.HOST}
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +69,10 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of verifying one build; ``blamed`` is what was found out about differences, if that was asked for."""
+    """The result of verifying one build; ``unavailable`` says why choices of axes could not be made here.
+
+    ``blamed`` is what was found out about differences, if that was asked for.
+    """
 
     reproduced: Grade
     robust: Grade
@@ -72,7 +80,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     rebuilds: tuple[Rebuild, ...]
     artifacts: tuple[ArtifactVerdict, ...]
     started: Instant
-    unavailable: tuple[str, ...] = ()
+    unavailable: dict[str, str] = {}
     blamed: Blamed | None = None
 
     @property
@@ -82,19 +90,20 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        varied = {name for round_ in self.rounds for name in round_.axes}
+        """The names of the axes that were varied in some round."""
+        varied = {axis_of(choice) for round_ in self.rounds for choice in round_.axes}
         return tuple(axis.name for axis in AXES if axis.name in varied)
 
 
 def verify_project(
-    services: Services, project: Project, *, rounds: int = 1, axes: Collection[str] | None = None, blaming: int = 0
+    services: Services, project: Project, *, rounds: int = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
 ) -> Verification:
     """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad.
 
     What differs is explained by at most ``blaming`` further rebuilds, once all is recorded.
     """
     plan, built = build_project(services, project)
-    found = verify(services, plan, built, rounds=rounds, axes=axes)
+    found = verify(services, plan, built, rounds=rounds, axes=axes, severe=severe)
     record_reproductions(services, built, found)
     if found.identical or not blaming:
         return found
@@ -103,10 +112,11 @@ def verify_project(
     return msgspec.structs.replace(found, blamed=blame(services, plan, built, found.rebuilds, most=blaming))
 
 
-def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
+def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Axes = None, severe: bool = False) -> Verification:
     """Rebuild ``plan`` ``rounds`` times for each claim and grade every artifact of ``built``.
 
-    ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails, or whose artifacts
+    ``axes`` restricts what is varied to these axes or choices (None: everything that this machine can vary, with ``severe`` also what is
+    dear or what a sound build may fail on). A rebuild that fails, or whose artifacts
     cannot be delivered, gives the grade `failed`. Raises :class:`NoArtifacts` if there is nothing to compare.
     """
     if not built.artifacts:
@@ -117,10 +127,10 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
     started = services.clock.now()
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
-    unavailable = services.unavailable_axes([planned.environment for planned in plan.steps])
-    wanted = [axis for axis in AXES if (axes is None or axis.name in axes) and axis.name not in unavailable]
-    host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)
-    everything = tuple(axis.name for axis in wanted)
+    asked = select(axes, severe=severe)
+    reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
+    everything = tuple(choices[0] for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons)))
+    host = tuple(choice for choice in everything if axis_of(choice) in _OF_HOST)
     performed: list[Round] = []
     rebuilds: list[Rebuild] = []
     with Rebuilder(services, plan) as rebuilder:
@@ -140,7 +150,7 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         rebuilds=tuple(rebuilds),
         artifacts=verdicts,
         started=started,
-        unavailable=tuple(name for name in unavailable if axes is None or name in axes),
+        unavailable={choice: reasons[choice] for wanted in asked for choice in wanted if choice in reasons},
     )
 
 

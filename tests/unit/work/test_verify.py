@@ -14,7 +14,7 @@ from lockage.evidence.predicate import TestVerdict
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageVanished
 from lockage.record.result import ActionResult
-from lockage.variation import AXES, CONTRACT, Claim, Side
+from lockage.variation import AXES, CONTRACT, Claim, Side, axis_of, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.book import Book
 from lockage.work.build import StepNotDone, build
@@ -23,8 +23,9 @@ from lockage.work.test import test_project as run_tests
 from lockage.work.verify import Verification, verify, verify_project
 
 Commit = Callable[..., Project]
-HOST = tuple(axis.name for axis in AXES if axis.side is Side.HOST)
-ALL = tuple(axis.name for axis in AXES)
+OF_HOST = {axis.name for axis in AXES if axis.side is Side.HOST}
+ALL = tuple(choices[0] for choices in select())
+HOST = tuple(choice for choice in ALL if axis_of(choice) in OF_HOST)
 
 
 class Untouchable(MemoryActionCache):
@@ -150,14 +151,18 @@ def told(found: Verification) -> list[tuple[Claim, tuple[str, ...]]]:
 
 def test_only_the_axes_asked_for_and_available_are_varied(services: MemoryServices, commit: Commit) -> None:
     project = commit(services)
-    services.unavailable = ("clock", "kernel")
+    services.unavailable = ("clock", "clock=next-month", "kernel", "locale")
     found = verify_project(services, project, axes=["clock", "user"])
     assert told(found) == [(Claim.REPRODUCED, ()), (Claim.ROBUST, ("user",))]
-    assert found.unavailable == ("clock",)
+    assert found.unavailable == dict.fromkeys(("clock", "clock=next-month"), "not in memory")
     found = verify_project(services, project, axes=["kernel", "priority"])
     assert told(found) == [(Claim.REPRODUCED, ("priority",))]
-    assert found.unavailable == ("kernel",)
-    assert "clock" not in verify_project(services, project).axes
+    assert tuple(found.unavailable) == ("kernel",)
+    found = verify_project(services, project)
+    assert "clock" not in found.axes
+    assert "locale=et_EE" in found.rounds[-1].axes, "a level that can be, where the first cannot"
+    assert "load" not in found.axes
+    assert "load" in verify_project(services, project, severe=True).axes
 
 
 def test_packages_that_are_gone_are_fetched_before_anything_is_rebuilt(services: MemoryServices, commit: Commit) -> None:

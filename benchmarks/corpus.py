@@ -9,7 +9,7 @@ folder as well, unless LOCKAGE_HOME and LOCKAGE_KEYS name others. The index and 
 
 LIST: lines of name, version, file name and sha256 between white space; what follows is passed over, `#` begins a comment.
 
-    python benchmarks/corpus.py LIST [--folder FOLDER] [--only A,B] [--jobs N] [--again] [--table] [--axes A,B]
+    python benchmarks/corpus.py LIST [--folder FOLDER] [--only A,B] [--jobs N] [--again] [--table] [--axes A,B] [--all]
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def call(*arguments: str, timeout: float) -> Ended:
         return Ended(process.returncode, document, seconds, usage.ru_maxrss >> 10)
 
 
-def examine(sdist: Path, out: Path, timeout: float, axes: str | None) -> Found:
+def examine(sdist: Path, out: Path, timeout: float, chosen: tuple[str, ...]) -> Found:
     """Build and verify one sdist; what is to be known of it."""
     backend, kind = backend_of(sdist)
     ended = call("build", str(sdist), "--out", str(out), "--add-missing", timeout=timeout)
@@ -89,7 +89,6 @@ def examine(sdist: Path, out: Path, timeout: float, axes: str | None) -> Found:
         "kind": "pure" if wheel["filename"].endswith("-any.whl") else "ext",
         "wheel": {"filename": wheel["filename"], "sha256": wheel["sha256"]},
     }
-    chosen = ("--axes", axes) if axes else ()
     ended = call("verify", str(sdist), "--lock", str(out / "lockage.lock"), *chosen, timeout=timeout * 2)
     found |= {"verify_seconds": ended.seconds, "memory": max(found["memory"], ended.memory)}
     if ended.code not in (0, 4):
@@ -168,6 +167,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="how many sdists beside each other")
     parser.add_argument("--again", action="store_true", help="do again what was not built or not identical")
     parser.add_argument("--axes", help="verify with these axes only, separated by commas")
+    parser.add_argument(
+        "--all", action="store_true", help="verify with all axes, also those that are dear or that a sound build may fail on"
+    )
     parser.add_argument("--timeout", type=float, default=1200.0, help="seconds for each build; a verification gets twice as many")
     parser.add_argument("--table", action="store_true", help="only print what is known")
     options = parser.parse_args()
@@ -181,10 +183,11 @@ def main() -> int:
     files = {listed.name: results / f"{listed.file}.json" for listed in chosen}
     known: dict[str, Found] = {name: json.loads(file.read_bytes()) for name, file in files.items() if file.is_file()}
     sdists = Sdists(folder / "sdists")
+    verifying = (*(("--axes", options.axes) if options.axes else ()), *(("--all",) if options.all else ()))
 
     def do(listed: Listed) -> None:
         try:
-            found = examine(sdists.path(listed), folder / "out" / listed.name, options.timeout, options.axes)
+            found = examine(sdists.path(listed), folder / "out" / listed.name, options.timeout, verifying)
         except LookupError as error:
             print(f"{listed.name} {listed.version}: {error}", flush=True)
             return

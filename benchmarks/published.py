@@ -7,6 +7,7 @@ import os
 import sys
 import tarfile
 import threading
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -82,16 +83,31 @@ class Sdists:
 
 
 def backend_of(sdist: Path) -> tuple[str, str]:
-    """The build backend of an sdist, and `ext` if it has sources to compile, else `pure`; a zip, or what has no sense, is `unknown`."""
+    """The build backend of an sdist, and `ext` if it has sources to compile, else `pure`; `unknown` where its pyproject.toml has no sense."""
+    names, pyproject = _looked_into(sdist)
     try:
-        with tarfile.open(sdist) as archive:
-            names = archive.getnames()
-            inside = [name for name in names if name.count("/") == 1 and name.endswith("/pyproject.toml")]
-            stream = archive.extractfile(inside[0]) if inside else None
-            backend = read_backend(read_pyproject(stream.read() if stream else None))
-    except (tarfile.TarError, InvalidProject):
-        return "unknown", "unknown"
-    return _family(backend), "ext" if any(name.endswith(COMPILED) and "/test" not in name for name in names) else "pure"
+        family = _family(read_backend(read_pyproject(pyproject)))
+    except InvalidProject:
+        family = "unknown"
+    return family, "ext" if any(name.endswith(COMPILED) and "/test" not in name for name in names) else "pure"
+
+
+def _looked_into(sdist: Path) -> tuple[list[str], bytes | None]:
+    """The names of an archive's members, and its pyproject.toml if it has one."""
+    if zipfile.is_zipfile(sdist):
+        with zipfile.ZipFile(sdist) as archive:
+            names = archive.namelist()
+            found = _pyproject(names)
+            return names, archive.read(found) if found else None
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
+        found = _pyproject(names)
+        stream = archive.extractfile(found) if found else None
+        return names, stream.read() if stream else None
+
+
+def _pyproject(names: list[str]) -> str | None:
+    return next((name for name in names if name.count("/") == 1 and name.endswith("/pyproject.toml")), None)
 
 
 def _family(backend: Backend) -> str:

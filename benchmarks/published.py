@@ -83,7 +83,7 @@ class Sdists:
 
 
 def backend_of(sdist: Path) -> tuple[str, str]:
-    """The build backend of an sdist, and `ext` if it has sources to compile, else `pure`; `unknown` where its pyproject.toml has no sense."""
+    """The build backend of an sdist, and `ext` if it has sources to compile, else `pure`; `unknown` where pyproject.toml has no sense."""
     names, pyproject = _looked_into(sdist)
     try:
         family = _family(read_backend(read_pyproject(pyproject)))

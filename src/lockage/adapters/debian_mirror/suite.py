@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.instant import Instant
@@ -16,7 +16,6 @@ from lockage.transfer import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     from lockage.adapters.debian_mirror.discovery import Mirror
     from lockage.ports import Memo
@@ -179,25 +178,27 @@ def _unpacked(packed: bytes, path: str, plain: BlobRef | None) -> Iterator[bytes
 
 
 def _decompressed(packed: bytes, path: str) -> Iterator[bytes]:
-    try:
-        if path.endswith(".xz"):
-            import lzma
+    """In large pieces, each made by one call that lets other threads run."""
+    if path.endswith(".xz"):
+        import lzma
 
-            stream = cast("BinaryIO", lzma.LZMAFile(io.BytesIO(packed)))  # noqa: SIM115 (it holds memory only)
-        elif path.endswith(".gz"):
-            import gzip
-
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(packed)))
-        else:
-            stream = cast("BinaryIO", io.BytesIO(packed))
-        while piece := stream.read(_PIECE):
-            yield piece
-    except (EOFError, OSError, zlib.error) as error:
-        raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
-    except Exception as error:
-        if type(error).__name__ != "LZMAError":  # imported only if it can occur
-            raise
-        raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
+        xz = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        try:
+            while not xz.eof and (piece := xz.decompress(packed, _PIECE)):
+                yield piece
+                packed = b""
+        except lzma.LZMAError as error:
+            raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
+    elif path.endswith(".gz"):
+        gzip = zlib.decompressobj(31)
+        try:
+            while not gzip.eof and (piece := gzip.decompress(packed, _PIECE)):
+                yield piece
+                packed = gzip.unconsumed_tail
+        except zlib.error as error:
+            raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
+    else:
+        yield packed
 
 
 def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:

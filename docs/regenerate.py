@@ -110,7 +110,7 @@ _VALUES = {
     "loopback": "down",
     "narrow": "a 32-bit one",
     "twice": "the command run twice",
-    "load": "7 busy processes on its CPUs",
+    "load": "3 busy processes on its CPUs",
     "variable_order": "the other way round",
 }
 

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
+from lockage.cli.options import json_option, lock_option, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockage.catalog.model import ReleaseRecord
     from lockage.recipe.wanted import Wanted
+    from lockage.wiring import Wiring
+    from lockage.work.verify import Verification
 
 __all__ = ["command"]
 
 
 @click.command("verify")
-@source_argument
+@click.argument("source", default=".", metavar="[SOURCE|RELEASE]")
+@click.option("--source", "from_source", metavar="SOURCE", help="For a RELEASE whose source the store has not: where it is.")
 @lock_option
 @wanted_options
-@click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="Rebuilds for each of the two claims.")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Rebuilds for each of the two claims.")
+@click.option("--pairwise", is_flag=True, help="As many rebuilds as it takes to vary every two values of two axes together.")
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them); `timezone=GMT-14` is one level of an axis.")
 @click.option("--all", "severe", is_flag=True, help="Also the axes that are dear, or that a sound build may fail on.")
 @click.option("--blame/--no-blame", "blaming", default=True, help="Find out what makes it differ, if it does, by further rebuilds.")
@@ -29,9 +34,11 @@ __all__ = ["command"]
 @json_option
 def command(
     source: str,
+    from_source: str | None,
     lock_file: Path | None,
     wanted: Wanted,
     rounds: int,
+    pairwise: bool,
     axes: str | None,
     severe: bool,
     blaming: bool,
@@ -39,51 +46,103 @@ def command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Rebuild SOURCE with everything varied and compare the bytes.
+    """Rebuild SOURCE or a RELEASE with everything varied and compare the bytes.
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
     (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical; then further
     rebuilds find out which axes, step, bytes and cause are to blame.
 
+    What exists as a path, holds a slash or is an address is a SOURCE. Else it is a RELEASE of the store (PROJECT, PROJECT@VERSION,
+    PROJECT@VERSION-BUILD or its digest), which is rebuilt from its recorded source and lock, wherever HEAD is now, and compared with what
+    was released.
+
     \b
     Examples:
       lockage verify
       lockage verify --axes timezone,locale=et_EE,umask
-      lockage verify --all
+      lockage verify --all --pairwise
+      lockage verify shop@1.2.0-1
       lockage verify shop-1.2.0.tar.gz --lock dist/lockage.lock --rounds 3
     """
     from lockage.base.errors import ExitCode, Usage
-    from lockage.cli.blame import blame_lines
     from lockage.cli.project import open_project
-    from lockage.cli.screen import print_json, say, say_prose, table
+    from lockage.cli.screen import print_json
     from lockage.variation import AXES, unknown
-    from lockage.work.verify import verify_project
+    from lockage.work.verify import verify_project, verify_release
 
     chosen = None if axes is None else tuple(name.strip() for name in axes.split(",") if name.strip())
     if strange := unknown(chosen or ()):
         levels = [choice for axis in AXES for choice in axis.choices(severe=True)]
         raise Usage(f"no such axis: {', '.join(strange)}", hint=f"The axes are {', '.join(levels)}.")
-    wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
-    found = verify_project(wiring, project, rounds=rounds, axes=chosen, severe=severe, blaming=blame_rebuilds if blaming else 0)
+    most = blame_rebuilds if blaming else 0
+    wiring, record = (None, None) if _names_source(source) else _release(source, jobs=jobs, quiet=as_json)
+    if wiring is not None and record is not None:
+        from lockage.work.release import release_title
+        from lockage.work.released import built_of_release  # what verifies a source needs none of it
+
+        lock = lock_file.read_bytes() if lock_file is not None else None
+        plan, built = built_of_release(wiring, record, source=from_source, lock=lock, wanted=wanted)
+        found = verify_release(wiring, plan, built, rounds=None if pairwise else rounds, axes=chosen, severe=severe, blaming=most)
+        title = release_title(record)
+    elif from_source is not None:
+        raise Usage("--source is for a RELEASE", hint="Name the source as the argument: `lockage verify SOURCE`.")
+    else:
+        wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
+        found = verify_project(wiring, project, rounds=None if pairwise else rounds, axes=chosen, severe=severe, blaming=most)
+        title = None
     if as_json:
-        print_json(
-            {
-                "reproduced": found.reproduced,
-                "robust": found.robust,
-                "rounds": len(found.rounds),
-                "axes": found.axes,
-                "unavailable": tuple(found.unavailable),
-                "unavailable_because": found.unavailable,
-                "artifacts": found.artifacts,
-                "failures": [round_.failure for round_ in found.rounds if round_.failure],
-                "blame": found.blamed.found if found.blamed else (),
-                "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
-                "blame_exhausted": found.blamed.exhausted if found.blamed else False,
-                "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
-            }
-        )
-        return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
-    rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw) for verdict in found.artifacts]
+        print_json(_document(found, title))
+    else:
+        _say(found)
+    return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
+
+
+def _names_source(text: str) -> bool:
+    """Whether it is a path, a path at a revision, or an address; nothing that has one of these forms is looked up as a release."""
+    from pathlib import Path
+
+    from lockage.record.locator import parse_remote, revisions_of_path
+
+    if "/" in text or parse_remote(text) is not None or Path(text).exists():
+        return True
+    return any(Path(path).exists() for path, _ in revisions_of_path(text))
+
+
+def _release(text: str, *, jobs: int | None, quiet: bool) -> tuple[Wiring, ReleaseRecord | None]:
+    """The services, and the release of that name if there is one."""
+    from lockage.cli.project import open_wiring
+    from lockage.work.released import named_release
+
+    wiring = open_wiring(jobs=jobs, quiet=quiet)
+    return wiring, named_release(wiring, text)
+
+
+def _document(found: Verification, release: str | None) -> dict[str, object]:
+    failed = [round_ for round_ in found.rounds if round_.failure]
+    return {
+        "release": release,
+        "reproduced": found.reproduced,
+        "robust": found.robust,
+        "rounds": len(found.rounds),
+        "flaky_at_most": found.flaky_at_most,
+        "pairs": {"varied": found.pairs[0], "of": found.pairs[1]},
+        "axes": found.axes,
+        "unavailable": tuple(found.unavailable),
+        "unavailable_because": found.unavailable,
+        "artifacts": found.artifacts,
+        "failures": [round_.failure for round_ in failed],
+        "blame": found.blamed.found if found.blamed else (),
+        "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
+        "blame_exhausted": found.blamed.exhausted if found.blamed else False,
+        "last_lines": [round_.last_lines for round_ in failed],
+    }
+
+
+def _say(found: Verification) -> None:
+    from lockage.cli.blame import blame_lines
+    from lockage.cli.screen import say, say_prose, table
+
+    rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw or "not known") for verdict in found.artifacts]
     for line in table(rows, header=("artifact", "reproduced", "robust", "before passes"), least=(3, 0)):
         say(line)
     for verdict in found.artifacts:
@@ -98,6 +157,9 @@ def command(
         for line in blame_lines(found.blamed):
             say(line)
     say_prose(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
+    if found.pairs[1]:
+        say_prose(f"varied together: {found.pairs[0]} of {found.pairs[1]} pairs of values")
+    if found.flaky_at_most is not None:
+        say_prose(f"confidence: with 95 % certainty it differs by itself in at most {found.flaky_at_most:.1%} of rebuilds")
     for choice, why in found.unavailable.items():
         say_prose(f"not varied here: {choice}: {why}")
-    return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)

@@ -125,7 +125,7 @@ AXES: tuple[Axis, ...] = (
     _axis("priority", _HOST, "races decided by scheduling priority", niceness=7),
     _axis("uptime", _HOST, "the time since the machine was started, and the monotonic clock", uptime=92 * _DAY + 5 * _HOUR),
     _axis("free-space", _HOST, "the size of the file systems and what is free on them", room=2),
-    _axis("load", _HOST, "races decided by what else runs on the CPU", severe=True, load=7),
+    _axis("load", _HOST, "races decided by what else runs on the CPU", severe=True, load=3),
     _axis("build-path", _SANDBOX, "the build directory and its length", build_path="/var/tmp/a-longer/path-to/the.build-2"),
     _axis("user", _SANDBOX, "user and group ids and names", uid=4321, gid=1234, user="verifier"),
     _axis("group", _SANDBOX, "the name of the user's group", group="verifiers"),

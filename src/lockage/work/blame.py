@@ -250,7 +250,12 @@ def _in_its_place(spot: Spot, built: Built, again: Rebuild) -> str:
 
 
 def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -> StepName | None:
-    """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs."""
+    """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs.
+
+    None of a release, of which only the artifacts are known.
+    """
+    if not built.run.steps:
+        return None
     known = {planned.name: planned.step for planned in plan.steps}
     waiting = [one.step for one in built.artifacts if one.name == artifact]
     behind: set[StepName] = set()

@@ -6,6 +6,7 @@ of that and of rebuilds in which what the contract fixes differs as well.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side, axis_of, select
+from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project"]
+__all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project", "verify_release"]
 
 #: What to vary: axes, or choices of them; None: all that is usual.
 Axes = Collection[str] | None
@@ -50,12 +51,15 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one artifact: its grades, the digests of the build and of every rebuild, and the members that differ."""
+    """What was found of one artifact: its grades, the digests of the build and of every rebuild, and the members that differ.
+
+    ``raw`` is the grade of what the steps wrote, before the passes; None where that is not known.
+    """
 
     filename: str
     reproduced: Grade
     robust: Grade
-    raw: Grade
+    raw: Grade | None
     sha256: tuple[Digest, ...]
     differences: tuple[MemberDifference, ...] = ()
 
@@ -71,6 +75,7 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The result of verifying one build; ``unavailable`` says why choices of axes could not be made here.
 
+    ``pairs`` are how many pairs of values of two axes occurred in some rebuild, and how many there are.
     ``blamed`` is what was found out about differences, if that was asked for.
     """
 
@@ -80,6 +85,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     rebuilds: tuple[Rebuild, ...]
     artifacts: tuple[ArtifactVerdict, ...]
     started: Instant
+    pairs: tuple[int, int] = (0, 0)
     unavailable: dict[str, str] = {}
     blamed: Blamed | None = None
 
@@ -89,6 +95,11 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return self.robust is Grade.IDENTICAL
 
     @property
+    def flaky_at_most(self) -> float | None:
+        """The share of rebuilds in which it may differ by itself, with 95 % certainty; None where it did differ."""
+        return flaky_at_most(len(self.rounds)) if self.identical else None
+
+    @property
     def axes(self) -> tuple[str, ...]:
         """The names of the axes that were varied in some round."""
         varied = {axis_of(choice) for round_ in self.rounds for choice in round_.axes}
@@ -96,7 +107,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify_project(
-    services: Services, project: Project, *, rounds: int = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
+    services: Services, project: Project, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
 ) -> Verification:
     """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad.
 
@@ -104,6 +115,23 @@ def verify_project(
     """
     plan, built = build_project(services, project)
     found = verify(services, plan, built, rounds=rounds, axes=axes, severe=severe)
+    return _recorded(services, plan, built, found, blaming)
+
+
+def verify_release(
+    services: Services, plan: Plan, released: Built, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
+) -> Verification:
+    """Rebuild what a release was made from, compare with its artifacts, and record the reproductions of those, good or bad.
+
+    Where nothing else is varied, what the host varies shows a difference to the release as well. What the steps wrote before their passes
+    is not known of a release.
+    """
+    found = verify(services, plan, released, rounds=rounds, axes=axes, severe=severe)
+    found = msgspec.structs.replace(found, artifacts=tuple(msgspec.structs.replace(verdict, raw=None) for verdict in found.artifacts))
+    return _recorded(services, plan, released, found, blaming)
+
+
+def _recorded(services: Services, plan: Plan, built: Built, found: Verification, blaming: int) -> Verification:
     record_reproductions(services, built, found)
     if found.identical or not blaming:
         return found
@@ -112,8 +140,13 @@ def verify_project(
     return msgspec.structs.replace(found, blamed=blame(services, plan, built, found.rebuilds, most=blaming))
 
 
-def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Axes = None, severe: bool = False) -> Verification:
+def verify(
+    services: Services, plan: Plan, built: Built, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False
+) -> Verification:
     """Rebuild ``plan`` ``rounds`` times for each claim and grade every artifact of ``built``.
+
+    The first rebuild varies everything, further ones follow a covering array; None: as many as it has rows, so that every pair of values
+    of two axes occurs. More rounds than that begin it again.
 
     ``axes`` restricts what is varied to these axes or choices (None: everything that this machine can vary, with ``severe`` also what is
     dear or what a sound build may fail on). A rebuild that fails, or whose artifacts
@@ -129,16 +162,17 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         fetch_missing(services, planned.environment)
     asked = select(axes, severe=severe)
     reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
-    everything = tuple(choices[0] for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons)))
-    host = tuple(choice for choice in everything if axis_of(choice) in _OF_HOST)
+    everything = [choices for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons))]
+    host = [choices for choices in everything if axis_of(choices[0]) in _OF_HOST]
     performed: list[Round] = []
     rebuilds: list[Rebuild] = []
     with Rebuilder(services, plan) as rebuilder:
-        for claim, varied in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
-            if claim is Claim.ROBUST and varied == host:
+        for claim, columns in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
+            if claim is Claim.ROBUST and columns == host:
                 continue
-            for number in range(rounds):
-                services.tell(Phase(text=f"rebuild {number + 1} of {rounds} for `{claim}`: {len(varied)} axes varied"))
+            rows = list(covering(columns)) if rounds is None else list(itertools.islice(itertools.cycle(covering(columns)), rounds))
+            for number, varied in enumerate(rows):
+                services.tell(Phase(text=f"rebuild {number + 1} of {len(rows)} for `{claim}`: {len(varied)} axes varied"))
                 done = rebuilder.rebuild(varied)
                 rebuilds.append(done)
                 performed.append(_round(claim, done))
@@ -150,6 +184,7 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         rebuilds=tuple(rebuilds),
         artifacts=verdicts,
         started=started,
+        pairs=count_pairs(everything, [round_.axes for round_ in performed]),
         unavailable={choice: reasons[choice] for wanted in asked for choice in wanted if choice in reasons},
     )
 

@@ -14,7 +14,7 @@ from lockage.evidence.predicate import TestVerdict
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageVanished
 from lockage.record.result import ActionResult
-from lockage.variation import AXES, CONTRACT, Claim, Side, axis_of, select
+from lockage.variation import AXES, CONTRACT, Claim, Side, axis_of, flaky_at_most, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.book import Book
 from lockage.work.build import StepNotDone, build
@@ -143,6 +143,33 @@ def test_the_worst_round_counts(services: MemoryServices, commit: Commit) -> Non
     found = verify_project(services, commit(services), rounds=2)
     assert len(found.rounds) == 4
     assert (found.reproduced, found.robust) == (Grade.FAILED, Grade.FAILED)
+
+
+def test_two_axes_that_cancel_each_other_are_found_by_further_rounds(services: MemoryServices, commit: Commit) -> None:
+    inner = services.commands["wheel"]
+
+    def one_without_the_other(workspace: Workspace) -> int:
+        world = workspace.request.world
+        return inner(workspace) if (world.umask == CONTRACT.umask) == (world.home == CONTRACT.home) else 1
+
+    services.commands["wheel"] = one_without_the_other
+    project = commit(services)
+    assert verify_project(services, project).identical
+    found = verify_project(services, project, rounds=None)
+    assert found.robust is Grade.FAILED
+    assert found.pairs[0] == found.pairs[1]
+    assert found.flaky_at_most is None
+
+
+def test_rounds_follow_the_array_and_begin_it_again(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    found = verify_project(services, project, axes=["umask=private", "home"], rounds=7)
+    varied = [axes for claim, axes in told(found) if claim is Claim.ROBUST]
+    assert len(varied) == 7
+    assert varied[0] == ("home", "umask")
+    assert set(varied) == {("home", "umask"), ("home",), ("umask",), ()}
+    assert found.flaky_at_most == flaky_at_most(14)
+    assert verify_project(services, project, axes=["timezone"], rounds=None).rounds[-1].axes == ("timezone=GMT-14",)
 
 
 def told(found: Verification) -> list[tuple[Claim, tuple[str, ...]]]:

@@ -111,6 +111,17 @@ def test_equal_packages_make_the_same_root_whatever_their_order(bench: Bench) ->
     assert [place for place, _ in first.layers] == ["", "usr/local"]
 
 
+def test_the_entries_of_a_root_are_those_of_its_layers_together(bench: Bench) -> None:
+    environment = bench.environment((BASE, PYTHON), (WHEEL,))
+    environment = msgspec.structs.replace(environment, root=bench.roots.realise(environment, expect=False).ref)
+    entries = bench.roots.entries(environment)
+    assert len({entry.path for entry in entries}) == len(entries) > 2
+    assert any(entry.path.startswith("usr/local/") for entry in entries)
+    without = bench.environment((BASE, PYTHON))
+    without = msgspec.structs.replace(without, root=bench.roots.realise(without, expect=False).ref)
+    assert {entry.path for entry in bench.roots.entries(without)} < {entry.path for entry in entries}
+
+
 def test_packages_may_arrive_while_the_root_is_put_together(tmp_path: Path, bench: Bench) -> None:
     environment = bench.environment((BASE, PYTHON), (WHEEL,), (make_deb("other", []),))
     expected = bench.roots.realise(environment, expect=False).ref

@@ -26,6 +26,7 @@ def command() -> None:
     Examples:
       lockage env show
       lockage env fetch
+      lockage env diff .@v1.0 .
     """
 
 
@@ -122,3 +123,44 @@ def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: b
         rows = [(item.kind, item.name, item.version, human_size(item.ref.size), "" if item.kept else "not kept") for item in items]
         for line in table(rows, header=("kind", "name", "version", "size", "")):
             say(f"  {line}")
+
+
+@command.command("diff")
+@click.argument("a", shell_complete=environments)
+@click.argument("b", shell_complete=environments)
+@click.option("--environment", "name", metavar="ENV", shell_complete=environments, help="Compare only the environments of this name.")
+@click.option("--files", is_flag=True, help="Put both roots together and list the files that differ.")
+@_SOURCE
+@json_option
+def diff(a: str, b: str, name: str | None, files: bool, source: str, as_json: bool) -> int:
+    """Compare the environments A and B: packages added, removed and changed, and with --files every file of their roots.
+
+    A and B are each an environment of SOURCE's lock, or something that has a lock: a lockage.lock, a source (a commit is .@REVISION),
+    or a release. Exit 0 if steps see the same in both, 3 if not.
+
+    \b
+    Examples:
+      lockage env diff build test
+      lockage env diff .@v1.0 . --files
+      lockage env diff shop@1.2.0 lockage.lock --environment build
+    """
+    from lockage.base.errors import ExitCode
+    from lockage.cli.env_difference import difference_lines
+    from lockage.cli.screen import Progress, print_json, say
+    from lockage.wiring import Wiring
+    from lockage.work.diff_environments import compare_environments
+
+    def read_file(text: str) -> bytes | None:
+        path = Path(text)
+        return path.read_bytes() if path.is_file() and path.suffix == ".lock" else None
+
+    wiring = Wiring.from_process(tell=Progress(quiet=as_json))
+    found = compare_environments(wiring, a, b, source=source, name=name, files=files, read_file=read_file)
+    same = all(one.difference.same_root for one in found)
+    if as_json:
+        print_json({"same": same, "compared": found})
+    else:
+        for one in found:
+            for line in difference_lines(one):
+                say(line)
+    return int(ExitCode.DONE if same else ExitCode.DRIFT)

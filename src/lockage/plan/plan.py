@@ -114,10 +114,14 @@ def check_lock(recipe: Recipe, lock: Lock) -> None:
         if locked is None:
             raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
         if locked.declaration != declaration.digest:
+            from lockage.environment.disagreement import disagreements  # only where a lock does not fit
+
             taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
+            found = disagreements(declaration, locked)
             raise LockMismatch(
                 f"environment {name!r} was changed in the recipe{taken} since it was locked",
                 environment=name,
+                differences=found,
                 expected=locked.declaration,
                 found=declaration.digest,
             )

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
+    from lockage.environment.root import Entry
     from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
@@ -412,6 +413,10 @@ class Roots(Protocol):
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         """A folder with the unpacked instruments of an environment; None if it has none."""
+        ...
+
+    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
+        """Everything in the root, which is put together if it is not kept; raises what :meth:`realise` raises."""
         ...
 
     def audit(self, heard: Heard) -> Audit:

@@ -141,7 +141,12 @@ def test_a_changed_declaration_names_both_digests() -> None:
     changed = msgspec.structs.replace(DECLARATION, python=("hatchling",))
     with pytest.raises(LockMismatch, match="'build' was changed in the recipe since it was locked") as caught:
         make_plan(recipe(step("a"), declaration=changed), LOCK, SOURCE)
-    assert caught.value.details == {"environment": "build", "expected": DECLARATION.digest, "found": changed.digest}
+    assert caught.value.details == {
+        "environment": "build",
+        "differences": ("package dash: not locked by that name", "requirement hatchling: not locked"),
+        "expected": DECLARATION.digest,
+        "found": changed.digest,
+    }
     assert "lockage lock" in caught.value.hint
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.path import RelPath
 from lockage.environment.lock import RootRef
+from lockage.environment.root import Entry, Kind
 from lockage.ports import RealisedRoot, RootDrift
 from lockage.ports.storage import Audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs
@@ -51,6 +53,15 @@ class MemoryRoots:
         if not environment.instruments:
             return None
         return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
+
+    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
+        """A file for every package, whose bytes are the package's."""
+        self.realise(environment)
+        return [
+            Entry(path=RelPath(f"{folder}/{item.name}"), kind=Kind.FILE, mode=0o644, size=item.size, sha256=item.sha256)
+            for folder, items in (("os", environment.packages), ("usr/local", environment.python))
+            for item in items
+        ]
 
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
         listed = sorted(refs)

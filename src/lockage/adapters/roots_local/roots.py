@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.environment.root import Entries
+    from lockage.environment.root import Entries, Entry
     from lockage.ports import Blobs
     from lockage.ports.storage import Audit, Heard
 
@@ -45,19 +45,17 @@ class LocalRoots:
         self._workers = workers
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
-        system_key = _key("os", "", (package.sha256 for package in environment.packages))
+        keys = _layers_of(environment)
+        (_, system_key), *above = keys
         coming = iter(arriving)
         system = self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, coming))
         layers = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
-        keys = [("os", system_key)]
-        if environment.python:
-            key = _key("python", system_key, (wheel.sha256 for wheel in environment.python))
-            below = self._home("os", system_key)
+        below = self._home("os", system_key)
+        for _, key in above:
             folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, _manifest(below)))
             layers.append((str(LOCAL), folder))
-            keys.append(("python", key))
         ref = self._ref(keys)
         if expect:
             _compare(environment.root, ref)
@@ -69,6 +67,10 @@ class LocalRoots:
             return None
         key = _key("instruments", "", (package.sha256 for package in packages))
         return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+
+    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
+        self.realise(environment)
+        return list(self._entries(_layers_of(environment)).values())
 
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
@@ -172,17 +174,30 @@ class LocalRoots:
             return decode(file.read_bytes(), RootRef)
         except (FileNotFoundError, LockageError):
             pass
+        ref = root_ref(self._entries(keys).values())
+        with durable.unwritable(self._folder):
+            durable.ensure_folder(file.parent)
+        durable.write_file(file, canonical_of(ref))
+        return ref
+
+    def _entries(self, keys: Sequence[tuple[str, Digest]]) -> Entries:
+        """What the layers together hold: one above hides what those below have at its place."""
         merged: Entries = {}
         for kind, key in keys:
             below = f"{LOCAL}/" if kind == "python" else ""
             if below:
                 merged = {path: entry for path, entry in merged.items() if not path.startswith(below)}
             merged.update({entry.path: entry for entry in (kept.entry(below, kind) for kept in _manifest(self._home(kind, key)))})
-        ref = root_ref(merged.values())
-        with durable.unwritable(self._folder):
-            durable.ensure_folder(file.parent)
-        durable.write_file(file, canonical_of(ref))
-        return ref
+        return merged
+
+
+def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
+    """The kinds and keys of an environment's layers, the lowest first."""
+    system = _key("os", "", (package.sha256 for package in environment.packages))
+    layers = [("os", system)]
+    if environment.python:
+        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python))))
+    return layers
 
 
 def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:

@@ -401,6 +401,24 @@ class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[tuple[str, Path], ...]
 
 
+class RootLayer(Protocol):
+    """One layer of a realised root, to be looked into."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies below ``/``; it hides what lower layers have there. Empty: ``/`` itself."""
+        ...
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What it holds, by full path."""
+        ...
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes of one of its files, checked. Raises :class:`RootDrift`."""
+        ...
+
+
 class Roots(Protocol):
     """Puts roots together from kept packages, without root privileges and without maintainer scripts."""
 
@@ -415,8 +433,8 @@ class Roots(Protocol):
         """A folder with the unpacked instruments of an environment; None if it has none."""
         ...
 
-    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
-        """Everything in the root, which is put together if it is not kept; raises what :meth:`realise` raises."""
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
+        """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
         ...
 
     def audit(self, heard: Heard) -> Audit:

@@ -10,14 +10,16 @@ import msgspec
 from lockage.base.errors import Usage
 from lockage.environment.difference import EnvironmentDifference, environment_difference, file_changes
 from lockage.environment.lock import Lock, LockedEnvironment
+from lockage.environment.root import stacked
 from lockage.record.event import Phase
 from lockage.work.environments import NoSuchEnvironment, read_lock
 from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from lockage.environment.difference import FileChange
+    from lockage.environment.root import Entry
     from lockage.work.services import Services
 
 __all__ = ["Compared", "NothingToCompare", "compare_environments"]
@@ -142,4 +144,8 @@ def _file_changes(services: Services, a: LockedEnvironment, b: LockedEnvironment
     for environment in (a, b):
         fetch_missing(services, environment)
     services.tell(Phase(text="looking into both roots"))
-    return file_changes(services.roots.entries(a), services.roots.entries(b))
+    return file_changes(_entries(services, a), _entries(services, b))
+
+
+def _entries(services: Services, environment: LockedEnvironment) -> Iterable[Entry]:
+    return stacked((layer.place, layer.entries) for layer in services.roots.layers(environment))

@@ -16,8 +16,8 @@ from lockage.ports.storage import Audit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.ports import Blobs
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Heard
 
 __all__ = ["MemoryRoots"]
@@ -54,14 +54,11 @@ class MemoryRoots:
             return None
         return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
 
-    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
-        """A file for every package, whose bytes are the package's."""
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
+        """Layers with a file for every package, whose bytes are the package's."""
         self.realise(environment)
-        return [
-            Entry(path=RelPath(f"{folder}/{item.name}"), kind=Kind.FILE, mode=0o644, size=item.size, sha256=item.sha256)
-            for folder, items in (("os", environment.packages), ("usr/local", environment.python))
-            for item in items
-        ]
+        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", environment.packages)]
+        return found if not environment.python else [*found, _MemoryLayer(self._blobs, "usr/local", environment.python)]
 
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
         listed = sorted(refs)
@@ -75,3 +72,17 @@ class MemoryRoots:
     def audit(self, heard: Heard) -> Audit:
         heard(0)
         return Audit(count=len(self._made), size=0)
+
+
+class _MemoryLayer:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[LockedPackage | LockedWheel]) -> None:
+        self._blobs = blobs
+        self.place = place
+        folder = place or "os"
+        self.entries = [
+            Entry(path=RelPath(f"{folder}/{item.name}"), kind=Kind.FILE, mode=0o644, size=item.size, sha256=item.sha256) for item in items
+        ]
+
+    def read(self, entry: Entry) -> bytes:
+        assert entry.sha256 is not None
+        return self._blobs.get(BlobRef(entry.sha256, entry.size))

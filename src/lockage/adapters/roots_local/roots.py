@@ -14,13 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
+from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.layer import LayerSpec, manifest_of, python_layer, system_layer, unpacked_layer
-from lockage.adapters.roots_local.sweep import Kept, first_difference, stamp_of
+from lockage.adapters.roots_local.sweep import first_difference, stamp_of
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.environment.lock import REALISER, RootRef
-from lockage.environment.root import LOCAL, root_ref
+from lockage.environment.root import LOCAL, root_ref, stacked
 from lockage.ports import RealisedRoot, RootDrift
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.environment.root import Entries, Entry
-    from lockage.ports import Blobs
+    from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard
 
 __all__ = ["LocalRoots"]
@@ -54,7 +54,7 @@ class LocalRoots:
             pass
         below = self._home("os", system_key)
         for _, key in above:
-            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, _manifest(below)))
+            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, manifest(below)))
             layers.append((str(LOCAL), folder))
         ref = self._ref(keys)
         if expect:
@@ -68,9 +68,9 @@ class LocalRoots:
         key = _key("instruments", "", (package.sha256 for package in packages))
         return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
 
-    def entries(self, environment: LockedEnvironment) -> Sequence[Entry]:
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
-        return list(self._entries(_layers_of(environment)).values())
+        return self._kept_layers(_layers_of(environment))
 
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
@@ -104,7 +104,7 @@ class LocalRoots:
             found = stamp_of(home / "root")
             if found == stamp:
                 return True
-            difference = first_difference(home / "root", _manifest(home))
+            difference = first_difference(home / "root", manifest(home))
             if difference is None:
                 durable.write_file(home / "stamp", found.encode())
                 return True
@@ -174,21 +174,14 @@ class LocalRoots:
             return decode(file.read_bytes(), RootRef)
         except (FileNotFoundError, LockageError):
             pass
-        ref = root_ref(self._entries(keys).values())
+        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys)))
         with durable.unwritable(self._folder):
             durable.ensure_folder(file.parent)
         durable.write_file(file, canonical_of(ref))
         return ref
 
-    def _entries(self, keys: Sequence[tuple[str, Digest]]) -> Entries:
-        """What the layers together hold: one above hides what those below have at its place."""
-        merged: Entries = {}
-        for kind, key in keys:
-            below = f"{LOCAL}/" if kind == "python" else ""
-            if below:
-                merged = {path: entry for path, entry in merged.items() if not path.startswith(below)}
-            merged.update({entry.path: entry for entry in (kept.entry(below, kind) for kept in _manifest(self._home(kind, key)))})
-        return merged
+    def _kept_layers(self, keys: Sequence[tuple[str, Digest]]) -> list[KeptLayer]:
+        return [KeptLayer(self._home(kind, key), str(LOCAL) if kind == "python" else "", kind) for kind, key in keys]
 
 
 def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
@@ -202,10 +195,6 @@ def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
 
 def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:
     return Digest.of(canonical({"below": below, "kind": kind, "packages": sorted(digests), "realiser": REALISER}))
-
-
-def _manifest(home: Path) -> list[Kept]:
-    return decode((home / "manifest").read_bytes(), list[Kept])
 
 
 def _compare(expected: RootRef, found: RootRef) -> None:

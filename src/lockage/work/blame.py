@@ -80,7 +80,7 @@ class _Search:
                 found.append(Spot(artifact=artifact.name, member="", aspect=FAILED))
             elif again.blob != artifact.blob:
                 get = self._services.blobs.get
-                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob)))
+                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob), structure=False))
         return tuple(found)
 
     @property

@@ -176,10 +176,14 @@ def _unpacked(name: str, a: bytes, b: bytes, nest: Nest) -> Finding:
 
 
 def _decompressed(form: str, data: bytes) -> bytes:
-    if form == "bz2":
-        import bz2
-
-        return bz2.BZ2Decompressor().decompress(data, _UNPACKED)
+    import bz2
     import lzma
 
-    return lzma.LZMADecompressor(memlimit=1 << 30).decompress(data, _UNPACKED)
+    unpacker = bz2.BZ2Decompressor() if form == "bz2" else lzma.LZMADecompressor(memlimit=1 << 30)
+    try:
+        found = unpacker.decompress(data, _UNPACKED)
+    except lzma.LZMAError as error:
+        raise ValueError("not readable") from error
+    if not unpacker.eof:
+        raise ValueError("cut short, or too long")
+    return found

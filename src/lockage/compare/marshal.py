@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Code", "Unmarshalled", "read_marshal"]
-
-#: A code object: its fields by name. Everything else is what Python has for it, or its repr where there is nothing plain.
-Code = dict[str, "Unmarshalled"]
-Unmarshalled = object
+__all__ = ["MarshalledSet", "read_marshal"]
 
 _DEPTH = 200
 _OLD = (
@@ -33,7 +29,10 @@ _FIRST_NEW = 3451
 
 
 def read_marshal(data: bytes, magic: int) -> object:
-    """The one object that the bytes hold; ``magic`` is the number of the .pyc they come from, which decides the layout of code."""
+    """The one object that the bytes hold: a code object is a dict of its fields, a dict a tuple of pairs, all else what Python has for it.
+
+    ``magic`` is the number of the .pyc they come from, which decides the layout of code.
+    """
     return _Reader(data, _NEW if magic >= _FIRST_NEW else _OLD).one(0)
 
 
@@ -83,10 +82,10 @@ class _Reader:
         if not 0 <= size <= len(self.data):
             raise ValueError("marshalled data has an impossible length")
         items = [self.one(depth + 1) for _ in range(size)]
-        return _Set(items) if kind in "<>" else tuple(items)
+        return MarshalledSet(items) if kind in "<>" else tuple(items)
 
 
-class _Set(tuple[object, ...]):
+class MarshalledSet(tuple[object, ...]):
     """A set, in the order in which it was written."""
 
     __slots__ = ()

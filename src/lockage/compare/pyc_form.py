@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lockage.base.instant import Instant
 from lockage.compare.difference import Detail
 from lockage.compare.finding import Finding, cut, fields_differing, sets_differing
-from lockage.compare.marshal import read_marshal
+from lockage.compare.marshal import MarshalledSet, read_marshal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,12 +79,18 @@ def _code(name: str, a: dict[str, object], b: dict[str, object]) -> Iterator[Det
     yield from fields_differing(kind, *numbers)
     for field in _NAMES:
         yield from _values(kind, "name", [str(each) for each in _tuple(a.get(field))], [str(each) for each in _tuple(b.get(field))])
-    constants = ([_shown(each) for each in _tuple(code["consts"]) if not isinstance(each, dict)] for code in (a, b))
-    yield from _values(kind, "constant", *constants)
+    mine, others = ([each for each in _tuple(code["consts"]) if not isinstance(each, dict)] for code in (a, b))
+    if [_settled(each) for each in mine] == [_settled(each) for each in others]:
+        for one, two in zip(map(_shown, mine), map(_shown, others), strict=True):
+            if one != two:
+                yield Detail(kind=kind, name="order within a set", a=cut(one), b=cut(two))
+    else:
+        yield from _values(kind, "constant", [_shown(each) for each in mine], [_shown(each) for each in others])
     for field, words in _BYTES:
-        mine, others = a.get(field), b.get(field)
-        if isinstance(mine, bytes) and isinstance(others, bytes) and mine != others:
-            yield Detail(kind=kind, name=words, a=f"{len(mine)} bytes", b=f"{len(others)} bytes" + ", others" * (len(mine) == len(others)))
+        bytes_a, bytes_b = a.get(field), b.get(field)
+        if isinstance(bytes_a, bytes) and isinstance(bytes_b, bytes) and bytes_a != bytes_b:
+            said = f"{len(bytes_b)} bytes" + ", others" * (len(bytes_a) == len(bytes_b))
+            yield Detail(kind=kind, name=words, a=f"{len(bytes_a)} bytes", b=said)
 
 
 def _values(kind: str, what: str, a: list[str], b: list[str]) -> Iterator[Detail]:
@@ -97,6 +103,15 @@ def _values(kind: str, what: str, a: list[str], b: list[str]) -> Iterator[Detail
 
 
 def _shown(value: object) -> str:
-    """A constant as people read it; a set says so, because its order is the one in which it was written."""
-    text = repr(value)
-    return f"frozenset{text}" if type(value).__name__ == "_Set" else text
+    """A constant as people read it; a set in the order in which it was written."""
+    if isinstance(value, tuple):
+        return f"{'frozenset' * isinstance(value, MarshalledSet)}({', '.join(map(_shown, value))})"
+    return repr(value)
+
+
+def _settled(value: object) -> str:
+    """The same with sets in a fixed order."""
+    if isinstance(value, tuple):
+        items = [_settled(each) for each in value]
+        return f"set{sorted(items)}" if isinstance(value, MarshalledSet) else str(items)
+    return repr(value)

@@ -20,7 +20,8 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", 
 #: Control characters that texts have: tab, line feed, form feed, carriage return, escape.
 _PLAIN = bytes((9, 10, 12, 13, 27))
 _BINARY = bytes(sorted(set(range(32)) - set(_PLAIN)))
-_LATIN = 20
+#: Of a text in Latin-1 at most one byte in three is no ASCII.
+_LATIN = 3
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ def read_text(data: bytes) -> Text | None:
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError:
-        if mark or sum(byte > 127 for byte in body[:4096]) * _LATIN > min(len(body), 4096) * 3:
+        if mark or sum(byte > 127 for byte in body[:4096]) * _LATIN > min(len(body), 4096):
             return None
         encoding, text = "latin-1", body.decode("latin-1")
     crlf, feeds, returns = text.count("\r\n"), text.count("\n"), text.count("\r")

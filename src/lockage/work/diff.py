@@ -10,7 +10,7 @@ from lockage.base.errors import Usage
 from lockage.compare.forms import archive_name
 from lockage.compare.side import FileSide, SetSide
 from lockage.stabilize.model import MemberKind
-from lockage.work.book import Book
+from lockage.work.book import Book, NoStore
 from lockage.work.release import NoRelease, find_release, read_release, release_title
 
 if TYPE_CHECKING:
@@ -58,14 +58,16 @@ def stored_side(services: Services, text: str) -> Side:
 
     Raises :class:`NothingToCompare`, NoStore, and what blobs raise.
     """
-    digest = text.removeprefix("sha256:")
-    if len(digest) == 64 and (ref := _artifact(services, digest)) is not None:
-        data = services.blobs.get(ref)
-        return FileSide(title=text, name=archive_name(digest[:12], data) or digest[:12], data=data)
-    title, _, name = text.partition("/")
+    title, _, name = text.removeprefix("sha256:").partition("/")
     try:
         record = find_release(Book.open(services, make=False).catalog, title)
-    except NoRelease as error:
+    except (NoRelease, NoStore) as error:
+        ref = _artifact(services, title)
+        if ref is not None and not name:
+            data = services.blobs.get(ref)
+            return FileSide(title=text, name=archive_name(title[:12], data) or title[:12], data=data)
+        if isinstance(error, NoStore):
+            raise
         raise NothingToCompare(f"nothing to compare is called {text!r}: {error.message}", name=text) from error
     release = read_release(services, record)
     if not name:

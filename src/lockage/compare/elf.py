@@ -22,6 +22,9 @@ _SYMTAB, NOBITS, _DYNSYM = 2, 8, 11
 _DYNAMIC, _NOTE = 6, 7
 #: Kinds of symbols that name no place in the program: sections and source files.
 _NAMELESS = (3, 4)
+_THREAD_LOCAL = 6
+#: So many symbols that begin before an address may end before it, and one before them still cover it.
+_OVERLAPPING = 16
 #: A damaged header must not make us walk for ever.
 _SECTIONS, _SYMBOLS, _NAME, _ENTRIES = 10_000, 2_000_000, 4096, 100_000
 
@@ -135,10 +138,15 @@ class Elf:
                 yield Symbol(_text(self.data, names + name), address, extent, section, info)
 
     @cached_property
-    def _by_address(self) -> tuple[list[int], list[Symbol]]:
-        """Symbols with a place in the program, the longest of one address last, so that it is the one found."""
-        placed = sorted((each for each in self.symbols if each.section), key=lambda each: (each.address, each.size))
-        return [each.address for each in placed], placed
+    def _placed(self) -> dict[int, tuple[list[int], list[Symbol]]]:
+        """By section its symbols and their addresses, the longest of one address last. Thread-local ones have no place in the file."""
+        found: dict[int, list[Symbol]] = {}
+        for symbol in self.symbols:
+            if symbol.section and symbol.info & 15 != _THREAD_LOCAL:
+                found.setdefault(symbol.section, []).append(symbol)
+        for placed in found.values():
+            placed.sort(key=lambda each: (each.address, each.size))
+        return {section: ([each.address for each in placed], placed) for section, placed in found.items()}
 
     @cached_property
     def dynamic(self) -> tuple[tuple[int, str], ...]:
@@ -169,30 +177,25 @@ class Elf:
                 at = body + -(-size // 4) * 4
         return found
 
-    def section_at(self, offset: int) -> Section | None:
-        """The section that a byte of the file lies in."""
-        inside = (each for each in self.sections if each.kind not in (0, NOBITS) and each.offset <= offset < each.offset + each.size)
-        return next(inside, None)
-
     def place(self, offset: int) -> str:
         """The section that a byte lies in, and the symbol that covers it with the distance from its beginning.
 
         Where none covers it, the nearest before it in the same section, as ``near``. Empty if there is no section.
         """
-        inside = self.section_at(offset)
-        if inside is None:
+        sections = enumerate(self.sections)
+        inside = ((n, each) for n, each in sections if each.kind not in (0, NOBITS) and each.offset <= offset < each.offset + each.size)
+        number, section = next(inside, (0, None))
+        if section is None:
             return ""
-        if not inside.address:
-            return inside.name
-        address = inside.address + offset - inside.offset
-        starts, placed = self._by_address
+        address = section.address + offset - section.offset
+        starts, placed = self._placed.get(number, ([], []))
         index = bisect_right(starts, address)
-        for symbol in reversed(placed[max(index - 16, 0) : index]):
+        for symbol in reversed(placed[max(index - _OVERLAPPING, 0) : index]):
             if symbol.address <= address < symbol.address + symbol.size:
-                return f"{inside.name}, {symbol.name}+{hex(address - symbol.address)}"
-        if index and placed[index - 1].address >= inside.address:
-            return f"{inside.name}, near {placed[index - 1].name}+{hex(address - placed[index - 1].address)}"
-        return inside.name
+                return f"{section.name}, {symbol.name}+{hex(address - symbol.address)}"
+        if index:
+            return f"{section.name}, near {placed[index - 1].name}+{hex(address - placed[index - 1].address)}"
+        return section.name
 
 
 def _text(data: bytes, offset: int) -> str:

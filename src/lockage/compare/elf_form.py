@@ -22,6 +22,8 @@ _TAGS = {1: "needed library", 14: "soname", 15: "RPATH", 29: "RUNPATH", 30: "fla
 _TEXTS = (".comment", ".interp", ".dynstr", ".strtab", ".shstrtab", ".debug_str", ".debug_line_str", ".gnu_debuglink")
 _TEXT_LIMIT = 1 << 24
 _SPANS = 16
+#: The kind of sections that are code or data, and those of them that only describe others.
+_PROGRAM, _TABLES = 1, (".eh_frame", ".plt", ".debug")
 
 
 def compare_elf(a: bytes, b: bytes) -> Finding:
@@ -127,10 +129,10 @@ def _split(data: bytes) -> list[str]:
 
 
 def _by_section(one: Elf, two: Elf) -> Ranges:
-    """The ranges within sections of one name, where sections have moved: offsets are those in a."""
+    """The ranges within sections of one name, where sections have moved, code and data first: offsets are those in a."""
     in_a, in_b = _named(one), _named(two)
     found: list[Ranges] = []
-    for name, a in in_a.items():
+    for name, a in sorted(in_a.items(), key=lambda item: item[1].kind != _PROGRAM or item[0].startswith(_TABLES)):
         b = in_b.get(name)
         if b is not None and (mine := one.content(a)) != (others := two.content(b)):
             found.append(ranges_of(mine, others, place=one.place, base=a.offset))

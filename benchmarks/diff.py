@@ -1,0 +1,107 @@
+"""How fast `lockage diff` finds one changed byte in a shared object of a 17 MB wheel, against diffoscope; and what each of them says.
+
+Run ``.venv/bin/python benchmarks/diff.py [--diffoscope PROGRAM]``. The wheel comes from this machine's index, by version and sha256.
+Without a diffoscope on the PATH only lockage is measured. With ``--check``, exit 1 if the target is missed or the findings disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from measuring import PROGRAM, Line, report
+
+WHEEL = "numpy==2.2.6 --hash=sha256:ba10f8411898fc418a521833e014a77d3ca01c15b0c6cdcce6a0d2897e6dbbdf"
+_TARGET = 50
+
+
+def fetched(folder: Path) -> Path:
+    """The wheel, from this machine's index."""
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{WHEEL}\n")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    pip += ["--python-version", "3.11", "--platform", "manylinux2014_x86_64", "--dest", str(folder), "-r", str(wanted)]
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or "uv"
+    fallback = [uv, "tool", "run", "pip", *pip[3:]]
+    if subprocess.run(pip, check=False, capture_output=True).returncode:  # a virtual environment made without pip
+        subprocess.run(fallback, check=True)
+    return next(folder.glob("*.whl"))
+
+
+def apart(wheel: Path, folder: Path) -> tuple[list[Path], str, int]:
+    """Two wheels of the same members but for one byte in the middle of the largest shared object; its name and the byte's offset."""
+    with zipfile.ZipFile(wheel) as archive:
+        infos = archive.infolist()
+        largest = max((info for info in infos if info.filename.endswith(".so")), key=lambda info: info.file_size)
+        offset = largest.file_size // 2
+        places = [folder / side / wheel.name for side in "ab"]
+        for flip, place in enumerate(places):
+            place.parent.mkdir()
+            with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as out:
+                for info in infos:
+                    data = bytearray(archive.read(info))
+                    if info is largest:
+                        data[offset] ^= flip
+                    out.writestr(info, bytes(data))
+    return places, largest.filename, offset
+
+
+def ran(*command: str) -> tuple[float, str]:
+    """Seconds, and what it printed."""
+    started = time.perf_counter()
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode not in (1, 4):
+        sys.exit(f"{command[0]} exited with {done.returncode}:\n{done.stderr}")
+    return time.perf_counter() - started, done.stdout
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--diffoscope", default=shutil.which("diffoscope"), help="the program to compare with")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lockage-benchmark-") as name:
+        (a, b), member, offset = apart(fetched(Path(name)), Path(name))
+        diff = (*PROGRAM, "diff", str(a), str(b))
+        ran(*diff)
+        theirs, said = ran(given.diffoscope, "--text", "-", str(a), str(b)) if given.diffoscope else (None, "")
+        mine = statistics.median(ran(*diff)[0] for _ in range(given.rounds))
+        found = ran(*diff)[1]
+    print(f"one byte of {member}, at {hex(offset)}\n\nlockage says\n{found}")
+    results = [Line("lockage diff", mine)]
+    agree = True
+    if theirs is None:
+        print("there is no diffoscope on this machine's PATH: only lockage was measured")
+    else:
+        agree = agreed(said, found, member)
+        results += [Line("diffoscope", theirs, mine)]
+    missed = report(results, check=False)
+    if theirs is not None:
+        print(
+            f"target: over {_TARGET}x as fast: {'kept' if theirs / mine > _TARGET else 'MISSED'}; the same finding: {'yes' if agree else 'NO'}"
+        )
+        missed = int(theirs / mine <= _TARGET or not agree)
+    return missed if given.check else 0
+
+
+def agreed(said: str, found: str, member: str) -> bool:
+    """Whether diffoscope names the member, the section and the two values of the byte that lockage names; prints its lines about them."""
+    place = re.search(r"at 0x[0-9a-f]+: (\.\S+), (?:near )?(\S+)\+0x", found)
+    values = re.findall(r"^\s*[-+] ([0-9a-f]{2})\s+\|", found, re.MULTILINE)
+    changed = [line for line in said.splitlines() if re.match(r"[│ ]*[-+] *[0-9a-f]+:?\s", line)]
+    named = [line for line in said.splitlines() if member in line or (place is not None and f"section={place[1]}" in line)]
+    print(f"diffoscope says, in {len(said)} characters\n" + "\n".join([*named[:4], *changed[:12]]) + "\n")
+    return bool(place and len(values) == 2 and member in said and place[1] in said and all(value in " ".join(changed) for value in values))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -74,6 +74,10 @@ class Elf:
         self.data = data
         self.order, self.wide = "<" if data[5] == 1 else ">", data[4] == 2
 
+    def share(self, other: Elf) -> None:
+        """Have the symbols of another file, which must have the same tables: they need not be read twice."""
+        self.symbols, self._placed = other.symbols, other._placed
+
     def header(self) -> dict[str, str]:
         """What the file header says of the whole file."""
         kind, machine = struct.unpack_from(f"{self.order}HH", self.data, 16)

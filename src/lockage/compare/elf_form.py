@@ -22,6 +22,8 @@ _TAGS = {1: "needed library", 14: "soname", 15: "RPATH", 29: "RUNPATH", 30: "fla
 _TEXTS = (".comment", ".interp", ".dynstr", ".strtab", ".shstrtab", ".debug_str", ".debug_line_str", ".gnu_debuglink")
 _TEXT_LIMIT = 1 << 24
 _SPANS = 16
+#: Kinds of sections that symbols and their names are in.
+_SYMBOLS = (2, 3, 11)
 #: The kind of sections that are code or data, and those of them that only describe others.
 _PROGRAM, _TABLES = 1, (".eh_frame", ".plt", ".debug")
 
@@ -29,6 +31,8 @@ _PROGRAM, _TABLES = 1, (".eh_frame", ".plt", ".debug")
 def compare_elf(a: bytes, b: bytes) -> Finding:
     """The structural difference of two ELF files, the most telling first."""
     one, two = Elf(a), Elf(b)
+    if _tables(one) == _tables(two):
+        two.share(one)
     details = [*fields_differing("header", one.header(), two.header())]
     details += _dynamic(one, two)
     details += fields_differing("note", one.notes(), two.notes())
@@ -41,6 +45,11 @@ def compare_elf(a: bytes, b: bytes) -> Finding:
         return Finding(form="ELF", details=tuple(details), ranges=ranges)
     moved = _by_section(one, two)
     return Finding(form="ELF", details=tuple(details), ranges=moved if moved.count else ranges_of(a, b, place=one.place))
+
+
+def _tables(elf: Elf) -> list[tuple[Section, bytes]]:
+    """What places are named by: the sections as they lie, and what the tables of symbols and names hold."""
+    return [(each, elf.content(each) if each.kind in _SYMBOLS else b"") for each in elf.sections]
 
 
 def _named(elf: Elf) -> dict[str, Section]:

@@ -7,6 +7,7 @@ Without a diffoscope on the PATH only lockage is measured. With ``--check``, exi
 from __future__ import annotations
 
 import argparse
+import copy
 import re
 import shutil
 import statistics
@@ -22,6 +23,8 @@ from measuring import PROGRAM, Line, report
 from lockage.compare.elf import sections
 
 WHEEL = "numpy==2.2.6 --hash=sha256:ba10f8411898fc418a521833e014a77d3ca01c15b0c6cdcce6a0d2897e6dbbdf"
+#: In .text, in a short function, which diffoscope shows as a whole.
+_OFFSET = 2_000_000
 _TARGET = 50
 
 
@@ -39,13 +42,13 @@ def fetched(folder: Path) -> Path:
 
 
 def apart(wheel: Path, folder: Path) -> tuple[list[Path], str, int, int]:
-    """Two wheels, alike but for one byte in the middle of the largest extension module; its name, the byte's offset and address."""
+    """Two wheels, alike but for one byte of the largest extension module; its name, the byte's offset and address."""
     with zipfile.ZipFile(wheel) as archive:
         infos = archive.infolist()
         largest = max(
             (info for info in infos if info.filename.endswith(".so") and ".libs/" not in info.filename), key=lambda info: info.file_size
         )
-        offset = largest.file_size // 2
+        offset = _OFFSET
         places = [folder / side / wheel.name for side in "ab"]
         for flip, place in enumerate(places):
             place.parent.mkdir()
@@ -54,7 +57,7 @@ def apart(wheel: Path, folder: Path) -> tuple[list[Path], str, int, int]:
                     data = bytearray(archive.read(info))
                     if info is largest:
                         data[offset] ^= flip
-                    out.writestr(info, bytes(data))
+                    out.writestr(copy.copy(info), bytes(data))  # it writes into what it is given
         found = sections(archive.read(largest))
     section = next(each for each in found if each.offset <= offset < each.offset + each.size)
     return places, largest.filename, offset, section.address + offset - section.offset
@@ -99,14 +102,17 @@ def main() -> int:
 
 
 def agreed(said: str, found: str, member: str, address: int) -> bool:
-    """Whether diffoscope names member and section as lockage does, and an instruction over the byte; prints its lines of these."""
-    place = re.search(r"at 0x[0-9a-f]+: (\.\S+), (?:near )?(\S+)\+0x", found)
-    section = f"--section={place[1]} " if place is not None else "?"
-    lines = said.splitlines()
-    named = [line for line in lines if member in line or section in line]
-    changed = [line for line in lines if (at := re.match(r"[│ ]*[-+] *([0-9a-f]+):\t", line)) and address - 16 < int(at[1], 16) <= address]
-    print(f"diffoscope says, in {len(said)} characters, of these\n" + "\n".join([*named[:4], *changed[:8]]) + "\n")
-    return bool(changed) and any(member in line for line in named) and any(section in line for line in named)
+    """Whether diffoscope shows a change in the member, the section and the function that lockage names; prints its lines of it."""
+    place = re.search(r"at 0x[0-9a-f]+: (\.\S+), \S+\+(0x[0-9a-f]+)", found)
+    if place is None or member not in said:
+        return False
+    lines = said.partition(f"── {member}\n")[2].splitlines()
+    section = next((index for index, line in enumerate(lines) if f"--section={place[1]} " in line), None)
+    begins = f" {address - int(place[2], 16):016x} <"
+    function = next((index for index, line in enumerate(lines) if begins in line), None)
+    shown = lines[function : function + 16] if function is not None else []
+    print(f"diffoscope says, in {len(said)} characters, among them\n" + "\n".join(shown) + "\n")
+    return section is not None and function is not None and section < function and any(re.match(r"[│ ]*\+", line) for line in shown)
 
 
 if __name__ == "__main__":

@@ -42,10 +42,12 @@ def test_the_right_one_is_blamed(name: str, verified: Any) -> None:
     assert first["fix"]
     if "cause" in bug:
         assert first["cause"] == bug["cause"]
+    assert first["process"][0].rpartition("/")[2] == ("ld" if name.endswith(".so") else bug.get("process", "sh"))
     if name.endswith(".so"):
         assert first["place"].startswith(".rodata")
 
 
 def test_few_rebuilds_were_needed(verified: Any) -> None:
     assert not verified["blame_exhausted"]
+    assert verified["blame_unobserved"] is None
     assert verified["blame_rebuilds"] <= 45

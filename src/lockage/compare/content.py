@@ -10,13 +10,14 @@ import msgspec
 from lockage.compare.difference import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Ranges", "first_difference", "last_difference", "ranges_of", "window"]
 
 _CHUNK = 1 << 16
 #: Differences with fewer equal bytes between them are one range.
-_RUN = re.compile(rb"[^\0]+(?:\0{1,7}[^\0]+)*")
+_GAP = 7
+_RUN = re.compile(rb"[^\0]+(?:\0{1,%d}[^\0]+)*" % _GAP)
 _LISTED = 16
 
 
@@ -69,17 +70,31 @@ def ranges_of(a: bytes, b: bytes, *, place: Callable[[int], str] = lambda _: "",
         return Ranges(spans=(whole,), count=1, differing=max(lengths))
     spans: list[Span] = []
     count = differing = 0
+    for start, stop, bytes_differing in _runs(a, b):
+        count += 1
+        differing += bytes_differing
+        if len(spans) < listed:
+            spans.append(_span(a, b, start, (stop - start, stop - start), place, base))
+    return Ranges(spans=tuple(spans), count=count, differing=differing)
+
+
+def _runs(a: bytes, b: bytes) -> Iterator[tuple[int, int, int]]:
+    """Every range of two equally long byte strings that differs: its first byte, the one after its last, how many bytes in it differ."""
+    begun = ended = found = 0
     for start in range(0, len(a), _CHUNK):
         one, two = a[start : start + _CHUNK], b[start : start + _CHUNK]
         if one == two:
             continue
         mixed = (int.from_bytes(one) ^ int.from_bytes(two)).to_bytes(len(one))
-        differing += len(mixed) - mixed.count(0)
         for run in _RUN.finditer(mixed):
-            count += 1
-            if len(spans) < listed:
-                spans.append(_span(a, b, start + run.start(), (len(run[0]), len(run[0])), place, base))
-    return Ranges(spans=tuple(spans), count=count, differing=differing)
+            if found and start + run.start() - ended > _GAP:  # not the rest of one that began in the chunk before
+                yield begun, ended, found
+                found = 0
+            begun = begun if found else start + run.start()
+            ended = start + run.end()
+            found += len(run[0]) - run[0].count(0)
+    if found:
+        yield begun, ended, found
 
 
 def _span(a: bytes, b: bytes, offset: int, lengths: tuple[int, int], place: Callable[[int], str], base: int) -> Span:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import itertools
 import lzma
 import marshal
 import sqlite3
@@ -216,6 +217,29 @@ def test_bytes_are_told_by_ranges() -> None:
     assert (difference.form, difference.ranges, difference.differing) == ("bytes", 2, 3)
     assert [(span.offset, span.lengths) for span in difference.spans] == [(100, (5, 5)), (200_000, (1, 1))]
     assert (difference.spans[1].a, difference.spans[1].b) == ("40", "bf")
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_a_range_is_one_however_it_lies(chunk: int) -> None:
+    a = bytes(200_000)
+    start, stop = (chunk << 16) - 3, (chunk << 16) + 5
+    difference = only("x.bin", a, a[:start] + b"\1" * (stop - start) + a[stop:])
+    assert [(span.offset, span.lengths) for span in difference.spans] == [(start, (8, 8))]
+    assert (difference.ranges, difference.differing) == (1, 8)
+
+
+@given(st.binary(max_size=300), st.data())
+def test_ranges_hold_every_byte_that_differs(a: bytes, data: st.DataObject) -> None:
+    from lockage.compare.content import ranges_of
+
+    b = data.draw(st.binary(min_size=len(a), max_size=len(a)))
+    found = ranges_of(a, b, listed=1000)
+    within = {at for span in found.spans for at in range(span.offset, span.offset + span.lengths[0])}
+    differing = {at for at in range(len(a)) if a[at] != b[at]}
+    assert differing <= within
+    assert (found.count, found.differing) == (len(found.spans), len(differing))
+    ends = [(span.offset, span.offset + span.lengths[0]) for span in found.spans]
+    assert all(later[0] - sooner[1] >= 8 for sooner, later in itertools.pairwise(ends))
 
 
 def test_an_insertion_is_one_range() -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from lockage.base.errors import StepFailed
 from lockage.base.instant import ZIP_FLOOR
+from lockage.compare.budget import Budget, Nesting
 from lockage.compare.difference import Comparison, DifferenceKind, FieldDifference, MemberDifference
 from lockage.compare.finding import Finding
 from lockage.compare.grade import Grade, worst
@@ -27,17 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_ar", "compare_archives", "compare_members"]
 
-#: So many differing members are listed and so many are looked into; what is more is counted, or compared as bytes.
-_LISTED, _INSPECTED = 1000, 100
+#: So many differing members are listed; what is more is counted.
+_LISTED = 1000
 _RECORD = ".dist-info/RECORD"
 
 
-def compare_archives(name: str, a: bytes, b: bytes, one: Contents, two: Contents, *, depth: int, structure: bool) -> Comparison:
+def compare_archives(
+    name: str, a: bytes, b: bytes, one: Contents, two: Contents, *, depth: int, structure: bool, budget: Budget
+) -> Comparison:
     """Two archives that were opened. Raises StepFailed and Unhandled for members that do not unpack."""
     assert one.members is not None
     assert two.members is not None
     renamed = renamed_folder(one.members, two.members) if structure else None
-    comparing = _Comparing(name, depth=depth, structure=structure)
+    comparing = _Comparing(name, depth=depth, structure=structure, budget=budget)
     whole = list(gzip_fields_differing(a, b))
     if renamed is not None:
         whole.append(FieldDifference(field="folder", a=renamed[0], b=renamed[1]))
@@ -53,11 +56,11 @@ def compare_archives(name: str, a: bytes, b: bytes, one: Contents, two: Contents
     return comparing.told(_archive_grade(name, a, b, comparing.essential, reordered=reordered))
 
 
-def compare_ar(name: str, a: bytes, b: bytes, *, depth: int = 2) -> Finding:
+def compare_ar(a: bytes, b: bytes, nesting: Nesting) -> Finding:
     """Two ar archives, which have no content digest: whatever differs, they are different. Raises ValueError for what is none."""
     from lockage.compare.ar_reader import read_ar
 
-    comparing = _Comparing(name, depth=depth, structure=True)
+    comparing = _Comparing("members", depth=nesting.depth, structure=True, budget=nesting.budget)
     comparing.compare(read_ar(a), read_ar(b), [], None)
     return Finding(form="ar archive", nested=comparing.told(Grade.DIFFERENT))
 
@@ -75,7 +78,7 @@ def compare_members(
 
     The grade is the worst of the files' own; a file of one side only makes them different. ``fields`` are of the whole, and without weight.
     """
-    comparing = _Comparing(name, depth=depth, structure=True, whole=True)
+    comparing = _Comparing(name, depth=depth, structure=True, budget=Budget(), whole=True)
     comparing.compare(a, b, list(fields), None, keys=keys)
     if len(comparing.found) == bool(fields):
         return comparing.told(Grade.IDENTICAL)
@@ -99,11 +102,11 @@ def _archive_grade(name: str, a: bytes, b: bytes, essential: Sequence[str], *, r
 class _Comparing:
     """One comparison of two sets of members; ``whole``: each file is graded for itself."""
 
-    def __init__(self, name: str, *, depth: int, structure: bool, whole: bool = False) -> None:
+    def __init__(self, name: str, *, depth: int, structure: bool, budget: Budget, whole: bool = False) -> None:
         self.name, self.depth, self.structure, self.whole = name, depth, structure, whole
         self.found: list[MemberDifference] = []
         self.omitted = 0
-        self.inspected = 0
+        self.budget = budget
         self.grades: list[Grade] = []
         #: Paths whose content or type differs, those of only one side included.
         self.essential: list[str] = []
@@ -182,7 +185,7 @@ class _Comparing:
         from lockage.compare.files import compare_files  # the two call each other: an archive may be within an archive
 
         if self.whole:
-            nested = compare_files(path.rpartition("/")[2], a, b, depth=self.depth, structure=self.structure)
+            nested = compare_files(path.rpartition("/")[2], a, b, depth=self.depth, structure=self.structure, budget=self.budget)
             self.grades.append(nested.grade)
             alone = len(nested.members) == 1 and not nested.members[0].path
             if alone and nested.members[0].kind is DifferenceKind.CONTENT:  # no archive: nothing to nest
@@ -194,14 +197,8 @@ class _Comparing:
         changed = frozenset((*self.essential, *self.renamed))
         self.essential.append(path)
         found = None
-        if self.structure and self.inspected < _INSPECTED:
+        if self.structure and self.budget.spend():
             from lockage.compare.forms import inspect
 
-            self.inspected += 1
-            found = inspect(path, a, b, changed=changed, nest=self._nest)
+            found = inspect(path, a, b, changed=changed, nesting=Nesting(self.depth, self.budget))
         self.add(replace(content_difference(path, a, b, fields, found), origin=origin))
-
-    def _nest(self, name: str, a: bytes, b: bytes) -> Comparison | None:
-        from lockage.compare.files import compare_files
-
-        return compare_files(name, a, b, depth=self.depth - 1) if self.depth else None

@@ -13,11 +13,14 @@ from lockage.compare.text import read_text, text_details, text_difference
 __all__ = ["compare_headers", "compare_json", "compare_record"]
 
 _DEPTH = 64
+_LONGEST = 1 << 24
 _MOST = 10_000
 
 
 def compare_json(a: bytes, b: bytes) -> Finding:
     """By key, as `.key.key[index]`. Raises msgspec.DecodeError or ValueError for what is no JSON."""
+    if max(len(a), len(b)) > _LONGEST:
+        raise ValueError("too long to be compared by key")
     one, two = msgspec.json.decode(a), msgspec.json.decode(b)
     details: list[Detail] = []
     _walk(".", one, two, details, 0)

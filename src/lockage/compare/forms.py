@@ -23,10 +23,9 @@ from lockage.stabilize.model import archive_kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lockage.compare.difference import Comparison
+    from lockage.compare.budget import Nesting
 
     Form = Callable[[], Finding]
-    Nest = Callable[[str, bytes, bytes], Comparison | None]
 
 __all__ = ["archive_name", "inspect"]
 
@@ -37,6 +36,7 @@ _UNREADABLE = (
 )
 _HEADERS = ("METADATA", "PKG-INFO", "WHEEL")
 _JSON = (".json", ".ipynb", ".map", ".webmanifest")
+_AR = b"!<arch>\n"
 _COMPRESSED = (b"\xfd7zXZ\0", b"BZh")
 _UNPACKED = 1 << 28
 
@@ -50,12 +50,9 @@ def archive_name(name: str, data: bytes) -> str | None:
     return f"{name}.tar" if data[257:262] == b"ustar" else f"{name}.gz" if data.startswith(b"\x1f\x8b\x08") else None
 
 
-def inspect(path: str, a: bytes, b: bytes, *, changed: frozenset[str] = frozenset(), nest: Nest = lambda *_: None) -> Finding:
-    """What the first form that reads both finds. ``changed`` are the other members of the same archive whose content differs.
-
-    ``nest`` compares two files within these, or gives None if that is one level too deep.
-    """
-    for form in _forms(path, a, b, changed, nest):
+def inspect(path: str, a: bytes, b: bytes, *, nesting: Nesting, changed: frozenset[str] = frozenset()) -> Finding:
+    """What the first form that reads both finds. ``changed`` are the other members of the same archive whose content differs."""
+    for form in _forms(path, a, b, changed, nesting):
         try:
             return form()
         except _UNREADABLE:
@@ -63,12 +60,12 @@ def inspect(path: str, a: bytes, b: bytes, *, changed: frozenset[str] = frozense
     return Finding(form="bytes")
 
 
-def _forms(path: str, a: bytes, b: bytes, changed: frozenset[str], nest: Nest) -> Iterator[Form]:
+def _forms(path: str, a: bytes, b: bytes, changed: frozenset[str], nesting: Nesting) -> Iterator[Form]:
     """Every form that might read both, special ones first."""
     name = path.rpartition("/")[2]
     named_a, named_b = archive_name(name, a), archive_name(name, b)
     if named_a is not None and named_a == named_b:
-        yield lambda: _nested(named_a, a, b, nest)
+        yield lambda: _nested(named_a, a, b, nesting)
     if is_elf(a) and is_elf(b):
         yield lambda: _elf(a, b)
     if name.endswith((".pyc", ".pyo")):
@@ -76,8 +73,10 @@ def _forms(path: str, a: bytes, b: bytes, changed: frozenset[str], nest: Nest) -
     for magic, form in _BY_BYTES.items():
         if a.startswith(magic) and b.startswith(magic):
             yield partial(form, a, b)
+    if a.startswith(_AR) and b.startswith(_AR):
+        yield lambda: _ar(a, b, nesting)
     if a.startswith(_COMPRESSED) and b.startswith(_COMPRESSED):
-        yield lambda: _unpacked(name, a, b, nest)
+        yield lambda: _unpacked(name, a, b, nesting)
     if name == "RECORD" and ".dist-info/" in path:
         yield lambda: _record(a, b, changed)
     if name in _HEADERS:
@@ -120,10 +119,10 @@ def _sqlite(a: bytes, b: bytes) -> Finding:
     return compare_sqlite(a, b)
 
 
-def _ar(a: bytes, b: bytes) -> Finding:
+def _ar(a: bytes, b: bytes, nesting: Nesting) -> Finding:
     from lockage.compare.archives import compare_ar
 
-    return compare_ar("", a, b)
+    return compare_ar(a, b, nesting)
 
 
 def _record(a: bytes, b: bytes, changed: frozenset[str]) -> Finding:
@@ -148,7 +147,6 @@ _BY_BYTES: dict[bytes, Callable[[bytes, bytes], Finding]] = {
     b"\x89PNG\r\n\x1a\n": _png,
     b"\x93NUMPY": _npy,
     b"SQLite format 3\0": _sqlite,
-    b"!<arch>\n": _ar,
 }
 
 
@@ -159,17 +157,17 @@ def _text(a: bytes, b: bytes) -> Finding:
     return Finding(form="text", details=tuple(text_details(one, two)), diff=text_difference(one, two))
 
 
-def _nested(name: str, a: bytes, b: bytes, nest: Nest) -> Finding:
-    found = nest(name, a, b)
+def _nested(name: str, a: bytes, b: bytes, nesting: Nesting) -> Finding:
+    found = nesting.compare(name, a, b)
     if found is None:
         raise ValueError("nested too deeply")
     return Finding(form="archive", nested=found)
 
 
-def _unpacked(name: str, a: bytes, b: bytes, nest: Nest) -> Finding:
+def _unpacked(name: str, a: bytes, b: bytes, nesting: Nesting) -> Finding:
     """A compressed file that is no archive: what it unpacks to."""
     form = "bz2" if a.startswith(b"BZh") else "xz"
-    found = nest(name.removesuffix(f".{form}"), *(_decompressed(form, data) for data in (a, b)))
+    found = nesting.compare(name.removesuffix(f".{form}"), *(_decompressed(form, data) for data in (a, b)))
     if found is None:
         raise ValueError("nested too deeply")
     return Finding(form=form, nested=found)

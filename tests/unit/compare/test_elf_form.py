@@ -138,10 +138,12 @@ def test_a_section_that_grew_does_not_hide_the_others() -> None:
 
 
 def test_every_header_may_lie() -> None:
+    from lockage.compare.budget import Budget, Nesting
     from lockage.compare.forms import inspect
 
+    nesting = Nesting(0, Budget())
     data = library()
     for at in range(len(data)):
         for value in (0xFF, 0x00):
-            inspect("x.so", data, data[:at] + bytes([value]) + data[at + 1 :])
-        inspect("x.so", data, data[:at])
+            inspect("x.so", data, data[:at] + bytes([value]) + data[at + 1 :], nesting=nesting)
+        inspect("x.so", data, data[:at], nesting=nesting)

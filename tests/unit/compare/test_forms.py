@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import sys
 import tarfile
+import time
 import zipfile
 import zlib
 from importlib.util import MAGIC_NUMBER
@@ -24,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockage.compare import DifferenceKind, Grade, compare_files
+from lockage.compare.budget import Budget, Nesting
 from lockage.compare.forms import inspect
 
 if TYPE_CHECKING:
@@ -290,13 +292,13 @@ def test_damaged_bytes_never_raise(name: str, data: st.DataObject) -> None:
     a, whole = PAIRS[name]
     at = data.draw(st.integers(0, len(whole) - 1))
     damaged = whole[:at] + data.draw(st.binary(max_size=6)) + whole[data.draw(st.integers(at, len(whole))) :]
-    inspect(name, a, damaged)
-    inspect(name, damaged, damaged[: len(damaged) // 2])
+    inspect(name, a, damaged, nesting=Nesting(2, Budget()))
+    inspect(name, damaged, damaged[: len(damaged) // 2], nesting=Nesting(2, Budget()))
 
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_each_form_reads_its_own(name: str) -> None:
-    found = inspect(name, *PAIRS[name], nest=lambda inner, a, b: compare_files(inner, a, b))
+    found = inspect(name, *PAIRS[name], nesting=Nesting(1, Budget()))
     assert found.form != "bytes"
     assert found.details or found.nested or found.diff
 
@@ -376,3 +378,24 @@ def test_without_structure_paths_are_what_they_are() -> None:
     a, b = (wheel("1", extra={path: b"the same bytes"}) for path in ("shop/old.txt", "shop/new.txt"))
     kinds = {each.path: each.kind for each in compare_files("shop.whl", a, b, structure=False).members}
     assert (kinds["shop/old.txt"], kinds["shop/new.txt"]) == (DifferenceKind.ONLY_IN_A, DifferenceKind.ONLY_IN_B)
+
+
+def test_what_is_nested_without_end_ends() -> None:
+    def zipped(members: dict[str, bytes]) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, data in members.items():
+                archive.writestr(zipfile.ZipInfo(path), data)
+        return out.getvalue()
+
+    a, b = b"1", b"2"
+    for _ in range(6):  # 10**6 differing files in the end
+        a, b = (zipped({f"{number}.zip": data for number in range(10)}) for data in (a, b))
+    start = time.process_time()
+    assert compare_files("x.zip", a, b, depth=8).grade is Grade.DIFFERENT
+    assert time.process_time() - start < 20
+
+
+def test_the_budget_is_that_of_the_whole() -> None:
+    budget = Budget(2)
+    assert [budget.spend() for _ in range(4)] == [True, True, False, False]

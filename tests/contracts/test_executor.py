@@ -221,3 +221,26 @@ def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd
     assert bench.executor.enter(bench.request("variables"), Attached.OUTPUT) == 0
     assert capfd.readouterr().out == "good day\n"
     assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"
+
+
+def test_who_wrote_what_is_noted_and_changes_nothing(bench: Bench) -> None:
+    request = bench.request("copy", outputs=("out",))
+    observed = bench.executor.observe(request)
+    assert observed.unobserved is None
+    assert isinstance(observed.outcome, ActionResult)
+    plain = bench.executor.execute(request)
+    assert isinstance(plain, ActionResult)
+    assert (observed.outcome.exit_code, observed.outcome.outputs, observed.outcome.log) == (0, plain.outputs, plain.log)
+    written = {writer.path: writer.argv for writer in observed.writers}
+    assert {"/build/out/copy", "/build/out/tool", "/build/out/link"} <= written.keys()
+    assert "/build/in/a" not in written
+    assert all(argv for argv in written.values())
+
+
+def test_what_fails_fails_the_same_when_it_is_observed(bench: Bench) -> None:
+    said = bench.executor.observe(bench.request("say", outputs=("out",))).outcome
+    assert isinstance(said, ActionResult)
+    assert (said.exit_code, bench.log(said)) == (3, "hello\n")
+    hung = bench.executor.observe(bench.request("hang", timeout=1)).outcome
+    assert isinstance(hung, ExecutionFailed)
+    assert hung.reason == "timeout"

@@ -33,7 +33,7 @@ COMMANDS = {
     "status": "what every channel holds, and the newest releases",
     "history": "everything that happened on a channel",
     "pull": "what a channel holds, verified, into a folder",
-    "diff": "compare two files, archives by member",
+    "diff": "what differs between two files, folders or releases",
     "logs": "what the steps of a run printed",
     "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",

@@ -75,6 +75,7 @@ def command(
                 "blame": found.blamed.found if found.blamed else (),
                 "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
                 "blame_exhausted": found.blamed.exhausted if found.blamed else False,
+                "blame_unobserved": found.blamed.unobserved if found.blamed else None,
                 "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
             }
         )

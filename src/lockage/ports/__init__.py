@@ -79,6 +79,7 @@ from lockage.ports.errors import (
 )
 from lockage.ports.storage import Storage as Storage
 from lockage.recipe.model import Resources
+from lockage.record.result import ActionResult
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 from lockage.variation.world import World
@@ -97,7 +98,6 @@ if TYPE_CHECKING:
     from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
-    from lockage.record.result import ActionResult
 
 
 #: The file that marks a folder of what failed steps left: what is in it may be replaced.
@@ -472,6 +472,21 @@ class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
     log: BlobRef
 
 
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which process wrote a file of a sandbox: the file's absolute path there, and the process's command line, cut when long."""
+
+    path: str
+    argv: tuple[str, ...]
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution and its writers, in the order of their last writes; ``unobserved`` says why they could not be told."""
+
+    outcome: ActionResult | ExecutionFailed
+    writers: tuple[Writer, ...] = ()
+    unobserved: str | None = None
+
+
 class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
@@ -481,6 +496,13 @@ class Executor(Protocol):
     """
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
+
+    def observe(self, request: ExecutionRequest) -> Observed:
+        """Run an action as :meth:`execute` does, and note which process wrote each file in the writable folders.
+
+        A file that was renamed keeps the writer of its content. Where a host does not allow that, it is run all the same, unobserved.
+        """
+        ...
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
         """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code.

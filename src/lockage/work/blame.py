@@ -21,6 +21,7 @@ from lockage.stabilize.content import contents_of
 from lockage.stabilize.model import MemberKind
 from lockage.variation import AXES, CONTRACT, vary
 from lockage.work.rebuild import Rebuild, Rebuilder
+from lockage.work.writer import steps_behind, with_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +81,7 @@ class _Search:
                 found.append(Spot(artifact=artifact.name, member="", aspect=FAILED))
             elif again.blob != artifact.blob:
                 get = self._services.blobs.get
-                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob)))
+                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob), structure=False))
         return tuple(found)
 
     @property
@@ -103,6 +104,15 @@ class _Search:
     def rebuilt(self, axes: frozenset[str]) -> Rebuild:
         return self._rebuilds[axes]
 
+    def observed(self, axes: frozenset[str]) -> Rebuild | None:
+        """One more rebuild of a world, in which it is noted which process writes what; None if no rebuild is left."""
+        if not self._left:
+            return None
+        self._left -= 1
+        self.count += 1
+        self._services.tell(Phase(text=f"looking for the process that wrote it: rebuild {self.count}"))
+        return self._rebuilder.rebuild(_in_order(axes), observing=True)
+
 
 _NAMED = 4
 
@@ -118,7 +128,9 @@ def blame(services: Services, plan: Plan, built: Built, made: Sequence[Rebuild],
                 _explain(services, search, built, world, found)
         except _Exhausted:
             exhausted = True
-    return Blamed(found=_told(services, search, plan, built, found), rebuilds=search.count, exhausted=exhausted)
+        told = _told(services, search, plan, built, found)
+        told, unobserved = with_processes(services, plan, built, told, search.observed)
+    return Blamed(found=told, rebuilds=search.count, exhausted=exhausted, unobserved=unobserved)
 
 
 def _explain(services: Services, search: _Search, built: Built, world: frozenset[str], found: dict[Spot, tuple[str, ...]]) -> None:
@@ -217,13 +229,5 @@ def _told(services: Services, search: _Search, plan: Plan, built: Built, found: 
 
 def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -> StepName | None:
     """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs."""
-    known = {planned.name: planned.step for planned in plan.steps}
-    waiting = [one.step for one in built.artifacts if one.name == artifact]
-    behind: set[StepName] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in behind:  # an sdist that is its own artifact was made by no step
-            behind.add(name)
-            waiting += known[name].needs
     first = {run.step: run.outputs for run in built.run.steps}
-    return next((name for name in known if name in behind and again.outputs.get(name) != first.get(name)), None)
+    return next((name for name in steps_behind(plan, built, artifact) if again.outputs.get(name) != first.get(name)), None)

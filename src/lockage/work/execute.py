@@ -13,7 +13,7 @@ from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
-from lockage.ports import ExecutionFailed, ExecutionRequest
+from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.record.artifact import StepRun
 from lockage.record.event import Planned, StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
@@ -41,7 +41,7 @@ class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept.
-    After :meth:`run`, ``results`` holds a StepRun per executed step.
+    After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
     def __init__(
@@ -53,17 +53,20 @@ class Execution:
         fresh: bool = False,
         root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
         keep: Path | None = None,
+        observing: bool = False,
     ) -> None:
         self._services = services
         self._plan = plan
         self._world = world
         self._fresh = fresh
         self._keep = keep
+        self._observing = observing
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
         self.results: dict[StepName, StepRun] = {}
+        self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
         """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
@@ -88,6 +91,9 @@ class Execution:
                     planned, action = pending.pop(StepName(key))
                     if isinstance(outcome, BaseException):
                         raise outcome
+                    if isinstance(outcome, Observed):
+                        self.observed[planned.name] = outcome
+                        outcome = outcome.outcome
                     assert isinstance(outcome, ActionResult | ExecutionFailed)
                     done = self._finish(planned, action, outcome)
                     schedule = schedule.finished(planned.name, succeeded=done.failure is None)
@@ -114,7 +120,8 @@ class Execution:
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
         executor = self._services.executor
-        self._services.workers.start(planned.name, lambda: executor.execute(request))
+        run = executor.observe if self._observing else executor.execute
+        self._services.workers.start(planned.name, lambda: run(request))
         pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
         return None
 

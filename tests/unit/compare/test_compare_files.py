@@ -102,20 +102,30 @@ def test_one_byte_is_found() -> None:
 
 def test_a_text_shows_its_lines() -> None:
     found = compare_files("x.zip", packed([("a.py", TEXT)]), packed([("a.py", TEXT.replace(b"line 100\n", b"line one hundred\n"))]))
-    assert found.members[0].diff == ("line 99:", " line 98", " line 99", "-line 100", "+line one hundred", " line 101", " line 102")
+    assert found.members[0].diff == (
+        "@@ -99,5 +99,5 @@",
+        " line 98",
+        " line 99",
+        "-line 100",
+        "+line one hundred",
+        " line 101",
+        " line 102",
+    )
 
 
 def test_long_texts_and_lines_are_cut() -> None:
     a, b = (b"".join(b"%s %d %s\n" % (word, number, b"x" * 300) for number in range(500)) for word in (b"a", b"b"))
     (difference,) = compare_files("x.txt", a, b).members
-    assert len(difference.diff) == 14
-    assert difference.diff[-1] == "…"
-    assert max(map(len, difference.diff)) == 160
+    assert len(difference.diff) == 61
+    assert difference.diff[-1] == "… in all 500 lines removed, 500 added"
+    assert {line[0] for line in difference.diff[1:-1]} == {"-", "+"}
+    assert max(map(len, difference.diff)) == 161
 
 
 def test_line_ends_are_named() -> None:
     (difference,) = compare_files("x.txt", b"a\nb\n", b"a\r\nb\r\n").members
-    assert difference.diff == ("the lines are the same; their ends differ",)
+    assert difference.diff == ()
+    assert [(detail.name, detail.a, detail.b) for detail in difference.details] == [("line ends", "LF", "CRLF")]
 
 
 def test_members_of_one_side() -> None:

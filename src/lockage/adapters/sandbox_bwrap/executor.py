@@ -26,7 +26,7 @@ from lockage.adapters.sandbox_bwrap.workspace import Full, populate
 from lockage.base.errors import StepFailed
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
+from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
 from lockage.record.result import ActionResult, Usage
 from lockage.variation.world import CONTRACT
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
+    from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
 
@@ -87,6 +88,21 @@ class BwrapExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
+        return self._once(request)
+
+    def observe(self, request: ExecutionRequest) -> Observed:
+        """Run one action under a tracer; see :class:`lockage.ports.Executor`."""
+        from lockage.adapters.sandbox_bwrap.tracer import Tracer, Untraceable  # no build needs it
+
+        try:
+            tracer = Tracer(os.uname())
+            outcome = self._once(request, tracer)
+        except Untraceable as error:
+            return Observed(outcome=self._once(request), unobserved=str(error))
+        writers = tuple(Writer(path=path, argv=argv) for path, argv in tracer.writers.found.items())
+        return Observed(outcome=outcome, writers=writers)
+
+    def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -97,11 +113,13 @@ class BwrapExecutor:
                 watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
                 self._running[id(watch)] = watch
                 try:
-                    return self._execute(request, sandbox, watch, log, cpus)
+                    return self._execute(request, sandbox, watch, log, cpus, tracer)
                 finally:
                     del self._running[id(watch)]
         finally:
             sandbox.close()
+            if tracer is not None:
+                tracer.join()
             self._give_back(cpus)
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
@@ -134,10 +152,10 @@ class BwrapExecutor:
             watch.end("cancelled", "the build was cancelled")
 
     def _execute(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int]
+        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], tracer: Tracer | None
     ) -> ActionResult | ExecutionFailed:
         try:
-            folders = self._prepare(request, sandbox, watch, cpus)
+            folders = self._prepare(request, sandbox, watch, cpus, tracer=tracer)
         except Full:
             _kept(request, watch, sandbox.open(request.world.build_path))
             return self._failed(watch, log)
@@ -195,14 +213,21 @@ class BwrapExecutor:
         return ref
 
     def _prepare(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int], streams: Streams | None = None
+        self,
+        request: ExecutionRequest,
+        sandbox: Sandbox,
+        watch: Watch,
+        cpus: Sequence[int],
+        streams: Streams | None = None,
+        tracer: Tracer | None = None,
     ) -> list[int]:
         """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
         world, action = request.world, request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         writable = places(world, request.resources.disk)
         layout = self._layout(request, writable)
-        given = self._arguments(request, layout, writable, session=streams is None or streams.terminal is None)
+        session = streams is None or streams.terminal is None
+        given = self._arguments(request, layout, writable, session=session, filtered=tracer is not None)
         personality = (UNAME26 if world.old_kernel else 0) | (ADDR_NO_RANDOMIZE if world.fixed_addresses else 0)
         try:
             sandbox.start(
@@ -213,6 +238,7 @@ class BwrapExecutor:
                 umask=world.umask,
                 personality=personality,
                 streams=streams,
+                program=None if tracer is None else tracer.program,
             )
             sandbox.hold(max(place.path for place in writable))
             freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
@@ -221,6 +247,8 @@ class BwrapExecutor:
             for folder in folders:
                 os.utime(folder, (epoch, epoch))
             sandbox.limit(cpus=cpus, processes=request.resources.processes, niceness=world.niceness)
+            if tracer is not None:
+                tracer.start(sandbox.init)
         except NotBuilt as error:
             raise unavailable(str(error)) from error
         except Full:
@@ -235,7 +263,7 @@ class BwrapExecutor:
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
         return folders
 
-    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool) -> bytes:
+    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
         world = request.world
         library = clock_library(request.instruments) if world.clock_offset else None
         clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
@@ -245,7 +273,7 @@ class BwrapExecutor:
         over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session)
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world

@@ -16,7 +16,7 @@ from lockage.compare.grade import Grade
 from lockage.stabilize.content import Contents, content_digest, contents_of
 from lockage.stabilize.errors import Unhandled
 from lockage.stabilize.model import MemberKind, archive_kind
-from lockage.stabilize.passes import stabilize
+from lockage.stabilize.passes import has_pass, stabilize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,19 @@ def compare_files(name: str, a: bytes, b: bytes, *, depth: int = 1) -> Compariso
         difference = MemberDifference(path="", kind=DifferenceKind.METADATA, fields=(*_gzip_fields(name, a, b), packing))
         return Comparison(name=name, grade=Grade.SAME_CONTENT, members=(difference,))
     if one.members is None and two.members is None:
-        return Comparison(name=name, grade=Grade.DIFFERENT, members=(_content("", one.data, two.data),))
+        same = has_pass(name, a) and _stable_alike(name, a, b)
+        grade = Grade.STABILIZED if same else Grade.DIFFERENT
+        return Comparison(name=name, grade=grade, members=(_content("", one.data, two.data),))
     kinds = FieldDifference(field="type", a=_described(one), b=_described(two))
     return Comparison(name=name, grade=Grade.DIFFERENT, members=(_content("", a, b, (kinds,)),))
+
+
+def _stable_alike(name: str, a: bytes, b: bytes) -> bool:
+    """Whether the passes make the same bytes of both."""
+    try:
+        return stabilize(name, a, ZIP_FLOOR).data == stabilize(name, b, ZIP_FLOOR).data
+    except StepFailed:
+        return False
 
 
 def _described(contents: Contents) -> str:
@@ -110,8 +120,8 @@ class _Archives:
         self.found: list[MemberDifference] = []
         self.omitted = 0
         self.diffed = 0
-        #: Paths whose content or type differs, those of only one archive included.
-        self.essential: list[str] = []
+        #: Whether anything beside metadata differs, and whether in something that no pass changes.
+        self.essential = self.lasting = False
 
     def compared(self, one: Contents, two: Contents) -> Comparison:
         assert one.members is not None
@@ -124,7 +134,7 @@ class _Archives:
             at = next(index for index, (x, y) in enumerate(zip(shared_a, shared_b, strict=True)) if x != y)
             whole += (FieldDifference(field="order", a=f"member {at} is {shared_a[at][0]}", b=f"member {at} is {shared_b[at][0]}"),)
         if one.prefix != two.prefix:
-            self.essential.append("")
+            self.essential = self.lasting = True
             self._add(_content("", one.prefix, two.prefix, whole))
         elif whole:
             self._add(MemberDifference(path="", kind=DifferenceKind.METADATA, fields=whole))
@@ -138,13 +148,7 @@ class _Archives:
     def _grade(self, *, reordered: bool) -> Grade:
         if not self.essential and not reordered and content_digest(self.name, self.a) == content_digest(self.name, self.b):
             return Grade.SAME_CONTENT
-        if any(not path.endswith(".dist-info/RECORD") for path in self.essential):
-            return Grade.DIFFERENT  # no pass changes any other content
-        try:
-            stable = [stabilize(self.name, data, ZIP_FLOOR).data for data in (self.a, self.b)]
-        except StepFailed:
-            return Grade.DIFFERENT
-        return Grade.STABILIZED if stable[0] == stable[1] else Grade.DIFFERENT
+        return Grade.STABILIZED if not self.lasting and _stable_alike(self.name, self.a, self.b) else Grade.DIFFERENT
 
     def _add(self, difference: MemberDifference) -> None:
         if len(self.found) < _LISTED:
@@ -154,7 +158,7 @@ class _Archives:
 
     def _member(self, path: str, a: Member | None, b: Member | None) -> None:
         if a is None or b is None:
-            self.essential.append(path)
+            self.essential = self.lasting = True
             present = a or b
             assert present is not None
             kind = DifferenceKind.ONLY_IN_B if a is None else DifferenceKind.ONLY_IN_A
@@ -169,11 +173,12 @@ class _Archives:
             if same:
                 fields += (FieldDifference(field="packed bytes", a=f"{len(a.packed())} bytes", b=f"{len(b.packed())} bytes"),)
             else:
-                self.essential.append(path)
+                self.essential = True
+                self.lasting |= not path.endswith(".dist-info/RECORD") and not has_pass(path, bytes_a)
                 self._add(self._contents(path, bytes_a, bytes_b, fields))
                 return
         if facts:
-            self.essential.append(path)
+            self.essential = self.lasting = True
         if fields:
             self._add(MemberDifference(path=path, kind=DifferenceKind.METADATA, fields=fields))
 

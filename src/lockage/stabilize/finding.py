@@ -15,7 +15,7 @@ from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.stabilize.choice import Choice
 from lockage.stabilize.content import contents_of
 from lockage.stabilize.errors import Unhandled
-from lockage.stabilize.model import MemberKind, archive_kind
+from lockage.stabilize.model import DATE, MemberKind, archive_kind
 from lockage.stabilize.passes import PASSES, has_pass, stabilize
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ CODES = {
     "owners": "Pack as owner 0 of no name (`tar --owner=0 --group=0 --numeric-owner`).",
     "host": "Pack without comments, extra fields and attributes of the host; `lockage stabilize` takes them away.",
     "stray-bytes": "Pack anew: bytes that belong to no member are left over, or hidden.",
-    "compression": "Nothing, unless other machines must give the same bytes: then pack with one pinned packer, as `lockage stabilize` does.",
+    "compression": "Nothing, unless other machines must give the same bytes: then pack with a pinned packer, as `lockage stabilize` does.",
     "stamp": "Tell the tool that wrote it the date (most know `SOURCE_DATE_EPOCH`), or let `lockage stabilize` set it.",
     "build-folder": "Build in a folder of a fixed name, or map it away (`-ffile-prefix-map=$PWD=.`, `--remap-path-prefix`).",
     "host-path": "See whether the path is meant; if it is the build's, map it away (`-ffile-prefix-map=$PWD=.`).",
@@ -79,11 +79,13 @@ _FIELDS = {
     **dict.fromkeys(("member order", "lines", "Tag lines"), "order"),
     "mode": "modes",
     **dict.fromkeys(("uid", "gid", "uname", "gname"), "owners"),
-    **dict.fromkeys(("packed bytes", "tar dialect", "gzip extra flags", "flags", "creator"), "compression"),
+    **dict.fromkeys(("packed bytes", "tar dialect", "gzip extra flags", "gzip os", "flags", "creator"), "compression"),
     "version needed, internal and DOS attributes, local extra size": "compression",
     "unreferenced bytes": "stray-bytes",
     "rows": "",  # follows from what changed in the members
 }
+#: Digits of a build id that may be a random one (`--build-id=uuid`).
+_RANDOM_ID = 32
 _CONTAINERS = frozenset(each.name for each in PASSES if each.container)
 
 
@@ -109,7 +111,9 @@ def check_archive(filename: str, data: bytes, date: Instant | None = None) -> tu
         return (_finding("no-pass", Level.NOTE, "", "no pass is for a file of this name"),)
     try:
         report = _report(filename, data, date)
-        found = [*_of_report(report), *_of_members(contents_of(filename, data).members or ())]
+        members = contents_of(filename, data).members or ()
+        systematic = _systematic([member.path for member in members])
+        found = [*_of_report(report, systematic=systematic), *_of_members(members)]
     except (StepFailed, Unhandled) as error:
         hint = error.hint if isinstance(error, StepFailed) else CODES["kept"]
         code = error.code if isinstance(error, StepFailed) else "kept"
@@ -124,7 +128,7 @@ def _report(filename: str, data: bytes, date: Instant | None) -> Report:
         return stabilize(filename, data, date, choice=_EVERY).report
     own = own_date(filename, data)
     reports = [stabilize(filename, data, own, choice=_EVERY).report]
-    if any(done.changes for done in reports[0].passes if done.name not in _CONTAINERS):
+    if any(change.after == DATE for done in reports[0].passes if done.name not in _CONTAINERS for change in done.changes):
         reports.append(stabilize(filename, data, Instant(own + 1), choice=_EVERY).report)
     return min(reports, key=lambda report: sum(change.count for done in report.passes for change in done.changes))
 
@@ -133,7 +137,7 @@ def _finding(code: str, level: Level, path: str, message: str, count: int = 1) -
     return Finding(code=code, level=level, path=path, message=message, remedy=CODES[code], count=count)
 
 
-def _of_report(report: Report) -> Iterator[Finding]:
+def _of_report(report: Report, *, systematic: bool) -> Iterator[Finding]:
     for done in report.passes:
         if done.kept is not None:
             yield _finding("kept", Level.NOTE, "", done.kept)
@@ -145,25 +149,41 @@ def _of_report(report: Report) -> Iterator[Finding]:
                 remedy = CODES["duplicate-name"] if fault.code == "member-duplicate" else remedy
                 yield Finding(code=fault.code, level=Level.INVALID, path=fault.path, message=fault.message, remedy=remedy)
         for change in done.changes:
-            finding = _of_change(done, change)
-            if finding is not None:
-                yield finding
+            yield from _of_change(done, change, systematic=systematic)
 
 
-def _of_change(done: PassReport, change: Change) -> Finding | None:
-    inside = done.name not in _CONTAINERS
-    code = _FIELDS.get(change.field, "stamp" if inside else "host")
-    if not code:
-        return None
-    level = Level.NOTE if code == "compression" else Level.VARIES
+def _of_change(done: PassReport, change: Change, *, systematic: bool) -> Iterator[Finding]:
+    code = _FIELDS.get(change.field, "host" if done.name in _CONTAINERS else "stamp")
+    if not code or (change.field == "build id" and len(change.before) != _RANDOM_ID):
+        return  # a linker's digest of the file is as stable as the file
+    noted = code == "compression" or change.field in ("build id", "Tag lines") or (code == "order" and systematic)
     message = f"{change.field}: {change.before or 'nothing'}, stable would be {change.after or 'nothing'}"
     if code == "times":
         message = f"{change.field}: {change.before}, not the one time of the archive"
-    return _finding(code, level, change.path, message, change.count)
+    yield _finding(code, Level.NOTE if noted else Level.VARIES, change.path, message, change.count)
+
+
+def _systematic(paths: Sequence[str]) -> bool:
+    """Whether paths are in an order that follows from them alone: as texts, by segment, or folder by folder with its files first.
+
+    What is in .dist-info may come behind the rest.
+    """
+    apart = [[path for path in paths if (".dist-info/" in path) is last] for last in (False, True)]
+    groups = apart if [*apart[0], *apart[1]] == list(paths) else [list(paths)]
+    return all(any(group == sorted(group, key=key) for key in (str.encode, _segments, _walked)) for group in groups)
+
+
+def _segments(path: str) -> tuple[int, list[str]]:
+    return path.endswith("/RECORD"), path.split("/")
+
+
+def _walked(path: str) -> tuple[int, list[tuple[bool, str]]]:
+    *folders, file = path.split("/")
+    return path.endswith(".dist-info/RECORD"), [*((True, name) for name in folders), (False, file)]
 
 
 def _of_members(members: Sequence[Member]) -> Iterator[Finding]:
-    from lockage.stabilize.places import BUILD_PATH, RANDOM_FOLDER  # compiled only where something is searched
+    from lockage.stabilize.places import RANDOM_FOLDER, host_path  # compiled only where something is searched
 
     seen: set[str] = set()
     for member in members:
@@ -177,6 +197,5 @@ def _of_members(members: Sequence[Member]) -> Iterator[Finding]:
         if found:
             text = found[0].decode("ascii", "replace")
             yield _finding("build-folder", Level.VARIES, member.path, f"a temporary folder of a random name: …{text}")
-        elif b"\0" in data[:_HEAD] and (path := BUILD_PATH.search(data)):
-            text = path[0].decode("ascii", "replace")[:120]
-            yield _finding("host-path", Level.NOTE, member.path, f"a path that another machine may not have: {text}")
+        elif b"\0" in data[:_HEAD] and (path := host_path(data)):
+            yield _finding("host-path", Level.NOTE, member.path, f"a path that another machine may not have: {path[:120]}")

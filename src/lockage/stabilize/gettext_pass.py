@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from lockage.stabilize.errors import MalformedArchive
+from lockage.stabilize.model import DATE
 
 if TYPE_CHECKING:
     from lockage.stabilize.job import Job
@@ -60,7 +61,7 @@ def _dated(header: bytes, job: Job) -> bytes:
             return found[0]
         if time <= moment:
             return found[0]
-        job.change("", name, f"{local}{sign}{hours}{minutes}", "the source's date")
+        job.change("", name, f"{local}{sign}{hours}{minutes}", DATE)
         return f"{name}: {moment:%Y-%m-%d %H:%M}+0000".encode()
 
     return _DATE.sub(dated, header)

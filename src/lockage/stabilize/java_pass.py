@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lockage.stabilize.errors import Unhandled
+from lockage.stabilize.model import DATE
 
 if TYPE_CHECKING:
     from lockage.stabilize.job import Job
@@ -34,7 +35,7 @@ def stabilize_properties(data: bytes, job: Job) -> bytes:
         return data
     stamp = f"{datetime.fromtimestamp(max(int(job.date), 0), UTC):%a %b %d %H:%M:%S UTC %Y}".encode()
     if found[2] != stamp:
-        job.change("", "stamp", found[2].decode(), "the source's date")
+        job.change("", "stamp", found[2].decode(), DATE)
     return found[1] + b"#" + stamp + found[3] + data[found.end() :]
 
 

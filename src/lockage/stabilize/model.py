@@ -10,7 +10,7 @@ from lockage.base.digest import BlobRef
 from lockage.base.instant import Instant
 from lockage.stabilize.compressor import Compressor
 
-__all__ = ["ArchiveKind", "Change", "Fault", "MemberKind", "PassReport", "Report", "Stabilized", "archive_kind"]
+__all__ = ["DATE", "ArchiveKind", "Change", "Fault", "MemberKind", "PassReport", "Report", "Stabilized", "archive_kind"]
 
 
 class ArchiveKind(StrEnum):
@@ -61,6 +61,10 @@ class MemberKind(StrEnum):
     SPECIAL = "special"
     PREFIX = "prefix"
     OPAQUE = "opaque"
+
+
+#: What a report says in place of the date itself, so that reports of two dates can be compared.
+DATE = "the source's date"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BUILD_PATH", "RANDOM_FOLDER"]
+__all__ = ["RANDOM_FOLDER", "host_path"]
 
 #: Folders that Python's tempfile, pip, build, uv and mktemp make; the one group is the random part.
 RANDOM_FOLDER = re.compile(
@@ -13,9 +13,18 @@ RANDOM_FOLDER = re.compile(
     rb"|/builds-v0/\.tmp([A-Za-z0-9]{6})(?=[/\0])"
     rb"|/tmp\.([A-Za-z0-9]{10})(?=[/\0])"
 )
-#: A path below a folder that another machine does not have.
-BUILD_PATH = re.compile(
-    rb"/(?:home|Users|builds|runner/work|__w|github/workspace|var/folders|tmp)/[A-Za-z0-9._+@-]{1,64}/[A-Za-z0-9._+@/-]{1,160}"
-    rb"|/root/[A-Za-z0-9._+@-]{1,64}/[A-Za-z0-9._+@/-]{1,160}"
-    rb"|[A-Za-z]:\\(?:Users|actions-runner|a)\\[A-Za-z0-9._+@-]{1,64}\\[A-Za-z0-9._+@\\-]{1,160}"
+_REST = rb"[A-Za-z0-9._+@-]{1,64}/[A-Za-z0-9._+@/-]{1,160}"
+#: A path below a folder that another machine does not have; one pattern each, so that each begins with what is quick to search for.
+_HOST_PATHS = (
+    *(
+        re.compile(rb"/%s/%s" % (top, _REST))
+        for top in (b"home", b"Users", b"root", b"builds", b"__w", b"github/workspace", b"var/folders")
+    ),
+    re.compile(rb":\\(?:Users|actions-runner|a)\\[A-Za-z0-9._+@-]{1,64}\\[A-Za-z0-9._+@\\-]{1,160}"),
 )
+
+
+def host_path(data: bytes) -> str | None:
+    """The first path of a machine or user in these bytes."""
+    found = next((match for pattern in _HOST_PATHS if (match := pattern.search(data))), None)
+    return found[0].decode("ascii", "replace") if found else None

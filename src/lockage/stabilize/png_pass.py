@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockage.stabilize.compressor import crc32
 from lockage.stabilize.errors import MalformedArchive
+from lockage.stabilize.model import DATE
 
 if TYPE_CHECKING:
     from lockage.stabilize.job import Job
@@ -50,5 +51,5 @@ def _chunk(kind: bytes, whole: bytes, job: Job) -> bytes:
     after = len(fixed).to_bytes(4) + kind + fixed + crc32(kind + fixed).to_bytes(4)
     if after != whole:
         before = body.hex() if kind == b"tIME" else body[len(keyword) :].decode("latin-1").strip("\0")
-        job.change("", keyword.decode(), before, "the source's date")
+        job.change("", keyword.decode(), before, DATE)
     return after

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockage.stabilize.errors import MalformedArchive, Unhandled
+from lockage.stabilize.model import DATE
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
@@ -48,7 +49,7 @@ def stabilize_pyc(data: bytes, job: Job) -> bytes:
         raise Unhandled(f"compiled Python with unknown flags ({flags})")
     if not flags & 1:
         before, after = int.from_bytes(data[8:12], "little"), _seconds(job.date)
-        job.change("", "source time", before, "the source's date" if before != after else before)
+        job.change("", "source time", before, DATE if before != after else before)
         out[8:12] = after.to_bytes(4, "little")
     _Stream(data, _CODE_UNTIL_3_10 if magic in _UNTIL_3_10 else _CODE_SINCE_3_11).settle(out, job)
     return bytes(out)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lockage.base.instant import ZIP_FLOOR
 from lockage.stabilize.compressor import COMPRESSOR, crc32, deflate, gunzip
 from lockage.stabilize.errors import MalformedArchive, Unhandled
-from lockage.stabilize.model import MemberKind
+from lockage.stabilize.model import DATE, MemberKind
 from lockage.stabilize.stream import STREAMS, pack, unpack
 from lockage.stabilize.tar_reader import TarArchive, TarMember, read_tar
 from lockage.stabilize.tar_writer import MODES, TarWriter
@@ -162,6 +162,6 @@ def _note(job: Job, member: TarMember, mode: int, stamp: Instant) -> None:
     for field, before in member.header.items():
         if field == "mtime" and before != fixed["mtime"]:
             before = before.partition(".")[0] + " and a fraction" if "." in before else before
-            job.change(path, field, before, "the source's date")
+            job.change(path, field, before, DATE)
         else:
             job.change(path, field, before, fixed.get(field, ""))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lockage.base.instant import Instant
 from lockage.stabilize.compressor import COMPRESSOR
 from lockage.stabilize.errors import Unhandled
-from lockage.stabilize.model import Fault, MemberKind
+from lockage.stabilize.model import DATE, Fault, MemberKind
 from lockage.stabilize.wheel_record import check_record, find_record, hash_of, in_order
 from lockage.stabilize.zip_reader import ZipArchive, ZipMember, read_zip
 from lockage.stabilize.zip_writer import CREATOR, MODES, ZipWriter, dos_time
@@ -141,7 +141,7 @@ class _Zip:
         plain_name = f"{path}/" if member.kind is MemberKind.DIRECTORY else path
         change(path, "name", member.name, plain_name)
         if member.time != time:
-            change(path, "mtime", member.mtime, "the source's date")
+            change(path, "mtime", member.mtime, DATE)
         change(path, "mode", f"{member.mode:o}", f"{MODES[member.kind, member.executable]:o}")
         change(path, "creator", member.creator, CREATOR)
         change(path, "flags", member.flags, 0 if path.isascii() else _UTF8_FLAG)

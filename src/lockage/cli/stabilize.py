@@ -112,7 +112,6 @@ def _choice(only: tuple[str, ...], on: tuple[str, ...], off: tuple[str, ...]) ->
 
 def _stabilized(file: Path, date: Instant, choice: Choice, folder: Path | None, *, in_place: bool) -> Stabilized:
     """The file's stable form, written into ``folder`` unless that is None."""
-    from lockage.durable import unwritable, write_file
     from lockage.stabilize import stabilize
 
     state = file.lstat()
@@ -124,6 +123,8 @@ def _stabilized(file: Path, date: Instant, choice: Choice, folder: Path | None, 
     done = stabilize(file.name, file.read_bytes(), date, choice=choice)
     if folder is None or (in_place and not done.changed):
         return done
+    from lockage.durable import unwritable, write_file  # not needed to look only
+
     if in_place:
         write_file(file, done.data, mode=state.st_mode & 0o7777, owner=(state.st_uid, state.st_gid))
     else:

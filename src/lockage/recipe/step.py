@@ -94,7 +94,7 @@ def _stabilize(table: Table) -> bool | Choice:
     within.close()
     for name in sorted(set(on) & set(off)):
         within.fault("on", f"the pass {shown(name)} is switched on and off")
-    return Choice(on=tuple(sorted(on)), off=tuple(sorted(off)))
+    return Choice(on=tuple(sorted(on)), off=tuple(sorted(off))) if on or off else True
 
 
 def _patterns(table: Table, name: str) -> tuple[str, ...] | None:

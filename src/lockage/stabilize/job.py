@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import Digest
 from lockage.base.errors import StepFailed
 from lockage.stabilize.compressor import UNPACKED_LIMIT
-from lockage.stabilize.errors import ArchiveTooLarge, Unhandled
+from lockage.stabilize.errors import ArchiveTooLarge, EncryptedArchive, Unhandled
 from lockage.stabilize.model import Fault
 from lockage.stabilize.notes import Notes
 
@@ -96,7 +96,7 @@ class Job:
             notes = Notes()
             try:
                 data = each.run(data, Job(treatment, each, notes, self.depth + 1, path))
-            except Unhandled as reason:
+            except (Unhandled, EncryptedArchive) as reason:
                 self._leave(each, path, "kept", f"{reason}; it stays as it is")
             except StepFailed as error:
                 self._leave(each, path, "malformed", f"{error}; it stays as it is")

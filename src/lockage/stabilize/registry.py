@@ -244,7 +244,7 @@ PASSES = (
         name="egg-info",
         version=1,
         suffixes=tuple(
-            f".{folder}-info/{file}" for folder in ("egg", "dist") for file in ("sources.txt", "top_level.txt", "namespace_packages.txt")
+            f"{folder}-info/{file}" for folder in ("egg", ".dist") for file in ("sources.txt", "top_level.txt", "namespace_packages.txt")
         ),
         module="text_pass",
         function="stabilize_lines",

@@ -56,21 +56,28 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 _SORT = "Sort what is packed by name, and pack it in that order."
 _DATES = "Give every member one time, `SOURCE_DATE_EPOCH`."
-#: By code: what to do.
+#: By code: its level where it has only one, else the worse and the better; and what to do.
 CODES = {
-    "times": _DATES,
-    "order": _SORT,
-    "modes": "Pack files as 0644, 0755 if they are to be executed, and folders as 0755, whatever the umask is.",
-    "owners": "Pack as owner 0 of no name (`tar --owner=0 --group=0 --numeric-owner`).",
-    "host": "Pack without comments, extra fields and attributes of the host; `lockage stabilize` takes them away.",
-    "stray-bytes": "Pack anew: bytes that belong to no member are left over, or hidden.",
-    "compression": "Nothing, unless other machines must give the same bytes: then pack with a pinned packer, as `lockage stabilize` does.",
-    "stamp": "Tell the tool that wrote it the date (most know `SOURCE_DATE_EPOCH`), or let `lockage stabilize` set it.",
-    "build-folder": "Build in a folder of a fixed name, or map it away (`-ffile-prefix-map=$PWD=.`, `--remap-path-prefix`).",
-    "host-path": "See whether the path is meant; if it is the build's, map it away (`-ffile-prefix-map=$PWD=.`).",
-    "duplicate-name": "Pack every path once: which of the members is used depends on the reader.",
-    "kept": "Nothing: `lockage stabilize` leaves it as it is.",
-    "no-pass": "Nothing: only files that a pass is for are checked.",
+    "times": ("varies", _DATES),
+    "order": ("varies; a note if it follows from the names", _SORT),
+    "modes": ("varies", "Pack files as 0644, 0755 if they are to be executed, and folders as 0755, whatever the umask is."),
+    "owners": ("varies", "Pack as owner 0 of no name (`tar --owner=0 --group=0 --numeric-owner`)."),
+    "host": ("varies", "Pack without comments, extra fields and attributes of the host; `lockage stabilize` takes them away."),
+    "stray-bytes": ("varies", "Pack anew: bytes that belong to no member are left over, or hidden."),
+    "stamp": ("varies", "Tell the tool that wrote it the date (most know `SOURCE_DATE_EPOCH`), or let `lockage stabilize` set it."),
+    "build-folder": ("varies", "Build in a folder of a fixed name, or map it away (`-ffile-prefix-map=$PWD=.`, `--remap-path-prefix`)."),
+    "duplicate-name": ("invalid", "Pack every path once: which of the members is used depends on the reader."),
+    "member-malformed": (
+        "invalid",
+        "Write the member with a tool that makes correct files, or give it a name that does not claim to be one.",
+    ),
+    "host-path": ("note", "See whether the path is meant; if it is the build's, map it away (`-ffile-prefix-map=$PWD=.`)."),
+    "compression": (
+        "note",
+        "Nothing, unless machines must give the same bytes: then pack with a pinned packer, as `lockage stabilize` does.",
+    ),
+    "kept": ("note", "Nothing: `lockage stabilize` leaves it as it is."),
+    "no-pass": ("note", "Nothing: only files that a pass is for are checked."),
 }
 _RECORD = "Make the wheel with a tool that writes `RECORD`; `lockage stabilize` never repairs it."
 #: By the field of a change: the finding that it is. What is not here is a stamp if a pass over members changed it, else of the host.
@@ -115,7 +122,7 @@ def check_archive(filename: str, data: bytes, date: Instant | None = None) -> tu
         systematic = _systematic([member.path for member in members])
         found = [*_of_report(report, systematic=systematic), *_of_members(members)]
     except (StepFailed, Unhandled) as error:
-        hint = error.hint if isinstance(error, StepFailed) else CODES["kept"]
+        hint = error.hint if isinstance(error, StepFailed) else CODES["kept"][1]
         code = error.code if isinstance(error, StepFailed) else "kept"
         return (Finding(code=code, level=Level.INVALID, path="", message=str(error), remedy=hint),)
     order = list(Level)
@@ -134,7 +141,7 @@ def _report(filename: str, data: bytes, date: Instant | None) -> Report:
 
 
 def _finding(code: str, level: Level, path: str, message: str, count: int = 1) -> Finding:
-    return Finding(code=code, level=level, path=path, message=message, remedy=CODES[code], count=count)
+    return Finding(code=code, level=level, path=path, message=message, remedy=CODES[code][1], count=count)
 
 
 def _of_report(report: Report, *, systematic: bool) -> Iterator[Finding]:
@@ -145,9 +152,9 @@ def _of_report(report: Report, *, systematic: bool) -> Iterator[Finding]:
             if fault.code in ("member-kept", "member-deep", "member-size", "record-signed", "record-hash-unchecked"):
                 yield _finding("kept", Level.NOTE, fault.path, fault.message)
             else:
-                remedy = _RECORD if fault.code.startswith("record") else StepFailed.hint
-                remedy = CODES["duplicate-name"] if fault.code == "member-duplicate" else remedy
-                yield Finding(code=fault.code, level=Level.INVALID, path=fault.path, message=fault.message, remedy=remedy)
+                code = "duplicate-name" if fault.code == "member-duplicate" else fault.code
+                remedy = CODES[code][1] if code in CODES else _RECORD
+                yield Finding(code=code, level=Level.INVALID, path=fault.path, message=fault.message, remedy=remedy)
         for change in done.changes:
             yield from _of_change(done, change, systematic=systematic)
 

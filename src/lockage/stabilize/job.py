@@ -33,15 +33,20 @@ DEPTH = 3
 class Treatment:
     """What every pass over one file is run with: the date, the passes that may run, and digests of members to leave alone."""
 
-    __slots__ = ("_choice", "_passes", "date", "keep", "left")
+    __slots__ = ("_choice", "_magics", "_passes", "_suffixes", "date", "keep", "left")
 
     def __init__(self, date: Instant, passes: tuple[Pass, ...], choice: Choice, keep: Container[Digest]) -> None:
         self.date, self._passes, self._choice, self.keep = date, passes, choice, keep
+        #: Ends of names, and beginnings of files whatever their name, that any pass is for: most members are none of them.
+        self._suffixes = tuple(suffix for each in passes for suffix in each.suffixes)
+        self._magics = tuple(magic for each in passes if not each.suffixes for magic in each.magic)
         #: Bytes that archives within the file may still unpack to.
         self.left = UNPACKED_LIMIT
 
     def passes_for(self, name: str, data: bytes) -> tuple[Pass, ...]:
         """The passes that a file of this name and these bytes goes through: at most one container's, and before it any other."""
+        if not name.lower().endswith(self._suffixes) and not data.startswith(self._magics):
+            return ()
         found = [each for each in self._passes if each.applies(name, data)]
         container = next((each for each in found if each.container), None)
         taken = [each for each in found if not each.container] + ([container] if container else [])

@@ -101,7 +101,7 @@ def test_a_build_id_counts_only_if_it_can_be_random(make_zip: Build) -> None:
 
 
 def test_every_code_has_a_remedy_and_lines_are_printable(make_zip: Build) -> None:
-    assert all(text.endswith(".") for text in CODES.values())
+    assert all(text.endswith(".") for _, text in CODES.values())
     data = make_zip([("b\x1b[31m", b""), ("a", b"")])
     for line in (*finding_lines(check_archive("x.zip", data)), *report_lines(stabilize("x.zip", data, DATE).report)):
         assert line.isprintable()

@@ -246,7 +246,7 @@ def sync_folders(folders: Iterable[Path]) -> None:
 def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
     """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`.
 
-    ``owner``: user and group that the file is to belong to, else whoever writes it.
+    ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it.
     """
     with unwritable(target.parent):
         staged = Staged(target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(6).hex()}.partial"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if sys.platform == "win32":
@@ -104,11 +105,12 @@ def set_mode(descriptor: int, mode: int) -> None:
 
 
 def set_owner(descriptor: int, owner: tuple[int, int]) -> None:
-    """User and group of an open file, if they are others; nothing on Windows. Raises OSError."""
+    """User and group of an open file, if they are others and the system lets this user give them; nothing on Windows."""
     if sys.platform != "win32":
         state = os.fstat(descriptor)
         if (state.st_uid, state.st_gid) != owner:
-            os.fchown(descriptor, *owner)
+            with suppress(PermissionError):
+                os.fchown(descriptor, *owner)
 
 
 def user_id() -> int | None:

@@ -50,7 +50,7 @@ def command(
     """Make files the same whoever packed them, when and where: wheels, zips, tars, and what is in them.
 
     Times become the date; order, modes, owners and packing become one; stamps of compilers and generators become the date as well. What
-    was changed is listed. A file is replaced whole or not at all, and keeps its mode and owner. A file with several names (hard links) and
+    was changed is listed. A file is replaced whole or not at all, and keeps its mode. A file with several names (hard links) and
     a symbolic link are refused unless --out is given. Needs no store, keys or network.
 
     \b
@@ -123,12 +123,20 @@ def _stabilized(file: Path, date: Instant, choice: Choice, folder: Path | None, 
     done = stabilize(file.name, file.read_bytes(), date, choice=choice)
     if folder is None or (in_place and not done.changed):
         return done
-    from lockage.durable import unwritable, write_file  # not needed to look only
-
-    if in_place:
-        write_file(file, done.data, mode=state.st_mode & 0o7777, owner=(state.st_uid, state.st_gid))
-    else:
-        with unwritable(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        write_file(folder / file.name, done.data, mode=file.stat().st_mode & 0o777)
+    _write(file if in_place else folder / file.name, done.data, like=file)
     return done
+
+
+def _write(target: Path, data: bytes, *, like: Path) -> None:
+    """The atomic write, with the mode of the file ``like``, and with its owner where that is its place."""
+    from lockage.durable import write_file  # not needed to look only
+    from lockage.ports import FolderUnwritable, StoreUnwritable
+
+    state = like.stat()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, data, mode=state.st_mode & 0o777, owner=(state.st_uid, state.st_gid) if target == like else None)
+    except StoreUnwritable as error:
+        raise FolderUnwritable(f"cannot write {target}: {error.details['cause']}", folder=str(target.parent)) from error
+    except OSError as error:
+        raise FolderUnwritable(f"cannot write {target}: {error.strerror}", folder=str(target.parent)) from error

@@ -149,5 +149,6 @@ class _Zip:
         change(path, "comment", f"{len(member.comment)} bytes" if member.comment else "", "")
         plain = (20, 0, 0x10 if member.kind is MemberKind.DIRECTORY else 0, 0)
         change(path, "version needed, internal and DOS attributes, local extra size", member.others, plain)
-        if path not in self.changed and member.packed() != packed:
+        made = self.last is not None and self.last[0] == path and bool(self.changed)
+        if path not in self.changed and not made and member.packed() != packed:
             change(path, "packed bytes", member.packing, f"{COMPRESSOR.package} {COMPRESSOR.version}")

@@ -128,7 +128,9 @@ def test_passes_are_chosen_by_name(archive: Path, capsys: Output) -> None:
 def test_a_folder_that_cannot_be_written_is_said(archive: Path, capsys: Output) -> None:
     (archive.parent / "file").touch()
     assert run(["stabilize", *DATE, "--out", str(archive.parent / "file" / "below"), str(archive)]) != 0
-    assert "cannot write" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert f"error[folder-unwritable]: cannot write {archive.parent / 'file' / 'below' / 'x.zip'}: " in shown.err
+    assert "left as it is" in shown.out
 
 
 def test_check_archive_says_what_varies(archive: Path, capsys: Output) -> None:

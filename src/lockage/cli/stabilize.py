@@ -31,7 +31,12 @@ class SharedFile(Usage):
 @click.option("--in-place", is_flag=True, help="Replace each file by its stable form; so it is without --out.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the results into this folder; the files stay.")
 @date_option
-@click.option("--only", multiple=True, metavar="PASS", help="Run only this pass; may be given several times.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PASS",
+    help="Run only this pass; may be given several times. What is in an archive needs that of the archive too.",
+)
 @click.option("--with", "on", multiple=True, metavar="PASS", help="Run a pass that is off by itself (elf); may be given several times.")
 @click.option("--without", "off", multiple=True, metavar="PASS", help="Do not run this pass; may be given several times.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 4 if anything would change.")

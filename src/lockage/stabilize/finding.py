@@ -121,10 +121,10 @@ def check_archive(filename: str, data: bytes, date: Instant | None = None) -> tu
         members = contents_of(filename, data).members or ()
         systematic = _systematic([member.path for member in members])
         found = [*_of_report(report, systematic=systematic), *_of_members(members)]
-    except (StepFailed, Unhandled) as error:
-        hint = error.hint if isinstance(error, StepFailed) else CODES["kept"][1]
-        code = error.code if isinstance(error, StepFailed) else "kept"
-        return (Finding(code=code, level=Level.INVALID, path="", message=str(error), remedy=hint),)
+    except StepFailed as error:
+        return (Finding(code=error.code, level=Level.INVALID, path="", message=str(error), remedy=error.hint),)
+    except Unhandled as reason:
+        return (_finding("kept", Level.NOTE, "", str(reason)),)
     order = list(Level)
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 

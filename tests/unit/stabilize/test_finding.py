@@ -82,6 +82,8 @@ def test_what_is_kept_is_a_note(make_zip: Build) -> None:
     assert codes(check_archive("x.jar", signed), Level.NOTE) == {"kept"}
     assert codes(check_archive("x.zip", make_zip([("x.jar", signed)], mode=0o100644)), Level.NOTE) >= {"kept"}
     assert codes(check_archive("report.xml", b"<x/>"), Level.NOTE) == {"no-pass"}
+    packed = make_zip([("a", b"a" * 99)], method=zipfile.ZIP_LZMA)
+    assert [(finding.code, finding.level) for finding in check_archive("x.zip", packed)] == [("kept", Level.NOTE)]
 
 
 def test_a_build_id_counts_only_if_it_can_be_random(make_zip: Build) -> None:

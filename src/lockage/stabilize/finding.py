@@ -149,10 +149,12 @@ def _of_report(report: Report, *, systematic: bool) -> Iterator[Finding]:
         if done.kept is not None:
             yield _finding("kept", Level.NOTE, "", done.kept)
         for fault in done.faults:
+            if fault.code == "member-duplicate" and "!" not in fault.path:
+                continue  # found among the members
             if fault.code in ("member-kept", "member-deep", "member-size", "record-signed", "record-hash-unchecked"):
                 yield _finding("kept", Level.NOTE, fault.path, fault.message)
             else:
-                code = "duplicate-name" if fault.code == "member-duplicate" else fault.code
+                code = {"member-duplicate": "duplicate-name", "prefixed": "stray-bytes"}.get(fault.code, fault.code)
                 remedy = CODES[code][1] if code in CODES else _RECORD
                 yield Finding(code=code, level=Level.INVALID, path=fault.path, message=fault.message, remedy=remedy)
         for change in done.changes:

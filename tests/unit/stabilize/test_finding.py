@@ -77,6 +77,13 @@ def test_what_is_not_valid(make_wheel: Build, make_zip: Build) -> None:
     assert codes(check_archive("x.zip", make_zip([("a.png", b"\x89PNG\r\n\x1a\n")])), Level.INVALID) == {"member-malformed"}
 
 
+def test_a_wheel_of_two_members_of_one_name_is_said_once(make_zip: Build) -> None:
+    data = b"#!/bin/sh\n" + make_zip([("a", b""), ("a", b""), ("t-1.dist-info/RECORD", b"a,,\nt-1.dist-info/RECORD,,\n")])
+    found = [finding for finding in check_archive("t-1-py3-none-any.whl", data) if finding.level is Level.INVALID]
+    assert [finding.code for finding in found if finding.path == "a"].count("duplicate-name") == 1
+    assert "stray-bytes" in {finding.code for finding in found}
+
+
 def test_what_is_kept_is_a_note(make_zip: Build) -> None:
     signed = make_zip([("META-INF/X.SF", b"")], mode=0o100644)
     assert codes(check_archive("x.jar", signed), Level.NOTE) == {"kept"}

@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes and causes.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes and passes.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -17,6 +17,9 @@ import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
 from lockage.compare.causes import CAUSES
+from lockage.stabilize import PASSES
+from lockage.stabilize.finding import CODES
+from lockage.stabilize.stamp_pass import HTML, JAVASCRIPT
 from lockage.variation import AXES, values_of
 from lockage.wiring import SETTINGS
 
@@ -131,12 +134,32 @@ def causes_page() -> str:
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
 
 
+def stabilizers_page() -> str:
+    lines = ["| pass, version | files | changes | never touches | packs with |", "|---|---|---|---|---|"]
+    for each in PASSES:
+        files = " ".join(suffix for suffix in each.suffixes) or "any ELF file"
+        packs = f"{each.compressor.package} {each.compressor.version}, level {each.compressor.level}" if each.compressor else ""
+        name = f"`{each.name}` {each.version}" + ("" if each.default else ", **off** unless asked for")
+        lines.append(f"| {name} | `{files}` | {each.changes} | {each.never} | {packs} |".replace("`any ELF file`", "any ELF file"))
+    stamps = ["| stamp of | the time in |", "|---|---|"]
+    stamps += [f"| {rule.name} | `{rule.example}` |" for rule in (*HTML, *JAVASCRIPT)]
+    codes = ["| finding | level | what to do |", "|---|---|---|"]
+    codes += [f"| `{code}` | {level} | {remedy} |" for code, (level, remedy) in CODES.items()]
+    page = (HERE / "stabilizers.md").read_text()
+    for name, table in (("passes", lines), ("stamps", stamps), ("findings", codes)):
+        head, begin, rest = page.partition(f"<!-- {name}: made by docs/regenerate.py -->\n")
+        _, end, tail = rest.partition("<!-- end -->\n")
+        page = head + begin + "\n" + "\n".join(table) + "\n\n" + end + tail
+    return page
+
+
 PAGES = {
     "errors.md": errors_page,
     "commands.md": commands_page,
     "settings.md": settings_page,
     "verify.md": verify_page,
     "why-did-my-build-differ.md": causes_page,
+    "stabilizers.md": stabilizers_page,
 }
 
 

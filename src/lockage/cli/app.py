@@ -34,6 +34,8 @@ COMMANDS = {
     "history": "everything that happened on a channel",
     "pull": "what a channel holds, verified, into a folder",
     "diff": "what differs between two files, folders or releases",
+    "stabilize": "make any wheel, zip or tar the same whoever packed it",
+    "check-archive": "what in an archive would differ, or is not valid",
     "logs": "what the steps of a run printed",
     "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from lockage.base.errors import StepFailed
-from lockage.base.instant import ZIP_FLOOR
 from lockage.compare.budget import Budget, Nesting
 from lockage.compare.difference import Comparison, DifferenceKind, FieldDifference, MemberDifference
 from lockage.compare.finding import Finding
 from lockage.compare.grade import Grade, worst
 from lockage.compare.member_difference import content_difference, facts_of, fields_of, gzip_fields_differing
 from lockage.compare.pairing import keyed, moved_members, renamed_folder, under
+from lockage.compare.stable import stable_alike
 from lockage.stabilize.model import MemberKind
-from lockage.stabilize.passes import stabilize
+from lockage.stabilize.passes import has_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +52,7 @@ def compare_archives(
     if not comparing.found:
         packing = FieldDifference(field="container", a=f"{len(a)} bytes", b=f"{len(b)} bytes")
         comparing.add(MemberDifference(path="", kind=DifferenceKind.METADATA, fields=(packing,)))
-    return comparing.told(_archive_grade(name, a, b, comparing.essential, reordered=reordered))
+    return comparing.told(_archive_grade(name, a, b, comparing, reordered=reordered))
 
 
 def compare_ar(a: bytes, b: bytes, nesting: Nesting) -> Finding:
@@ -86,17 +85,13 @@ def compare_members(
     return comparing.told(worst([*grades, *comparing.grades]))
 
 
-def _archive_grade(name: str, a: bytes, b: bytes, essential: Sequence[str], *, reordered: bool) -> Grade:
+def _archive_grade(name: str, a: bytes, b: bytes, comparing: _Comparing, *, reordered: bool) -> Grade:
     """With no essential difference and one order the content digests are equal: all that they are made of was compared."""
-    if not essential and not reordered:
+    if not comparing.essential and not reordered:
         return Grade.SAME_CONTENT
-    if any(not path.endswith(_RECORD) for path in essential):
+    if any(not path.endswith(_RECORD) and path not in comparing.mendable for path in comparing.essential):
         return Grade.DIFFERENT  # no pass changes any other content
-    try:
-        stable = [stabilize(name, data, ZIP_FLOOR).data for data in (a, b)]
-    except StepFailed:
-        return Grade.DIFFERENT
-    return Grade.STABILIZED if stable[0] == stable[1] else Grade.DIFFERENT
+    return Grade.STABILIZED if stable_alike(name, a, b) else Grade.DIFFERENT
 
 
 class _Comparing:
@@ -110,6 +105,8 @@ class _Comparing:
         self.grades: list[Grade] = []
         #: Paths whose content or type differs, those of only one side included.
         self.essential: list[str] = []
+        #: Those of them whose content a pass may make equal.
+        self.mendable: set[str] = set()
         #: Paths below a renamed folder, on both sides.
         self.renamed: list[str] = []
 
@@ -196,6 +193,8 @@ class _Comparing:
             return
         changed = frozenset((*self.essential, *self.renamed))
         self.essential.append(path)
+        if has_pass(path, a):
+            self.mendable.add(path)
         found = None
         if self.structure and self.budget.spend():
             from lockage.compare.forms import inspect

@@ -8,9 +8,11 @@ from lockage.compare.budget import Budget, Nesting
 from lockage.compare.difference import Comparison, DifferenceKind, FieldDifference, MemberDifference
 from lockage.compare.grade import Grade
 from lockage.compare.member_difference import content_difference, gzip_fields_differing
+from lockage.compare.stable import stable_alike
 from lockage.stabilize.content import Contents, contents_of
 from lockage.stabilize.errors import Unhandled
 from lockage.stabilize.model import ArchiveKind, archive_kind
+from lockage.stabilize.passes import has_pass
 
 __all__ = ["compare_files", "grade"]
 
@@ -45,8 +47,9 @@ def compare_files(name: str, a: bytes, b: bytes, *, depth: int = 1, structure: b
     if one.members is None and two.members is None:
         fields = gzip_fields_differing(a, b)
         inner = name[:-3] if archive_kind(name) is ArchiveKind.GZIP else name
+        grade = Grade.STABILIZED if has_pass(name, a) and stable_alike(name, a, b) else Grade.DIFFERENT
         return Comparison(
-            name=name, grade=Grade.DIFFERENT, members=(_content(inner, one.data, two.data, fields, depth, budget if structure else None),)
+            name=name, grade=grade, members=(_content(inner, one.data, two.data, fields, depth, budget if structure else None),)
         )
     kinds = (FieldDifference(field="type", a=_described(one), b=_described(two)),)
     return Comparison(name=name, grade=Grade.DIFFERENT, members=(content_difference("", a, b, kinds, None),))

@@ -12,6 +12,7 @@ from lockage.base.digest import Digest
 from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
+from lockage.stabilize.choice import Choice
 
 __all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
 
@@ -70,7 +71,10 @@ class FetchInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source."""
+    """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source.
+
+    ``stabilize``: whether its artifacts go through the passes, or through which.
+    """
 
     name: StepName
     kind: StepKind = StepKind.BUILD
@@ -84,7 +88,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     flags: tuple[FlagName, ...] = ()
     variables: dict[str, str] = {}
     resources: Resources = Resources()
-    stabilize: bool = True
+    stabilize: bool | Choice = True
     fetch: tuple[FetchName, ...] = ()
     crates: RelPath | None = None
 

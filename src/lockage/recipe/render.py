@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lockage.environment.declaration import PythonLock
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
+from lockage.stabilize.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +134,10 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"artifacts = {_array(step.artifacts)}"
     yield from _variables(step.variables)
     yield from _resources(step.resources)
-    if not step.stabilize:
+    if isinstance(step.stabilize, Choice):
+        named = (("on", step.stabilize.on), ("off", step.stabilize.off))
+        yield f"stabilize = {{ {', '.join(f'{key} = {_array(names)}' for key, names in named if names)} }}"
+    elif not step.stabilize:
         yield "stabilize = false"
 
 

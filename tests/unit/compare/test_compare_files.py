@@ -198,6 +198,22 @@ def test_a_file_and_its_stable_form() -> None:
     assert compare_files("x.zip", raw, stabilize("x.zip", raw, ZIP_FLOOR).data).grade is Grade.STABILIZED
 
 
+def test_what_the_passes_make_the_same_is_stabilized_at_any_depth() -> None:
+    old, new = (b"Last updated on %s.\n" % date for date in (b"Sep 02, 2019", b"Jan 17, 2020"))
+    assert compare_files("index.html", old, new).grade is Grade.STABILIZED
+    assert compare_files("index.html", old, new + b"x").grade is Grade.DIFFERENT
+    one, two = (packed([("a.jar", packed([("index.html", page)]))]) for page in (old, new))
+    found = compare_files("x.zip", one, two)
+    assert found.grade is Grade.STABILIZED
+    assert found.members[0].nested is not None
+    assert found.members[0].nested.members[0].path == "index.html"
+
+
+def test_content_that_no_pass_is_for_is_different_whatever_else_is() -> None:
+    one, two = (packed([("index.html", b"Last updated on Sep 02, 201%s." % text), ("a.txt", text)]) for text in (b"1", b"2"))
+    assert compare_files("x.zip", one, two).grade is Grade.DIFFERENT
+
+
 def test_thousands_of_differences_are_counted() -> None:
     a, b = (packed([(f"{number:05}", value) for number in range(1500)]) for value in (b"1", b"2"))
     found = compare_files("x.zip", a, b)

@@ -12,6 +12,7 @@ from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
 from lockage.recipe.parse import parse_recipe
 from lockage.recipe.render import render
+from lockage.stabilize import Choice
 
 _RECIPE = Recipe(
     project=ProjectName("shop"),
@@ -47,6 +48,7 @@ _RECIPE = Recipe(
             inputs=(),
             flags=(FlagName("new-checkout"),),
             run=("pytest", "-x", "a b", "multi\nline"),
+            stabilize=Choice(on=("elf",), off=("html", "png")),
             resources=Resources(timeout=7200),
         ),
     ),

@@ -20,7 +20,7 @@ from lockage.compare.causes import CAUSES
 from lockage.stabilize import PASSES
 from lockage.stabilize.finding import CODES
 from lockage.stabilize.stamp_pass import HTML, JAVASCRIPT
-from lockage.variation import AXES, values_of
+from lockage.variation import AXES
 from lockage.wiring import SETTINGS
 
 HERE = Path(__file__).parent
@@ -96,25 +96,63 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _value(name: str, value: str) -> str:
+_VALUES = {
+    "root_order": "the other way round",
+    "old_kernel": "2.6",
+    "fixed_addresses": "no randomisation",
+    "uptime": "92 days more",
+    "room": "twice as large",
+    "on_disk": "a folder of the store's disk, not in memory",
+    "repository": "an empty one",
+    "settings": "`.gitconfig`, `.bashrc` and others",
+    "leftovers": "a few files",
+    "terminal": "one of 132 columns",
+    "piped_input": "a pipe that is at its end",
+    "ignored_signals": "SIGHUP and SIGPIPE",
+    "other_shell": "bash, or dash where it is bash",
+    "loopback": "down",
+    "narrow": "a 32-bit one",
+    "twice": "the command run twice",
+    "load": "3 busy processes on its CPUs",
+    "variable_order": "the other way round",
+}
+
+
+def _value(name: str, value: object) -> str:
     """What an axis sets, for people."""
+    if name in _VALUES:
+        return _VALUES[name]
+    if isinstance(value, tuple) and isinstance(value[0], tuple):
+        return f"{len(value)} variables, `{value[-1][0]}`" if len(value) > 9 else ", ".join(f"`{each}`" for each, _ in value)
+    if isinstance(value, tuple):
+        return f"{len(value)} folders more"
     match name:
-        case "noise":
-            return "27 variables more"
         case "umask":
-            return f"umask {int(value):04o}"
+            return f"{value:04o}"
         case "clock_offset":
-            return f"{int(value) // 86400} days and some hours later"
-        case "root_order" | "old_kernel" | "fixed_addresses":
-            return {"root_order": "the other way round", "old_kernel": "2.6", "fixed_addresses": "no randomisation"}[name]
+            assert isinstance(value, int)
+            return f"{value // 86400} days and some hours later"
+        case "stack":
+            assert isinstance(value, int)
+            return f"stack {value >> 20} MiB"
+        case "memory":
+            return f"{value} MiB"
     return f"{name.replace('_', ' ')} `{value}`"
 
 
+def _asked(severe: bool) -> str:
+    return ", `--all`" if severe else ""
+
+
 def verify_page() -> str:
-    lines = ["| axis | side | varies, so that it catches a dependence on | value in the rebuild |", "|---|---|---|---|"]
+    lines = ["| axis | side | varies, so that it catches a dependence on | values in rebuilds |", "|---|---|---|---|"]
     for axis in AXES:
-        values = ", ".join(_value(name, value) for name, value in values_of(axis.name).items())
-        lines.append(f"| {axis.name} | {axis.side} | {axis.catches} | {values} |")
+        texts = [
+            ", ".join(_value(name, value) for name, value in level.fields)
+            + (f" (`{axis.name}={level.name}`{_asked(level.severe)})" * (number > 0))
+            for number, level in enumerate(axis.levels)
+        ]
+        lines.append(f"| {axis.name}{_asked(axis.severe)} | {axis.side} | {axis.catches} | {'; '.join(texts)} |")
     head, begin, rest = (HERE / "verify.md").read_text().partition("<!-- axes: made by docs/regenerate.py -->\n")
     _, end, tail = rest.partition("<!-- end -->\n")
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail

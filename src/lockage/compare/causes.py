@@ -10,6 +10,7 @@ import msgspec
 
 from lockage.compare.spot import CONTENT, FAILED, PRESENCE, Spot
 from lockage.compare.trace import Mark, Trace
+from lockage.variation import AXES
 
 __all__ = ["CAUSES", "Cause", "cause_of"]
 
@@ -70,8 +71,7 @@ _NAMES = "Name temporary files by what is in them, and keep their names out of t
 CAUSES: tuple[Cause, ...] = (
     _cause(
         "rebuild-fails",
-        "root-order cpu-affinity kernel address-layout priority build-path user home hostname timezone locale umask "
-        "file-order temporary-path cpu-count clock hash-seed environment",
+        " ".join(axis.name for axis in AXES),
         "the step cannot be run so",
         "Read the rebuild's last lines; what the step asks of its surroundings it should be given, or do without.",
         aspects=(FAILED,),
@@ -204,6 +204,84 @@ CAUSES: tuple[Cause, ...] = (
         "the kernel's release is written down, or decides something",
         "Leave `uname -r` and `platform.release()` out; decide by the target's features, not the builder's.",
     ),
+    _cause(
+        "group-written",
+        "group",
+        "the name of the user's group is written down",
+        "Leave `id -gn`, `ls -l` and `stat %G` out of the product.",
+    ),
+    _cause(
+        "account-written",
+        "account",
+        "the user's full name or login shell is written down",
+        "Take the author's name from the project's metadata, not from the account.",
+    ),
+    _cause(
+        "settings-used",
+        "settings",
+        "a user's own settings, or files in the home directory, decide something",
+        "Run the tool without them (`HOME=$(mktemp -d)`, `--norc`, `GIT_CONFIG_GLOBAL=/dev/null`).",
+    ),
+    _cause(
+        "domain-name-written",
+        "domain-name",
+        "the machine's domain is written down",
+        "Leave `domainname` and `getfqdn()` out of the product.",
+    ),
+    _cause(
+        "machine-id-written",
+        "machine-id boot-id",
+        "the identity of the machine, or of its last start, is written down",
+        "Derive identifiers from what is built (`uuid.uuid5`), not from where.",
+    ),
+    _cause(
+        "uptime-written",
+        "uptime",
+        "the time since the machine was started is written down, or seeds something",
+        "Use `SOURCE_DATE_EPOCH` in place of clocks, the monotonic one too, and seed generators with a constant.",
+    ),
+    _cause(
+        "free-space-decides",
+        "free-space",
+        "the size of the disk, or what is free on it, decides something",
+        "Leave `df`, `statvfs` and `shutil.disk_usage()` out of the build.",
+    ),
+    _cause(
+        "folder-size-written",
+        "workspace-disk",
+        "sizes or numbers that the file system gives to folders are written down",
+        "Count the bytes of files (`du --apparent-size`, without folders), and sort what is listed.",
+    ),
+    _cause(
+        "repository-decides",
+        "repository",
+        "whether there is a git repository decides something",
+        "Say in the project what belongs to it (MANIFEST.in, `include`), and hand the version in.",
+    ),
+    _cause(
+        "leftovers-used",
+        "temporary-files",
+        "files that others left in the folder for temporary files are taken",
+        "Work in a folder of your own: `mktemp -d`, `tempfile.TemporaryDirectory`.",
+    ),
+    _cause(
+        "process-number",
+        "process-ids",
+        "a process id is written down, or seeds something",
+        "Leave `$$` and `os.getpid()` out of the product and of its seeds.",
+    ),
+    _cause(
+        "source-time-written",
+        "source-times",
+        "the times of the source's files are written down, or decide what is made anew",
+        "Use `SOURCE_DATE_EPOCH`; make what is generated either always or never.",
+    ),
+    _cause(
+        "source-modes-kept",
+        "source-modes",
+        "the modes of the source's files are taken over",
+        "Set them where it is packed or installed: `install -m 644`, `tar --mode=u=rwX,go=rX`.",
+    ),
     # Language, time zone, modes
     _cause(
         "local-time",
@@ -248,6 +326,12 @@ CAUSES: tuple[Cause, ...] = (
     _cause("folder-order", "file-order", "files are taken in the order in which the folder lists them", _SORT),
     _cause("system-folder-order", "root-order", "files of the environment are taken in the order in which a folder lists them", _SORT),
     _cause(
+        "hash-order",
+        "perl-hash-seed",
+        "what is in a hash of Perl is written in the order of its hashes",
+        "Write `sort keys %hash`.",
+    ),
+    _cause(
         "set-order",
         "hash-seed",
         "a set of texts is written in the order of its hashes",
@@ -263,7 +347,7 @@ CAUSES: tuple[Cause, ...] = (
     # Machine
     _cause(
         "parallel-order",
-        "cpu-count cpu-affinity priority",
+        "cpu-count cpu-affinity priority parallelism load",
         "what ran side by side is put together in the order in which it ended",
         "Collect results in the order in which they were started: `Executor.map`, not `as_completed`; or `-j1`.",
         marks=(Mark.ORDER,),
@@ -278,8 +362,40 @@ CAUSES: tuple[Cause, ...] = (
         "cpu-dependent", "cpu-affinity", "which CPU ran it decides something", "Look for `sched_getcpu`, affinity masks and per-CPU data."
     ),
     _cause(
+        "cpu-model-written",
+        "cpu-model",
+        "the CPU that /proc/cpuinfo names is written down, or decides for what is compiled",
+        "Leave it out, and name the target: `-march=x86-64-v2`, not `-march=native`.",
+    ),
+    _cause(
+        "cpu-features-decide",
+        "cpu-features",
+        "what a library computes depends on the instruction sets that it finds, or is told to use",
+        "Ask for one code path (`OPENBLAS_CORETYPE`, `NPY_DISABLE_CPU_FEATURES` in `variables`), or round results.",
+        marks=(Mark.NUMBER, Mark.RANDOM),
+    ),
+    _cause(
+        "memory-size-written",
+        "memory-size",
+        "the machine's memory is written down, or decides how the work is divided",
+        "Divide the work into a fixed number of parts.",
+    ),
+    _cause(
+        "jobs-decide",
+        "parallelism",
+        "how many things run at once is written down, or decides something",
+        "Set `MAKEFLAGS`, `MAX_JOBS` and their like in `variables` of the step, and leave them out of the product.",
+        marks=(Mark.NUMBER,),
+    ),
+    _cause(
+        "machine-type-written",
+        "architecture",
+        "the machine that uname names decides something, or is written down",
+        "Ask the compiler for its target (`gcc -dumpmachine`, `sysconfig.get_platform()`), not `uname -m`.",
+    ),
+    _cause(
         "race",
-        "priority",
+        "priority load",
         "how fast things run side by side decides something",
         "Look for work that does not wait for what it needs; `-j1` shows it.",
     ),
@@ -291,16 +407,76 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "environment-written",
-        "environment",
+        "environment ci desktop proxy screen parallelism cpu-features search-path variable-order",
         "variables of the builder's environment are written down",
         "Write down those that matter, by name.",
         marks=(Mark.VARIABLE,),
     ),
     _cause(
+        "order-of-variables",
+        "variable-order",
+        "the order of the environment variables is that of the product",
+        "Sort them, or better leave them out.",
+    ),
+    _cause(
+        "search-path-written",
+        "search-path",
+        "PATH is written down, or its length or a folder of it decides something",
+        "Name programs (`python3`), not where they were found; leave PATH out of the product.",
+    ),
+    _cause(
+        "ci-decides",
+        "ci",
+        "whether a CI service builds it decides something",
+        "Find who asks for `CI` or its like, and set it in `variables` of the step.",
+    ),
+    _cause(
+        "screen-decides",
+        "screen terminal",
+        "the terminal, its size, or whether there is one, decides how something is written",
+        "Give tools a width and no colours: `COLUMNS=80`, `NO_COLOR=1`, `--color=never`; write to files, not to what may be a terminal.",
+    ),
+    _cause(
+        "input-decides",
+        "input",
+        "what standard input is decides something",
+        "Give the tool its input by name, or `</dev/null`.",
+    ),
+    _cause(
+        "limits-decide",
+        "limits",
+        "a limit of open files or of the stack is written down, or decides something",
+        "Set it in the step (`ulimit -n 1024`), or leave it out.",
+    ),
+    _cause(
+        "signals-decide",
+        "signals",
+        "signals that were ignored when it was started decide something",
+        "Do not let the product depend on how a pipeline ends: `set -o pipefail`, no `| head` on what must be whole.",
+    ),
+    _cause(
+        "shell-dependent",
+        "shell",
+        "it depends on which shell /bin/sh is",
+        "Write what every shell does alike (`printf`, not `echo -e`), or name the shell: `#!/bin/bash`.",
+    ),
+    _cause(
+        "network-decides",
+        "loopback",
+        "whether the loopback network is there decides something",
+        "Let the step work without a network, or say why it needs one.",
+    ),
+    _cause(
+        "second-run",
+        "second-run",
+        "what an earlier run left in the folder gets into the product",
+        "Remove it first (`rm -rf build *.egg-info`), or make the step's outputs anew.",
+    ),
+    _cause(
         "environment-decides",
-        "environment",
+        "environment ci desktop proxy screen parallelism cpu-features",
         "a variable of the builder's environment decides something",
-        "Find who asks for it (`CI`, `TERM`, `BUILD_ID`), and set it in `variables` of the step.",
+        "Find who asks for it (`DISPLAY`, `TERM`, `BUILD_ID`), and set it in `variables` of the step.",
     ),
     # By itself: every rebuild differs
     _cause(

@@ -24,6 +24,8 @@ __all__ = ["Mark", "Trace", "trace"]
 _BEFORE, _AFTER, _ORDERED = 96, 512, 1 << 22
 #: A value of so many bytes does not stand in a file by chance.
 _DISTINCTIVE = 8
+#: The name of a variable with so many letters does.
+_SHORT = 3
 #: Times of files and builds lie between these, in seconds since 1970.
 _EARLIEST, _LATEST = 946_684_800, 2_208_988_800
 
@@ -92,7 +94,7 @@ def trace(a: bytes, b: bytes, one: World, two: World) -> Trace:
         marks.add(Mark.TIME)
     if max(len(a), len(b)) <= _ORDERED:
         marks |= _arrangement(a, b)
-    if two.noise and any(name.encode() in there and name.encode() not in here for name, _ in two.noise):
+    if any(len(name) > _SHORT and name.encode() in there and name.encode() not in here for name, _ in two.added):
         marks.add(Mark.VARIABLE)
     at = offset
     for mark, mine, others in _values(one, two):
@@ -112,10 +114,12 @@ def _values(one: World, two: World) -> list[tuple[Mark, bytes, bytes]]:
         (Mark.USER, one.user, two.user),
         (Mark.USER, str(one.uid), str(two.uid)),
         (Mark.USER, str(one.gid), str(two.gid)),
+        (Mark.USER, one.group, two.group),
+        (Mark.USER, one.full_name, two.full_name),
         (Mark.HOME, one.home, two.home),
         (Mark.HOSTNAME, one.hostname, two.hostname),
         (Mark.TIMEZONE, one.timezone, two.timezone),
-        (Mark.TIMEZONE, "+0000", "+0545"),
+        (Mark.TIMEZONE, "+0000", {"Asia/Kathmandu": "+0545", "Etc/GMT+12": "-1200", "Etc/GMT-14": "+1400"}.get(two.timezone, "")),
         (Mark.LOCALE, one.locale.split(".")[0], two.locale.split(".")[0]),
         (Mark.HASH_SEED, one.hash_seed, two.hash_seed),
     )

@@ -33,7 +33,7 @@ from lockage.evidence.predicate import (
 from lockage.evidence.statement import InvalidStatement, Statement
 from lockage.evidence.trust import Role, TrustRoot
 from lockage.record.source import Source
-from lockage.variation import Claim
+from lockage.variation import Claim, axis_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -242,7 +242,7 @@ def _fact(kind: FactKind, statement: Statement, evidence: Digest, principal: Pri
                 claim=again.claim,
                 grade=again.grade,
                 grades=_grades(statement, again),
-                axes=tuple(axis.name for axis in again.axes),
+                axes=tuple(dict.fromkeys(axis_of(axis.name) for axis in again.axes)),
                 rounds=len(again.rounds),
             )
 

@@ -1,6 +1,24 @@
 """What a verification varies: worlds and axes."""
 
-from lockage.variation.axes import AXES, Axis, Claim, Side, values_of, vary
+from lockage.variation.axes import AXES, Axis, Claim, Level, Side, axis_of, values_of, vary
+from lockage.variation.cover import count_pairs, covering, flaky_at_most
+from lockage.variation.selection import select, unknown
 from lockage.variation.world import CONTRACT, World
 
-__all__ = ["AXES", "CONTRACT", "Axis", "Claim", "Side", "World", "values_of", "vary"]
+__all__ = [
+    "AXES",
+    "CONTRACT",
+    "Axis",
+    "Claim",
+    "Level",
+    "Side",
+    "World",
+    "axis_of",
+    "count_pairs",
+    "covering",
+    "flaky_at_most",
+    "select",
+    "unknown",
+    "values_of",
+    "vary",
+]

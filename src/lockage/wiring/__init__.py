@@ -342,9 +342,12 @@ class Wiring:
         host.only_linux()
         from lockage.adapters.sandbox_bwrap import BwrapExecutor
 
-        scratch = self._temporary / "sandbox"
-        scratch.mkdir(exist_ok=True)
-        return BwrapExecutor(self.blobs, self._bwrap(), scratch, host_cpus=self.host_cpus)
+        self._scratch.mkdir(exist_ok=True)
+        return BwrapExecutor(self.blobs, self._bwrap(), self._scratch, host_cpus=self.host_cpus)
+
+    @property
+    def _scratch(self) -> Path:
+        return self._temporary / "sandbox"
 
     def _bwrap(self) -> Path:
         own = self._environ.get("LOCKAGE_BWRAP")
@@ -407,14 +410,17 @@ class Wiring:
             return memory
         return self._temporary
 
-    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> tuple[str, ...]:
-        from lockage.adapters.sandbox_bwrap import supported
+    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> dict[str, str]:
+        from lockage.adapters.sandbox_bwrap import lacking
         from lockage.variation import AXES, vary
 
-        everything = vary([axis.name for axis in AXES])
-        folders = [self.roots.instruments(environment) for environment in environments]
-        missing = {name for folder in folders for name in supported(everything, folder, host_cpus=self.host_cpus)}
-        return tuple(axis.name for axis in AXES if axis.name in missing)
+        found: dict[str, str] = {}
+        known = [(self.roots.instruments(environment), self.roots.realise(environment)) for environment in environments]
+        for choice in (choice for axis in AXES for choice in axis.choices(severe=True)):
+            for instruments, root in known:
+                why = lacking(vary([choice]), instruments, root, self._scratch, host_cpus=self.host_cpus)
+                found |= dict.fromkeys([choice], "; ".join(why.values())) if why else {}
+        return found
 
     # The ledger and those who sign
 

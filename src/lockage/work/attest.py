@@ -111,7 +111,7 @@ def record_reproductions(services: Services, built: Built, found: Verification) 
             },
             rounds=[ReproductionRound(axes=round_.axes, failure=round_.failure) for round_ in rounds],
             axes=[VariedAxis(name=name, values=values_of(name)) for name in axes],
-            unavailable=found.unavailable,
+            unavailable=tuple(found.unavailable),
             started=found.started,
             finished=services.clock.now(),
             lockage=__version__,

@@ -19,7 +19,7 @@ from lockage.compare.trace import Mark, Trace, trace
 from lockage.record.event import Phase
 from lockage.stabilize.content import contents_of
 from lockage.stabilize.model import MemberKind
-from lockage.variation import AXES, CONTRACT, vary
+from lockage.variation import AXES, CONTRACT, axis_of, vary
 from lockage.work.rebuild import Rebuild, Rebuilder
 from lockage.work.writer import steps_behind, with_processes
 
@@ -33,22 +33,33 @@ if TYPE_CHECKING:
 
 __all__ = ["blame"]
 
+#: Axes of the environment: what writes all variables down differs by each of them, and one is enough to say so.
+_VARIABLES = ("environment", "ci", "desktop", "proxy", "screen", "parallelism", "cpu-features", "search-path", "variable-order")
 #: Which axes to try first for what the bytes show, or for where they lie.
 _SUSPECTS: dict[Mark, tuple[str, ...]] = {
     Mark.BUILD_PATH: ("build-path",),
     Mark.TEMPORARY: ("temporary-path",),
-    Mark.USER: ("user",),
+    Mark.USER: ("user", "group", "account"),
     Mark.HOME: ("home",),
     Mark.HOSTNAME: ("hostname",),
     Mark.TIMEZONE: ("timezone",),
     Mark.LOCALE: ("locale",),
-    Mark.VARIABLE: ("environment",),
-    Mark.HASH_SEED: ("hash-seed",),
-    Mark.TIME: ("clock", "timezone"),
+    Mark.VARIABLE: _VARIABLES,
+    Mark.HASH_SEED: ("hash-seed", "perl-hash-seed"),
+    Mark.TIME: ("clock", "timezone", "source-times", "uptime"),
     Mark.CASE: ("locale",),
-    Mark.ORDER: ("file-order", "hash-seed", "locale", "root-order"),
+    Mark.ORDER: ("file-order", "hash-seed", "locale", "root-order", "variable-order", "perl-hash-seed"),
 }
-_BY_ASPECT = {"mode": ("umask",), "executable": ("umask",), "uid": ("user",), "gid": ("user",), "uname": ("user",), "gname": ("user",)}
+_MODES = ("umask", "source-modes")
+_BY_ASPECT = {
+    "mode": _MODES,
+    "executable": _MODES,
+    "mtime": ("clock", "source-times"),
+    "uid": ("user",),
+    "gid": ("user",),
+    "uname": ("user",),
+    "gname": ("group", "user"),
+}
 
 
 class _Exhausted(Exception):
@@ -140,10 +151,13 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
         for spot in search.spots(remaining):
             if spot in found and (not found[spot] or set(found[spot]) <= remaining):
                 continue
+            within = _but_variables(remaining) if _variables(found.get(spot, ())) else remaining
+            if spot not in search.spots(within):
+                continue
             axes = smallest(
                 lambda chosen, spot=spot: spot in search.spots(chosen),  # type: ignore[misc]  # a default in a lambda has no type
-                _in_order(remaining),
-                suspects=_suspects(services, search, built, spot, remaining),
+                _in_order(within),
+                suspects=_suspects(services, search, built, spot, within),
             )
             found.setdefault(spot, axes or ())
             if axes and found[spot] != axes:  # it has two causes, each of which suffices
@@ -159,6 +173,15 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
             return
 
 
+def _variables(axes: tuple[str, ...]) -> bool:
+    """Whether variables alone are to blame: what writes all of them down is to be told so once."""
+    return bool(axes) and {axis_of(axis) for axis in axes} <= set(_VARIABLES)
+
+
+def _but_variables(axes: frozenset[str]) -> frozenset[str]:
+    return frozenset(choice for choice in axes if axis_of(choice) not in _VARIABLES)
+
+
 def _again(spot: Spot, found: dict[Spot, tuple[str, ...]]) -> Spot:
     """The spot under an aspect of its own, so that a second cause has a place beside the first."""
     number = 2
@@ -168,8 +191,8 @@ def _again(spot: Spot, found: dict[Spot, tuple[str, ...]]) -> Spot:
 
 
 def _in_order(axes: Iterable[str]) -> tuple[str, ...]:
-    chosen = set(axes)
-    return tuple(axis.name for axis in AXES if axis.name in chosen)
+    rank = {axis.name: number for number, axis in enumerate(AXES)}
+    return tuple(sorted(set(axes), key=lambda choice: (rank[axis_of(choice)], choice)))
 
 
 def _suspects(services: Services, search: _Search, built: Built, spot: Spot, world: frozenset[str]) -> tuple[str, ...]:
@@ -179,7 +202,8 @@ def _suspects(services: Services, search: _Search, built: Built, spot: Spot, wor
         if seen.place.startswith((".debug", ".dynstr")):
             found.append("build-path")
         found += [axis for mark in Mark if mark in seen.marks for axis in _SUSPECTS.get(mark, ())]
-    return tuple(dict.fromkeys(found))
+    levels = {axis_of(choice): choice for choice in world}
+    return tuple(dict.fromkeys(levels[axis] for axis in found if axis in levels))
 
 
 def _bytes_of(services: Services, artifact: str, done: Built | Rebuild, member: str) -> bytes | None:
@@ -206,7 +230,7 @@ def _told(services: Services, search: _Search, plan: Plan, built: Built, found: 
     for spot, axes in found.items():
         again = search.rebuilt(frozenset(axes))
         seen = _trace(services, built, again, spot)
-        cause = cause_of(spot, axes, seen)
+        cause = cause_of(spot, tuple(map(axis_of, axes)), seen)
         key = (spot.artifact, axes, cause.name)
         if key in told:
             told[key] = msgspec.structs.replace(told[key], members=told[key].members + 1)

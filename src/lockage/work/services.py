@@ -84,8 +84,8 @@ class Services(Protocol):
         """Roots as a world wants them: the store's own, or copies elsewhere that are removed at the end."""
         ...
 
-    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> tuple[str, ...]:
-        """The axes that cannot be varied on this machine or with what these environments have."""
+    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> dict[str, str]:
+        """The choices of axes that cannot be made on this machine or with what these environments have, and why."""
         ...
 
     @property

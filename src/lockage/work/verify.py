@@ -6,6 +6,8 @@ of that and of rebuilds in which what the contract fixes differs as well.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +17,7 @@ from lockage.base.instant import Instant
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side
+from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
@@ -23,7 +25,7 @@ from lockage.work.rebuild import Rebuild, Rebuilder
 from lockage.work.roots import fetch_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Artifact
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from lockage.work.services import Services
 
 __all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project"]
+
+#: What to vary: axes, or choices of them; None: all that is usual.
+Axes = Collection[str] | None
+_OF_HOST = {axis.name for axis in AXES if axis.side is Side.HOST}
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +70,11 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of verifying one build; ``blamed`` is what was found out about differences, if that was asked for."""
+    """The result of verifying one build; ``unavailable`` says why choices of axes could not be made here.
+
+    ``pairs`` are how many pairs of values of two axes occurred in some rebuild, and how many there are.
+    ``blamed`` is what was found out about differences, if that was asked for.
+    """
 
     reproduced: Grade
     robust: Grade
@@ -72,7 +82,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     rebuilds: tuple[Rebuild, ...]
     artifacts: tuple[ArtifactVerdict, ...]
     started: Instant
-    unavailable: tuple[str, ...] = ()
+    pairs: tuple[int, int] = (0, 0)
+    unavailable: dict[str, str] = {}
     blamed: Blamed | None = None
 
     @property
@@ -81,20 +92,26 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return self.robust is Grade.IDENTICAL
 
     @property
+    def flaky_at_most(self) -> float | None:
+        """The share of rebuilds in which it may differ by itself, with 95 % certainty; None where it did differ."""
+        return flaky_at_most(len(self.rounds)) if self.identical else None
+
+    @property
     def axes(self) -> tuple[str, ...]:
-        varied = {name for round_ in self.rounds for name in round_.axes}
+        """The names of the axes that were varied in some round."""
+        varied = {axis_of(choice) for round_ in self.rounds for choice in round_.axes}
         return tuple(axis.name for axis in AXES if axis.name in varied)
 
 
 def verify_project(
-    services: Services, project: Project, *, rounds: int = 1, axes: Collection[str] | None = None, blaming: int = 0
+    services: Services, project: Project, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
 ) -> Verification:
     """Build a project (from the cache where it is known), verify it, and record the reproductions, good or bad.
 
     What differs is explained by at most ``blaming`` further rebuilds, once all is recorded.
     """
     plan, built = build_project(services, project)
-    found = verify(services, plan, built, rounds=rounds, axes=axes)
+    found = verify(services, plan, built, rounds=rounds, axes=axes, severe=severe)
     record_reproductions(services, built, found)
     if found.identical or not blaming:
         return found
@@ -103,10 +120,16 @@ def verify_project(
     return msgspec.structs.replace(found, blamed=blame(services, plan, built, found.rebuilds, most=blaming))
 
 
-def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axes: Collection[str] | None = None) -> Verification:
+def verify(
+    services: Services, plan: Plan, built: Built, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False
+) -> Verification:
     """Rebuild ``plan`` ``rounds`` times for each claim and grade every artifact of ``built``.
 
-    ``axes`` restricts what is varied (None: everything that this machine can vary). A rebuild that fails, or whose artifacts
+    The first rebuild varies everything, further ones follow a covering array; None: as many as it has rows, so that every pair of values
+    of two axes occurs. More rounds than that begin it again.
+
+    ``axes`` restricts what is varied to these axes or choices (None: everything that this machine can vary, with ``severe`` also what is
+    dear or what a sound build may fail on). A rebuild that fails, or whose artifacts
     cannot be delivered, gives the grade `failed`. Raises :class:`NoArtifacts` if there is nothing to compare.
     """
     if not built.artifacts:
@@ -117,18 +140,19 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
     started = services.clock.now()
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
-    unavailable = services.unavailable_axes([planned.environment for planned in plan.steps])
-    wanted = [axis for axis in AXES if (axes is None or axis.name in axes) and axis.name not in unavailable]
-    host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)
-    everything = tuple(axis.name for axis in wanted)
+    asked = select(axes, severe=severe)
+    reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
+    everything = [choices for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons))]
+    host = [choices for choices in everything if axis_of(choices[0]) in _OF_HOST]
     performed: list[Round] = []
     rebuilds: list[Rebuild] = []
     with Rebuilder(services, plan) as rebuilder:
-        for claim, varied in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
-            if claim is Claim.ROBUST and varied == host:
+        for claim, columns in ((Claim.REPRODUCED, host), (Claim.ROBUST, everything)):
+            if claim is Claim.ROBUST and columns == host:
                 continue
-            for number in range(rounds):
-                services.tell(Phase(text=f"rebuild {number + 1} of {rounds} for `{claim}`: {len(varied)} axes varied"))
+            rows = list(covering(columns)) if rounds is None else list(itertools.islice(itertools.cycle(covering(columns)), rounds))
+            for number, varied in enumerate(rows):
+                services.tell(Phase(text=f"rebuild {number + 1} of {len(rows)} for `{claim}`: {len(varied)} axes varied"))
                 done = rebuilder.rebuild(varied)
                 rebuilds.append(done)
                 performed.append(_round(claim, done))
@@ -140,7 +164,8 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         rebuilds=tuple(rebuilds),
         artifacts=verdicts,
         started=started,
-        unavailable=tuple(name for name in unavailable if axes is None or name in axes),
+        pairs=count_pairs(everything, [round_.axes for round_ in performed]),
+        unavailable={choice: reasons[choice] for wanted in asked for choice in wanted if choice in reasons},
     )
 
 

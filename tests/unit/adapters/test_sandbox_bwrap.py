@@ -17,15 +17,17 @@ from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import arrange
+from lockage.adapters.sandbox_bwrap.support import in_root, lacking, other_shell
 from lockage.adapters.sandbox_bwrap.variables import variables
-from lockage.adapters.sandbox_bwrap.workspace import ordered, populate
+from lockage.adapters.sandbox_bwrap.workspace import ordered, populate, scatter
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Tree, read_tree
 from lockage.environment.lock import RootRef
 from lockage.environment.root.rules import FILES
 from lockage.plan.action import Action
-from lockage.variation.world import CONTRACT
+from lockage.ports import RealisedRoot
+from lockage.variation import CONTRACT, vary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +131,74 @@ def _action(**given: str) -> Action:
 
 def test_the_contract_changes_no_variable(tmp_path: Path) -> None:
     assert variables(_action(A="1", HOME="/x"), CONTRACT, root=tmp_path, clock=False, locale=False) == (("A", "1"), ("HOME", "/x"))
+
+
+def test_variables_that_nobody_asked_for_give_way_to_those_of_the_step(tmp_path: Path) -> None:
+    world = msgspec.structs.replace(CONTRACT, ci=(("CI", "true"), ("A", "2")), perl_seed="7", search_path=("/x", "/y"))
+
+    def found(**given: str) -> dict[str, str]:
+        return dict(variables(_action(**given), world, root=tmp_path, clock=False, locale=False))
+
+    assert found(A="1", PATH="/usr/bin", PERL_HASH_SEED="0") == {"CI": "true", "A": "1", "PATH": "/x:/usr/bin:/y", "PERL_HASH_SEED": "7"}
+    assert found(PERL_HASH_SEED="3", PATH="")["PERL_HASH_SEED"] == "3", "a recipe's own"
+    assert "PERL_HASH_SEED" not in found(PATH="")
+
+
+def test_the_order_of_variables_can_be_the_other_way_round(tmp_path: Path) -> None:
+    world = msgspec.structs.replace(CONTRACT, variable_order="reversed")
+    assert variables(_action(A="1", B="2"), world, root=tmp_path, clock=False, locale=False) == (("B", "2"), ("A", "1"))
+
+
+def test_a_workspace_on_disk_is_bound_and_the_others_are_in_memory(root: Path, tmp_path: Path) -> None:
+    layout = arrange((("", root),), fixed(tmp_path), ["/build"])
+    writable = places(msgspec.structs.replace(CONTRACT, room=2), 1 << 20, "/disk/x")
+    found = arguments(world=CONTRACT, layout=layout, writable=writable, over=(), variables=()).decode().split("\0")
+    assert found[found.index("--bind") :][:3] == ["--bind", "/disk/x", "/build"]
+    assert {place.size for place in writable} == {2 << 20}
+
+
+def test_the_shell_is_another_where_the_root_has_two(root: Path) -> None:
+    realised = RealisedRoot(ref=RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"")), layers=(("", root),))
+    assert other_shell(realised) is None
+    (root / "usr/bin/sh").symlink_to("dash")
+    (root / "usr/bin/dash").touch()
+    assert other_shell(realised) is None
+    (root / "usr/bin/bash").touch()
+    assert other_shell(realised) == (root / "usr/bin/bash", "/usr/bin/dash")
+
+
+def test_what_lies_in_a_root_is_looked_for_in_its_deepest_layer(root: Path, tmp_path: Path) -> None:
+    layer = tmp_path / "python"
+    layer.mkdir()
+    realised = RealisedRoot(ref=RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"")), layers=(("", root), ("usr/local", layer)))
+    (layer / "here").touch()
+    assert in_root(realised, "usr/local/here") == layer / "here"
+    assert in_root(realised, "usr/bin/true") == root / "usr/bin/true"
+    assert in_root(realised, "usr/bin/false") is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ("clock", "libfaketime"),
+        ("locale", "tr_TR"),
+        ("locale=et_EE", "et_EE"),
+        ("shell", "one shell"),
+        ("second-run", "no shell"),
+        ("cpu-count", "2 CPUs"),
+        ("cpu-affinity", "one CPU"),
+    ],
+)
+def test_what_is_lacking_is_told(root: Path, tmp_path: Path, choice: str, why: str) -> None:
+    realised = RealisedRoot(ref=RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"")), layers=(("", root),))
+    (said,) = lacking(vary([choice]), None, realised, tmp_path, host_cpus=(0,)).values()
+    assert why in said
+
+
+def test_the_contract_lacks_nothing(root: Path, tmp_path: Path) -> None:
+    realised = RealisedRoot(ref=RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"")), layers=(("", root),))
+    assert lacking(CONTRACT, None, realised, tmp_path) == {}
+    assert lacking(vary(["locale=C", "umask"]), None, realised, tmp_path) == {}
 
 
 def test_a_world_changes_the_variables_of_its_axes_only(tmp_path: Path) -> None:
@@ -260,6 +330,42 @@ def test_what_is_filled_in_is_harvested_again(folder: tuple[Path, int]) -> None:
     with pytest.raises(Unharvestable, match="disk limit"):
         harvest(descriptor, [RelPath("out")], blobs, limit=5 << 20)
     assert isinstance(found, BlobRef)
+
+
+@pytest.mark.parametrize(
+    ("modes", "found"), [("plain", (0o644, 0o755, 0o755)), ("shared", (0o664, 0o775, 0o2775)), ("private", (0o600, 0o700, 0o700))]
+)
+@pytest.mark.parametrize("epoch", [315532800, 1_700_000_000])
+def test_times_and_modes_of_the_source_can_be_others(folder: tuple[Path, int], modes: str, found: tuple[int, int, int], epoch: int) -> None:
+    place, descriptor = folder
+    blobs = MemoryBlobs()
+    files = [FileNode(RelPath(f"d/{name}"), blobs.put(b""), executable=name == "run") for name in ("a", "b", "run")]
+    ref, directories = Tree.of(files).encode()
+    blobs.put_many(directories.values())
+    populate(descriptor, ref, blobs, order="sorted", time=epoch, times="spread", modes=modes)
+    assert tuple((place / path).stat().st_mode & 0o7777 for path in ("d/a", "d/run", "d")) == found
+    times = {path.stat().st_mtime for path in place.rglob("*")}
+    assert len(times) == 4
+    assert all(time >= 315532800 and abs(time - epoch) <= 200 * 86400 for time in times), "a zip file can hold them"
+
+
+def test_all_times_of_the_source_can_be_earlier(folder: tuple[Path, int]) -> None:
+    place, descriptor = folder
+    blobs = MemoryBlobs()
+    ref, directories = Tree.of([FileNode(RelPath("d/a"), blobs.put(b""))]).encode()
+    blobs.put_many(directories.values())
+    populate(descriptor, ref, blobs, order="sorted", time=1_700_000_000, times="earlier")
+    assert {path.stat().st_mtime for path in (place, *place.rglob("*"))} == {1_700_000_000 - 100 * 86400}
+
+
+def test_what_is_scattered_has_one_time_and_leaves_what_is_there(folder: tuple[Path, int]) -> None:
+    place, descriptor = folder
+    (place / "kept").write_bytes(b"own")
+    scatter(descriptor, {"kept": b"other", "a/b/c": b"new", "a/d/": b""}, time=1_000_000_000)
+    assert (place / "kept").read_bytes() == b"own"
+    assert (place / "a/b/c").read_bytes() == b"new"
+    assert (place / "a/d").is_dir()
+    assert {path.stat().st_mtime for path in place.glob("a/**/*")} == {1_000_000_000}
 
 
 def _library(*names: bytes) -> bytes:

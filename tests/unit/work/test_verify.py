@@ -14,7 +14,7 @@ from lockage.evidence.predicate import TestVerdict
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageVanished
 from lockage.record.result import ActionResult
-from lockage.variation import AXES, CONTRACT, Claim, Side
+from lockage.variation import AXES, CONTRACT, Claim, Side, axis_of, flaky_at_most, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.book import Book
 from lockage.work.build import StepNotDone, build
@@ -23,8 +23,9 @@ from lockage.work.test import test_project as run_tests
 from lockage.work.verify import Verification, verify, verify_project
 
 Commit = Callable[..., Project]
-HOST = tuple(axis.name for axis in AXES if axis.side is Side.HOST)
-ALL = tuple(axis.name for axis in AXES)
+OF_HOST = {axis.name for axis in AXES if axis.side is Side.HOST}
+ALL = tuple(choices[0] for choices in select())
+HOST = tuple(choice for choice in ALL if axis_of(choice) in OF_HOST)
 
 
 class Untouchable(MemoryActionCache):
@@ -144,20 +145,51 @@ def test_the_worst_round_counts(services: MemoryServices, commit: Commit) -> Non
     assert (found.reproduced, found.robust) == (Grade.FAILED, Grade.FAILED)
 
 
+def test_two_axes_that_cancel_each_other_are_found_by_further_rounds(services: MemoryServices, commit: Commit) -> None:
+    inner = services.commands["wheel"]
+
+    def one_without_the_other(workspace: Workspace) -> int:
+        world = workspace.request.world
+        return inner(workspace) if (world.umask == CONTRACT.umask) == (world.home == CONTRACT.home) else 1
+
+    services.commands["wheel"] = one_without_the_other
+    project = commit(services)
+    assert verify_project(services, project).identical
+    found = verify_project(services, project, rounds=None)
+    assert found.robust is Grade.FAILED
+    assert found.pairs[0] == found.pairs[1]
+    assert found.flaky_at_most is None
+
+
+def test_rounds_follow_the_array_and_begin_it_again(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    found = verify_project(services, project, axes=["umask=private", "home"], rounds=7)
+    varied = [axes for claim, axes in told(found) if claim is Claim.ROBUST]
+    assert len(varied) == 7
+    assert varied[0] == ("home", "umask")
+    assert set(varied) == {("home", "umask"), ("home",), ("umask",), ()}
+    assert found.flaky_at_most == flaky_at_most(14)
+    assert verify_project(services, project, axes=["timezone"], rounds=None).rounds[-1].axes == ("timezone=GMT-14",)
+
+
 def told(found: Verification) -> list[tuple[Claim, tuple[str, ...]]]:
     return [(round_.claim, round_.axes) for round_ in found.rounds]
 
 
 def test_only_the_axes_asked_for_and_available_are_varied(services: MemoryServices, commit: Commit) -> None:
     project = commit(services)
-    services.unavailable = ("clock", "kernel")
+    services.unavailable = ("clock", "clock=next-month", "kernel", "locale")
     found = verify_project(services, project, axes=["clock", "user"])
     assert told(found) == [(Claim.REPRODUCED, ()), (Claim.ROBUST, ("user",))]
-    assert found.unavailable == ("clock",)
+    assert found.unavailable == dict.fromkeys(("clock", "clock=next-month"), "not in memory")
     found = verify_project(services, project, axes=["kernel", "priority"])
     assert told(found) == [(Claim.REPRODUCED, ("priority",))]
-    assert found.unavailable == ("kernel",)
-    assert "clock" not in verify_project(services, project).axes
+    assert tuple(found.unavailable) == ("kernel",)
+    found = verify_project(services, project)
+    assert "clock" not in found.axes
+    assert "locale=et_EE" in found.rounds[-1].axes, "a level that can be, where the first cannot"
+    assert "load" not in found.axes
+    assert "load" in verify_project(services, project, severe=True).axes
 
 
 def test_packages_that_are_gone_are_fetched_before_anything_is_rebuilt(services: MemoryServices, commit: Commit) -> None:

@@ -119,5 +119,5 @@ class MemoryServices:
     def varied_roots(self, world: World) -> Iterator[Callable[[LockedEnvironment], RealisedRoot]]:  # noqa: ARG002 (roots in memory have no order)
         yield self.roots.realise
 
-    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> tuple[str, ...]:  # noqa: ARG002 (a test says which)
-        return self.unavailable
+    def unavailable_axes(self, environments: Iterable[LockedEnvironment]) -> dict[str, str]:  # noqa: ARG002 (a test says which)
+        return dict.fromkeys(self.unavailable, "not in memory")

@@ -5,6 +5,6 @@ docs/what-can-differ.md lists; whatever happens, no process and no half-written 
 """
 
 from lockage.adapters.sandbox_bwrap.executor import BwrapExecutor
-from lockage.adapters.sandbox_bwrap.instruments import supported
+from lockage.adapters.sandbox_bwrap.support import lacking
 
-__all__ = ["BwrapExecutor", "supported"]
+__all__ = ["BwrapExecutor", "lacking"]

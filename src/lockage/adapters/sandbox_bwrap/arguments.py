@@ -28,17 +28,24 @@ _ISOLATION = (*_NAMESPACES, "--disable-userns", "--die-with-parent", "--cap-drop
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A writable folder of the sandbox: an absolute path, its mode and its largest size in bytes."""
+    """A writable folder of the sandbox: an absolute path, its mode and its largest size in bytes.
+
+    ``disk`` is a folder of the host to be it, in place of one in memory; the size is not held then.
+    """
 
     path: str
     mode: int
     size: int
+    disk: str | None = None
 
 
-def places(world: World, disk: int) -> tuple[Place, ...]:
-    """The writable folders of a world, the workspace first; all together may hold ``disk`` bytes, which is watched."""
-    size = max(disk, 64 * _KIB)
-    found = {world.build_path: Place(world.build_path, 0o755, size)}
+def places(world: World, disk: int, folder: str | None = None) -> tuple[Place, ...]:
+    """The writable folders of a world, the workspace first; all together may hold ``disk`` bytes, which is watched.
+
+    ``folder`` is one of the host to be the workspace.
+    """
+    size = max(disk, 64 * _KIB) * world.room
+    found = {world.build_path: Place(world.build_path, 0o755, size, folder)}
     for path, mode in ((world.home, 0o755), ("/tmp", 0o1777), (world.temporary, 0o1777)):  # noqa: S108 (inside the sandbox)
         found.setdefault(path, Place(path, mode, size))
     return tuple(found.values())
@@ -68,7 +75,8 @@ def arguments(
     for source, path in over:
         found += ["--ro-bind", source, path]
     for place in sorted(writable, key=lambda place: place.path):
-        found += ["--size", str(place.size), "--perms", f"{place.mode:04o}", "--tmpfs", place.path]
+        in_memory = ["--size", str(place.size), "--perms", f"{place.mode:04o}", "--tmpfs", place.path]
+        found += in_memory if place.disk is None else ["--bind", place.disk, place.path]
     found += ["--chdir", world.build_path, "--info-fd", str(INFO_FD), "--block-fd", str(BLOCK_FD)]
     if filtered:
         found += ["--seccomp", str(FILTER_FD)]

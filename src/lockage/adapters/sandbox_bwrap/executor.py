@@ -11,30 +11,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
-from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files, proc_files
-from lockage.adapters.sandbox_bwrap.diagnose import unavailable
-from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
-from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
-from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
-from lockage.adapters.sandbox_bwrap.sandbox import Ended, NotBuilt, Sandbox, freeze
-from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spawner
-from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
+from lockage.adapters.sandbox_bwrap.making import Maker
+from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
-from lockage.adapters.sandbox_bwrap.workspace import Full, populate
+from lockage.adapters.sandbox_bwrap.workspace import Full
 from lockage.base.errors import StepFailed
-from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
 from lockage.record.result import ActionResult, Usage
-from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
@@ -63,6 +53,18 @@ def _kept(request: ExecutionRequest, watch: Watch, workspace: int) -> None:
         keep_workspace(workspace, request.keep)
 
 
+@contextlib.contextmanager
+def _crowded(request: ExecutionRequest, cpus: Sequence[int]) -> Iterator[None]:
+    """Other work on the CPUs, if the world has any."""
+    if not request.world.load:
+        yield
+        return
+    from lockage.adapters.sandbox_bwrap.crowd import crowd  # only a verification that asks for it
+
+    with crowd(request.world.load, cpus):
+        yield
+
+
 class BwrapExecutor:
     """Runs actions in sandboxes below bubblewrap; may be used from several threads at once.
 
@@ -74,16 +76,12 @@ class BwrapExecutor:
         self, blobs: Blobs, bwrap: Path, scratch: Path, *, host_cpus: tuple[int, ...] | None = None, log_limit: int = LOG_LIMIT
     ) -> None:
         self._blobs = blobs
-        self._bwrap = bwrap.absolute()
         self._scratch = scratch.absolute()
+        self._maker = Maker(blobs, bwrap.absolute(), self._scratch)
         self._host_cpus = host_cpus or tuple(sorted(os.sched_getaffinity(0)))
         self._log_limit = log_limit
         self._load = dict.fromkeys(self._host_cpus, 0)
         self._lock = threading.Lock()
-        self._fixtures = Fixtures(self._scratch / "fixed")
-        self._spawner = Spawner()
-        self._layouts: dict[object, Layout] = {}
-        self._overs: dict[tuple[int, str], list[tuple[str, str]]] = {}
         self._running: dict[int, Watch] = {}
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
@@ -134,7 +132,7 @@ class BwrapExecutor:
             with _scratch(self._scratch):
                 pass  # it is there
             with attach(attached) as streams:
-                self._prepare(request, sandbox, watch, cpus, streams)
+                self._maker.make(request, sandbox, watch, cpus, streams=streams)
                 sandbox.release()
                 streams.relay(sandbox.monitor)
                 code = sandbox.wait().exit_code
@@ -155,7 +153,7 @@ class BwrapExecutor:
         self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], tracer: Tracer | None
     ) -> ActionResult | ExecutionFailed:
         try:
-            folders = self._prepare(request, sandbox, watch, cpus, tracer=tracer)
+            folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
         except Full:
             _kept(request, watch, sandbox.open(request.world.build_path))
             return self._failed(watch, log)
@@ -165,9 +163,12 @@ class BwrapExecutor:
             return self._failed(watch, log)
         if watch.reason is not None:  # cancelled before there was anything to kill
             sandbox.kill()
-        ended, wall = self._run(sandbox, watch, folders)
+        # what lies on the host's disk is not the step's alone, and cannot be summed up
+        watched = folders[1:] if request.world.on_disk else folders
+        with _crowded(request, cpus):
+            ended, wall = self._run(sandbox, watch, watched)
         if watch.reason is None and ended.exit_code != 0:
-            watch.disk(folders)
+            watch.disk(watched)
             if watch.full:
                 watch.end("disk-limit", disk_message(request.resources))
         if watch.reason is None and ended.exit_code is None:
@@ -211,89 +212,6 @@ class BwrapExecutor:
         ref, blobs = EMPTY_TREE.encode()
         self._blobs.put_many(blobs.values())
         return ref
-
-    def _prepare(
-        self,
-        request: ExecutionRequest,
-        sandbox: Sandbox,
-        watch: Watch,
-        cpus: Sequence[int],
-        streams: Streams | None = None,
-        tracer: Tracer | None = None,
-    ) -> list[int]:
-        """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
-        world, action = request.world, request.action
-        epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
-        writable = places(world, request.resources.disk)
-        layout = self._layout(request, writable)
-        session = streams is None or streams.terminal is None
-        given = self._arguments(request, layout, writable, session=session, filtered=tracer is not None)
-        personality = (UNAME26 if world.old_kernel else 0) | (ADDR_NO_RANDOMIZE if world.fixed_addresses else 0)
-        try:
-            sandbox.start(
-                self._spawner,
-                self._bwrap,
-                given,
-                command=action.arguments,
-                umask=world.umask,
-                personality=personality,
-                streams=streams,
-                program=None if tracer is None else tracer.program,
-            )
-            sandbox.hold(max(place.path for place in writable))
-            freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
-            folders = [sandbox.open(place.path) for place in writable] + [sandbox.open("/dev/shm")]  # noqa: S108 (in the sandbox)
-            populate(folders[0], action.workspace, self._blobs, order=world.file_order, time=epoch)
-            for folder in folders:
-                os.utime(folder, (epoch, epoch))
-            sandbox.limit(cpus=cpus, processes=request.resources.processes, niceness=world.niceness)
-            if tracer is not None:
-                tracer.start(sandbox.init)
-        except NotBuilt as error:
-            raise unavailable(str(error)) from error
-        except Full:
-            watch.end("disk-limit", disk_message(request.resources))
-            raise
-        except PermissionError as error:
-            raise SandboxUnavailable(
-                f"this host does not let lockage look into its own sandbox: {error}",
-                hint="Mount /proc without hidepid, and allow ptrace-like access to one's own processes (docs/sandbox.md).",
-            ) from error
-        except OSError as error:
-            raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
-        return folders
-
-    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
-        world = request.world
-        library = clock_library(request.instruments) if world.clock_offset else None
-        clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
-        sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
-        locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
-        over = self._over(request)
-        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
-        base = request.root.layers[0][1]
-        found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
-
-    def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
-        root, world = request.root, request.world
-        wanted = ((world.clock_offset, CLOCK), (world.locale != CONTRACT.locale, LOCALES))
-        later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
-        key = (root.layers, tuple(writable), world.user, world.uid, world.gid, world.home, world.hostname, later)
-        found = self._layouts.get(key)
-        if found is None:
-            fixed = {path: self._fixtures.file(content) for path, content in etc_files(world).items()}
-            found = self._layouts[key] = arrange(root.layers, fixed, [place.path for place in writable], later)
-        return found
-
-    def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:
-        key = (request.world.cpus or request.action.cpus, request.action.architecture)
-        found = self._overs.get(key)
-        if found is None:
-            found = [(str(self._fixtures.tree(cpu_tree(key[0]))), "/sys")]
-            found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(*key).items()]
-            self._overs[key] = found
-        return list(found)
 
     def _take_cpus(self, request: ExecutionRequest) -> list[int]:
         """The least busy of the host's CPUs, as many as declared; ties go to the first or the last, as the world says."""

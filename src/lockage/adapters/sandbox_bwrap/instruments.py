@@ -11,38 +11,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, personality_works
 from lockage.base.digest import Digest
-from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lockage.ports import RealisedRoot
-    from lockage.variation.world import World
 
-__all__ = ["clock_library", "compiled_locale", "locale_sources", "supported", "without_sleeping"]
+__all__ = ["BUILT_IN", "clock_library", "compiled_locale", "locale_sources", "without_sleeping"]
 
-_BUILT_IN = ("C", "POSIX", "C.UTF-8")
-
-
-def supported(world: World, instruments: Path | None, *, host_cpus: Iterable[int] | None = None) -> list[str]:
-    """The names of the axes (docs/what-can-differ.md) that a world asks for and this host or these instruments do not have."""
-    missing = []
-    if world.clock_offset and clock_library(instruments) is None:
-        missing.append("clock")
-    if world.locale not in _BUILT_IN and locale_sources(world.locale, instruments) is None:
-        missing.append("locale")
-    if world.old_kernel and not personality_works(UNAME26):
-        missing.append("kernel")
-    if world.fixed_addresses and not personality_works(ADDR_NO_RANDOMIZE):
-        missing.append("address-layout")
-    cpus = len(tuple(host_cpus)) if host_cpus is not None else len(os.sched_getaffinity(0))
-    if world.cpus is not None and world.cpus > cpus:
-        missing.append("cpu-count")
-    if world.affinity != CONTRACT.affinity and cpus < 2:
-        missing.append("cpu-affinity")
-    return missing
+#: Locales that every C library has.
+BUILT_IN = ("C", "POSIX", "C.UTF-8")
 
 
 def clock_library(instruments: Path | None) -> Path | None:

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD
+from lockage.adapters.sandbox_bwrap.situation import change, launched, no_input, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
+    from lockage.variation.world import World
 
 __all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
 
@@ -36,11 +38,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 #: Soft and hard resource limits of a step: the kernel's own defaults, whatever the driver's shell has set.
-_MIB = 1 << 20
 _LIMITS = {
     resource.RLIMIT_CORE: (0, 0),
-    resource.RLIMIT_NOFILE: (1024, 4096),
-    resource.RLIMIT_STACK: (8 * _MIB, 8 * _MIB),
     resource.RLIMIT_MEMLOCK: (64 << 10, 64 << 10),
     resource.RLIMIT_CPU: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
     resource.RLIMIT_FSIZE: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
@@ -67,6 +66,7 @@ class Sandbox:
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
+        self._last: list[Callable[[], None]] = []
         self._block: int | None = None
         self._monitor = -1
         self._monitor_handle = -1
@@ -84,35 +84,35 @@ class Sandbox:
         arguments: bytes,
         *,
         command: Iterable[str],
-        umask: int,
+        world: World,
         personality: int,
         streams: Streams | None = None,
-        program: bytes | None = None,
+        seccomp: bytes | None = None,
     ) -> None:
         """Spawn bubblewrap and wait until it holds, all mounts made; its output is the log unless there are ``streams``.
 
-        ``program`` is a seccomp filter for everything in the sandbox.
+        ``seccomp`` is a filter for everything in the sandbox.
 
         Raises :class:`NotBuilt`, OSError.
         """
-        null = self._keep(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        given_in = self._keep(no_input(piped=world.piped_input))
         given = self._in_memory("arguments", arguments)
-        log_read, log_write = os.pipe()
+        log_read, log_write = terminal() if world.terminal else os.pipe()
         info_read, info_write = os.pipe()
         block_read, self._block = os.pipe()
         self.log = self._keep(log_read)
         self._keep(info_read)
         try:
             # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD
-            standard = (null, log_write, log_write) if streams is None else streams.descriptors
-            filters = () if program is None else (self._in_memory("filter", program),)
+            standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
+            filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
             descriptors = (*standard, given, info_write, block_read, *filters)
             assert descriptors.index(info_write) == INFO_FD
             assert descriptors.index(block_read) == BLOCK_FD
-            terminal = None if streams is None else streams.terminal
-            self._monitor = spawner.start(
-                Request(bwrap, (*COMMAND_LINE, *command), descriptors, umask=umask, personality=personality, terminal=terminal)
-            )
+            tty = None if streams is None else streams.terminal
+            program, before = launched(bwrap, world)
+            whole = (*before, *COMMAND_LINE, *command)
+            self._monitor = spawner.start(Request(program, whole, descriptors, umask=world.umask, personality=personality, terminal=tty))
         finally:
             for descriptor in (log_write, info_write, block_read):
                 os.close(descriptor)
@@ -171,19 +171,36 @@ class Sandbox:
                 raise NotBuilt(self._words())
             time.sleep(_LOOK)
 
+    def at_the_end(self, clean: Callable[[], None]) -> None:
+        """Do this once nothing of the sandbox runs any more."""
+        self._last.append(clean)
+
     def open(self, path: str) -> int:
         """A descriptor of a folder of the sandbox, by absolute path; it keeps the folder's contents alive."""
         return self._keep(os.open(path.lstrip("/") or ".", _FOLDER, dir_fd=self.root))
 
-    def limit(self, *, cpus: Collection[int], processes: int, niceness: int) -> None:
+    def enter(self, world: World) -> None:
+        """Change in the held sandbox what only a process inside of it can. Raises :class:`NotBuilt`."""
+        try:
+            change(self._init, world)
+        except OSError as error:
+            raise NotBuilt(str(error)) from error
+
+    def limit(self, *, cpus: Collection[int], processes: int, world: World) -> None:
         """Set the limits of the held process, which the step inherits; a host's lower hard limit stays."""
-        for kind, wanted in {**_LIMITS, resource.RLIMIT_NPROC: (processes, processes)}.items():
+        limits = {
+            **_LIMITS,
+            resource.RLIMIT_NPROC: (processes, processes),
+            resource.RLIMIT_NOFILE: (world.open_files, 4096),
+            resource.RLIMIT_STACK: (world.stack, world.stack),
+        }
+        for kind, wanted in limits.items():
             _, hard = resource.prlimit(self._init, kind)
             resource.prlimit(self._init, kind, (_least(wanted[0], hard), _least(wanted[1], hard)))
         if cpus:
             os.sched_setaffinity(self._init, cpus)
-        if niceness:  # below our own: whoever runs lockage under nice may not raise it
-            os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + niceness))
+        if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
+            os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
     def release(self) -> None:
         """Let the step start."""
@@ -240,6 +257,8 @@ class Sandbox:
             self._block = None
         while self._descriptors:
             os.close(self._descriptors.pop())
+        while self._last:
+            self._last.pop()()
 
     def _alive(self) -> bool:
         return not select.select([self._monitor_handle], [], [], 0)[0]
@@ -249,8 +268,9 @@ class Sandbox:
         self.kill()
         self.wait()
         said = b""
-        while len(said) < 1 << 16 and (piece := os.read(self.log, 1 << 14)):
-            said += piece
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while len(said) < 1 << 16 and (piece := os.read(self.log, 1 << 14)):
+                said += piece
         return said.decode(errors="replace").strip() or "bubblewrap ended without a word"
 
 

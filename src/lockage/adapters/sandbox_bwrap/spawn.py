@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Spawner", "personality_works"]
+__all__ = ["ADDR_NO_RANDOMIZE", "LINUX32", "UNAME26", "Request", "Spawner", "personality_works"]
 
 #: From linux/sched.h, linux/prctl.h and linux/personality.h.
 _CLONE_FS = 0x200
 _PR_SET_CHILD_SUBREAPER = 36
 UNAME26 = 0x0020000
+LINUX32 = 0x0008
 ADDR_NO_RANDOMIZE = 0x0040000
 #: Sources of descriptors are moved out of the range of the child's fixed numbers.
 _FIRST_FREE = 64

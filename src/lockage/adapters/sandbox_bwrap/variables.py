@@ -19,7 +19,7 @@ CLOCK = "/run/instruments/libfaketime.so.1"
 LOCALES = "/run/instruments/locales"
 
 #: Zones as POSIX rules, for roots without tzdata, where a zone's name would silently mean UTC.
-_ZONES = {"Asia/Kathmandu": "<+0545>-5:45"}
+_ZONES = {"Asia/Kathmandu": "<+0545>-5:45", "Etc/GMT+12": "<-12>12", "Etc/GMT-14": "<+14>-14"}
 
 _FIELDS = {
     "HOME": "home",
@@ -54,5 +54,11 @@ def variables(action: Action, world: World, *, root: Path, clock: bool, locale: 
             "LD_PRELOAD": CLOCK,
             "NO_FAKE_STAT": "1",
         }
-    given = dict(world.noise) | dict(action.variables) | changed
-    return tuple(given.items())
+    own = dict(action.variables)
+    if world.perl_seed != CONTRACT.perl_seed and own.get("PERL_HASH_SEED") == CONTRACT.perl_seed:  # a recipe may set its own
+        changed["PERL_HASH_SEED"] = world.perl_seed
+    if world.search_path:
+        half = len(world.search_path) // 2
+        changed["PATH"] = ":".join((*world.search_path[:half], own.get("PATH", ""), *world.search_path[half:]))
+    given = tuple((dict(world.added) | own | changed).items())
+    return given if world.variable_order == CONTRACT.variable_order else given[::-1]

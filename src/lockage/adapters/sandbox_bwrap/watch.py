@@ -6,6 +6,7 @@ intervals; a step can exceed a limit by what it takes within one interval.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -77,7 +78,12 @@ class Watch:
             pass
 
     def _copy(self, log: int) -> bool:
-        data = os.read(log, _PIECE)
+        try:
+            data = os.read(log, _PIECE)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return False  # the end of a terminal (pty(7))
         room = self._log_limit - self._written
         if len(data) > room:
             self.end("log-limit", f"the step wrote more than {human_size(self._log_limit)} to its standard output and error")

@@ -1,0 +1,180 @@
+"""Makes one sandbox for one request: put together, filled, limited, and held until it is released.
+
+Invariant: what a sandbox shows follows from the request alone; folders of fixed files and layouts are kept, as they are the same for many.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
+from lockage.adapters.sandbox_bwrap.contents import LEFTOVERS, REPOSITORY, SETTINGS, cpu_tree, etc_files, proc_files
+from lockage.adapters.sandbox_bwrap.diagnose import unavailable
+from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
+from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
+from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
+from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
+from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
+from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
+from lockage.adapters.sandbox_bwrap.watch import Watch, disk_message
+from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
+from lockage.base.instant import ZIP_FLOOR
+from lockage.ports import SandboxUnavailable
+from lockage.variation.world import CONTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockage.adapters.sandbox_bwrap.attach import Streams
+    from lockage.adapters.sandbox_bwrap.tracer import Tracer
+    from lockage.ports import Blobs, ExecutionRequest
+    from lockage.variation.world import World
+
+__all__ = ["Maker"]
+
+#: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
+_TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
+
+
+class Maker:
+    """Makes sandboxes below bubblewrap; may be used from several threads at once."""
+
+    def __init__(self, blobs: Blobs, bwrap: Path, scratch: Path) -> None:
+        self._blobs = blobs
+        self._bwrap = bwrap
+        self._scratch = scratch
+        self._fixtures = Fixtures(scratch / "fixed")
+        self._spawner = Spawner()
+        self._layouts: dict[object, Layout] = {}
+        self._overs: dict[object, list[tuple[str, str]]] = {}
+
+    def make(
+        self,
+        request: ExecutionRequest,
+        sandbox: Sandbox,
+        watch: Watch,
+        cpus: Sequence[int],
+        *,
+        streams: Streams | None = None,
+        tracer: Tracer | None = None,
+    ) -> list[int]:
+        """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
+        try:
+            return self._make(request, sandbox, cpus, streams, tracer)
+        except NotBuilt as error:
+            raise unavailable(str(error)) from error
+        except Full:
+            watch.end("disk-limit", disk_message(request.resources))
+            raise
+        except PermissionError as error:
+            raise SandboxUnavailable(
+                f"this host does not let lockage look into its own sandbox: {error}",
+                hint="Mount /proc without hidepid, and allow ptrace-like access to one's own processes (docs/sandbox.md).",
+            ) from error
+        except OSError as error:
+            raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
+
+    def _make(
+        self, request: ExecutionRequest, sandbox: Sandbox, cpus: Sequence[int], streams: Streams | None, tracer: Tracer | None
+    ) -> list[int]:
+        world, action = request.world, request.action
+        epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
+        disk = self._folder_on_disk(sandbox) if world.on_disk else None
+        writable = places(world, request.resources.disk, disk)
+        layout = self._layout(request, writable)
+        session = streams is None or streams.terminal is None
+        sandbox.start(
+            self._spawner,
+            self._bwrap,
+            self._arguments(request, layout, writable, session=session, filtered=tracer is not None),
+            command=(*_TWICE, *action.arguments) if world.twice else action.arguments,
+            world=world,
+            personality=_personality(world),
+            streams=streams,
+            seccomp=None if tracer is None else tracer.program,
+        )
+        sandbox.hold(max(place.path for place in writable))
+        freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
+        opened = {place.path: sandbox.open(place.path) for place in writable} | {"/dev/shm": sandbox.open("/dev/shm")}  # noqa: S108 (in the sandbox)
+        times, modes = world.source_times, world.source_modes
+        populate(opened[world.build_path], action.workspace, self._blobs, order=world.file_order, time=epoch, times=times, modes=modes)
+        for wanted, place, files in (
+            (world.repository, world.build_path, REPOSITORY),
+            (world.settings, world.home, SETTINGS),
+            (world.leftovers, world.temporary, LEFTOVERS),
+        ):
+            if wanted:
+                scatter(opened[place], files, time=epoch)
+        for path, folder in opened.items():
+            if path != world.build_path or world.source_times == CONTRACT.source_times:
+                os.utime(folder, (epoch, epoch))
+        sandbox.enter(world)
+        sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)
+        if tracer is not None:
+            tracer.start(sandbox.init)
+        return list(opened.values())
+
+    def _folder_on_disk(self, sandbox: Sandbox) -> str:
+        """A new folder of the host's disk, which goes with the sandbox."""
+        folder = tempfile.mkdtemp(prefix="workspace-", dir=self._scratch)
+        sandbox.at_the_end(lambda: _remove(folder))
+        return folder
+
+    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
+        world = request.world
+        library = clock_library(request.instruments) if world.clock_offset else None
+        clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
+        sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
+        locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
+        over = self._over(request)
+        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
+        if world.other_shell:
+            from lockage.adapters.sandbox_bwrap.support import other_shell  # only a verification needs it
+
+            shell = other_shell(request.root)
+            over += [(str(shell[0]), shell[1])] if shell is not None else []
+        base = request.root.layers[0][1]
+        found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
+
+    def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
+        root, world = request.root, request.world
+        wanted = ((world.clock_offset, CLOCK), (world.locale != CONTRACT.locale, LOCALES))
+        later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
+        points, texts = tuple(place.path for place in writable), etc_files(world)
+        key = (root.layers, points, tuple(texts.values()), later)
+        found = self._layouts.get(key)
+        if found is None:
+            fixed = {path: self._fixtures.file(content) for path, content in texts.items()}
+            found = self._layouts[key] = arrange(root.layers, fixed, points, later)
+        return found
+
+    def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:
+        world, architecture = request.world, request.action.architecture
+        cpus = world.cpus or request.action.cpus
+        key = (cpus, architecture, world.cpu_model, world.memory, world.boot_id)
+        found = self._overs.get(key)
+        if found is None:
+            found = [(str(self._fixtures.tree(cpu_tree(cpus))), "/sys")]
+            found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(world, cpus, architecture).items()]
+            self._overs[key] = found
+        return list(found)
+
+
+def _personality(world: World) -> int:
+    flags = ((world.old_kernel, UNAME26), (world.fixed_addresses, ADDR_NO_RANDOMIZE), (world.narrow, LINUX32))
+    return sum(flag for wanted, flag in flags if wanted)
+
+
+def _remove(folder: str) -> None:
+    """Remove a workspace, whatever modes its folders were given."""
+    for parent, folders, _ in os.walk(folder):
+        for name in folders:
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes and causes.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, preventions and modes.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -17,6 +17,8 @@ import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
 from lockage.compare.causes import CAUSES
+from lockage.plan.contract import JOBS, PREVENTION
+from lockage.recipe.modes import MODES
 from lockage.variation import AXES, values_of
 from lockage.wiring import SETTINGS
 
@@ -131,11 +133,30 @@ def causes_page() -> str:
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
 
 
+def contract_page() -> str:
+    told = {name: (f"`{value}`", reason) for name, (value, reason) in PREVENTION.items()}
+    told |= {name: ("the CPUs that the step declares", f"jobs beside each other: {reason}") for name, reason in JOBS.items()}
+    preventions = [
+        "| variable | value | why |",
+        "|---|---|---|",
+        *(f"| `{name}` | {value} | {why} |" for name, (value, why) in told.items()),
+    ]
+    modes = ["| mode | what it holds | who escapes | danger |", "|---|---|---|---|"]
+    modes += [f"| `{mode}` | {facts.holds} | {facts.escapes} | {facts.danger} |" for mode, facts in MODES.items()]
+    page = (HERE / "what-can-differ.md").read_text()
+    for name, lines in (("preventions", preventions), ("modes", modes)):
+        head, begin, rest = page.partition(f"<!-- {name}: made by docs/regenerate.py -->\n")
+        _, end, tail = rest.partition("<!-- end -->\n")
+        page = head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+    return page
+
+
 PAGES = {
     "errors.md": errors_page,
     "commands.md": commands_page,
     "settings.md": settings_page,
     "verify.md": verify_page,
+    "what-can-differ.md": contract_page,
     "why-did-my-build-differ.md": causes_page,
 }
 

@@ -9,9 +9,11 @@ import click
 from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lockage.recipe.wanted import Wanted
+    from lockage.work.verify import Verification
 
 __all__ = ["command"]
 
@@ -70,6 +72,7 @@ def command(
                 "rounds": len(found.rounds),
                 "axes": found.axes,
                 "unavailable": found.unavailable,
+                "held": found.held,
                 "artifacts": found.artifacts,
                 "failures": [round_.failure for round_ in found.rounds if round_.failure],
                 "blame": found.blamed.found if found.blamed else (),
@@ -94,6 +97,13 @@ def command(
         for line in blame_lines(found.blamed):
             say(line)
     say_prose(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
-    if found.unavailable:
-        say_prose(f"not varied on this machine: {', '.join(found.unavailable)}")
+    for line in _not_varied(found):
+        say_prose(line)
     return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
+
+
+def _not_varied(found: Verification) -> Iterator[str]:
+    for step, still in found.held.items():
+        yield f"held still by modes of step {step}: {', '.join(still)}"
+    if found.unavailable:
+        yield f"not varied: {', '.join(found.unavailable)}"

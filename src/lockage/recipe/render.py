@@ -131,7 +131,9 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"outputs = {_array(step.outputs)}"
     if step.artifacts:
         yield f"artifacts = {_array(step.artifacts)}"
-    yield from _variables(step.variables)
+    yield from _variables(step.variables, step.unset)
+    if step.modes:
+        yield f"modes = {_array(step.modes)}"
     yield from _resources(step.resources)
     if not step.stabilize:
         yield "stabilize = false"
@@ -150,10 +152,10 @@ def _resources(resources: Resources) -> Iterator[str]:
         yield f"processes = {resources.processes}"
 
 
-def _variables(variables: Mapping[str, str]) -> Iterator[str]:
-    if variables:
-        pairs = ", ".join(f"{_key(name)} = {toml_text(value)}" for name, value in variables.items())
-        yield f"variables = {{ {pairs} }}"
+def _variables(variables: Mapping[str, str], unset: Sequence[str] = ()) -> Iterator[str]:
+    if variables or unset:
+        pairs = [f"{_key(name)} = {toml_text(value)}" for name, value in variables.items()] + [f"{_key(name)} = false" for name in unset]
+        yield f"variables = {{ {', '.join(pairs)} }}"
 
 
 def _run(arguments: tuple[str, ...]) -> str:

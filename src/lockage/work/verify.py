@@ -12,10 +12,11 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
+from lockage.base.name import StepName
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side
+from lockage.variation import AXES, Claim, Side, held_axes
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
@@ -64,7 +65,10 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of verifying one build; ``blamed`` is what was found out about differences, if that was asked for."""
+    """The result of verifying one build; ``blamed`` is what was found out about differences, if that was asked for.
+
+    ``held`` are the axes that modes hold still, by step; those that no step was varied in are among the ``unavailable``.
+    """
 
     reproduced: Grade
     robust: Grade
@@ -74,6 +78,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     started: Instant
     unavailable: tuple[str, ...] = ()
     blamed: Blamed | None = None
+    held: dict[StepName, tuple[str, ...]] = {}
 
     @property
     def identical(self) -> bool:
@@ -117,7 +122,9 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
     started = services.clock.now()
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
-    unavailable = services.unavailable_axes([planned.environment for planned in plan.steps])
+    modes = {planned.name: planned.step.modes for planned in plan.steps}
+    missing = (*services.unavailable_axes([planned.environment for planned in plan.steps]), *held_axes(modes.values()))
+    unavailable = tuple(axis.name for axis in AXES if axis.name in missing)
     wanted = [axis for axis in AXES if (axes is None or axis.name in axes) and axis.name not in unavailable]
     host = tuple(axis.name for axis in wanted if axis.side is Side.HOST)
     everything = tuple(axis.name for axis in wanted)
@@ -141,6 +148,7 @@ def verify(services: Services, plan: Plan, built: Built, *, rounds: int = 1, axe
         artifacts=verdicts,
         started=started,
         unavailable=tuple(name for name in unavailable if axes is None or name in axes),
+        held={name: still for name, chosen in modes.items() if (still := held_axes([chosen]))},
     )
 
 

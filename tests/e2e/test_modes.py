@@ -20,7 +20,7 @@ HOLDS = {
     Mode.FROZEN_CLOCK: [
         "date +%s",
         f"python3 -c '{_PYTHON}(time.time(), time.localtime().tm_year > 1970)'",
-        """printf 'const char *when = __DATE__ __TIME__;' > d.c && env -u SOURCE_DATE_EPOCH gcc -c -o d.o d.c && sha256sum d.o""",
+        """printf 'const char *when = __DATE__ __TIME__;' > d.c && env -u SOURCE_DATE_EPOCH TZ=UTC gcc -c -o d.o d.c && sha256sum d.o""",
         "gcc -c -o x.o x.c && ar rcUS x.a x.o && head -c 36 x.a | tail -c 12",
     ],
     Mode.SINGLE_CPU: ["nproc", f"python3 -c '{_PYTHON}(os.cpu_count(), len(os.sched_getaffinity(0)))'"],

@@ -52,7 +52,7 @@ MODES: dict[Mode, ModeFacts] = {
     ),
     Mode.FIXED_ADDRESSES: ModeFacts(
         holds="Programs and libraries are loaded at the same addresses each time: no address space randomisation.",
-        escapes="what is loaded or allocated first: another locale, a moved clock (`verify`), variables that a program reads; another kernel",
+        escapes="what is loaded or allocated first: another locale, a moved clock (`verify`), what a program reads; another kernel",
         danger="None for what is built.",
         axes=("address-layout",),
     ),

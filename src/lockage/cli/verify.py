@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from lockage.cli.fix import fix_document, fix_lines, recipe_folder
 from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lockage.recipe.wanted import Wanted
+    from lockage.wiring import Wiring
+    from lockage.work.fix import Fix
+    from lockage.work.prepare import Project
     from lockage.work.verify import Verification
 
 __all__ = ["command"]
@@ -26,6 +30,9 @@ __all__ = ["command"]
 @click.option("--axes", help="Only these axes, separated by commas (docs/verify.md lists them).")
 @click.option("--blame/--no-blame", "blaming", default=True, help="Find out what makes it differ, if it does, by further rebuilds.")
 @click.option("--blame-rebuilds", type=click.IntRange(0), default=60, show_default=True, help="How many rebuilds that may take.")
+@click.option("--fix", "fixing", is_flag=True, help="Find what in the recipe mends it, prove that by rebuilding, and write it there.")
+@click.option("--fix-to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the mended recipe to FILE instead.")
+@click.option("--fix-rebuilds", type=click.IntRange(1), default=200, show_default=True, help="How many rebuilds the search may take.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @json_option
 def command(
@@ -36,6 +43,9 @@ def command(
     axes: str | None,
     blaming: bool,
     blame_rebuilds: int,
+    fixing: bool,
+    fix_to: Path | None,
+    fix_rebuilds: int,
     jobs: int | None,
     as_json: bool,
 ) -> int:
@@ -45,43 +55,90 @@ def command(
     (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical; then further
     rebuilds find out which axes, step, bytes and cause are to blame.
 
+    With --fix the smallest set of mitigations (variables, modes, passes) is looked for that makes everything identical, proven by
+    rebuilding, and written into lockage.toml with its reasons. What no recipe can mend is told, and its exit code stays 4.
+
     \b
     Examples:
       lockage verify
       lockage verify --axes timezone,locale,umask
+      lockage verify --fix
+      lockage verify shop-1.2.0.tar.gz --fix --fix-to lockage.toml
       lockage verify shop-1.2.0.tar.gz --lock dist/lockage.lock --rounds 3
     """
     from lockage.base.errors import ExitCode, Usage
-    from lockage.cli.blame import blame_lines
     from lockage.cli.project import open_project
-    from lockage.cli.screen import print_json, say, say_prose, table
+    from lockage.cli.screen import print_json, say
     from lockage.variation import AXES
-    from lockage.work.verify import verify_project
 
     chosen = None if axes is None else tuple(name.strip() for name in axes.split(",") if name.strip())
     known = [axis.name for axis in AXES]
     if chosen is not None and (unknown := sorted(set(chosen) - set(known))):
         raise Usage(f"no such axis: {', '.join(unknown)}", hint=f"The axes are {', '.join(known)}.")
+    _check_fixing(fixing=fixing, fix_to=fix_to, blaming=blaming and blame_rebuilds > 0)
     wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
-    found = verify_project(wiring, project, rounds=rounds, axes=chosen, blaming=blame_rebuilds if blaming else 0)
+    found, fixed = _verified(
+        wiring,
+        project,
+        source,
+        Asked(rounds=rounds, axes=chosen, blaming=blame_rebuilds if blaming else 0, fixing=fix_rebuilds if fixing else 0, fix_to=fix_to),
+    )
     if as_json:
-        print_json(
-            {
-                "reproduced": found.reproduced,
-                "robust": found.robust,
-                "rounds": len(found.rounds),
-                "axes": found.axes,
-                "unavailable": found.unavailable,
-                "held": found.held,
-                "artifacts": found.artifacts,
-                "failures": [round_.failure for round_ in found.rounds if round_.failure],
-                "blame": found.blamed.found if found.blamed else (),
-                "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
-                "blame_exhausted": found.blamed.exhausted if found.blamed else False,
-                "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
-            }
-        )
-        return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
+        print_json({**_document(found), "fix": fix_document(fixed, source, fix_to)})
+    else:
+        _say(found)
+        for line in fix_lines(fixed, source, fix_to) if fixed is not None else ():
+            say(line)
+    return int(ExitCode.DONE if found.identical or (fixed is not None and fixed.identical) else ExitCode.NOT_REPRODUCED)
+
+
+class Asked(NamedTuple):
+    """What the options ask for; ``blaming`` and ``fixing`` are numbers of rebuilds, 0 for none."""
+
+    rounds: int
+    axes: tuple[str, ...] | None
+    blaming: int
+    fixing: int
+    fix_to: Path | None
+
+
+def _verified(wiring: Wiring, project: Project, source: str, asked: Asked) -> tuple[Verification, Fix | None]:
+    if not asked.fixing:
+        from lockage.work.verify import verify_project
+
+        return verify_project(wiring, project, rounds=asked.rounds, axes=asked.axes, blaming=asked.blaming), None
+    from lockage.work.mend import fix_project  # it reads and edits recipes, which verifying has no need of
+
+    folder = recipe_folder(source, asked.fix_to)
+    found, fixed = fix_project(
+        wiring, source, project, folder=folder, rounds=asked.rounds, axes=asked.axes, blaming=asked.blaming, most=asked.fixing
+    )
+    if fixed is not None and fixed.text is not None and asked.fix_to is not None:
+        wiring.folders.write(asked.fix_to.parent, asked.fix_to.name, fixed.text.encode())
+    return found, fixed
+
+
+def _document(found: Verification) -> dict[str, object]:
+    return {
+        "reproduced": found.reproduced,
+        "robust": found.robust,
+        "rounds": len(found.rounds),
+        "axes": found.axes,
+        "unavailable": found.unavailable,
+        "held": found.held,
+        "artifacts": found.artifacts,
+        "failures": [round_.failure for round_ in found.rounds if round_.failure],
+        "blame": found.blamed.found if found.blamed else (),
+        "blame_rebuilds": found.blamed.rebuilds if found.blamed else 0,
+        "blame_exhausted": found.blamed.exhausted if found.blamed else False,
+        "last_lines": [round_.last_lines for round_ in found.rounds if round_.failure],
+    }
+
+
+def _say(found: Verification) -> None:
+    from lockage.cli.blame import blame_lines
+    from lockage.cli.screen import say, say_prose, table
+
     rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw) for verdict in found.artifacts]
     for line in table(rows, header=("artifact", "reproduced", "robust", "before passes"), least=(3, 0)):
         say(line)
@@ -99,7 +156,6 @@ def command(
     say_prose(f"{len(found.rounds)} rebuilds, {len(found.axes)} axes varied: {', '.join(found.axes)}")
     for line in _not_varied(found):
         say_prose(line)
-    return int(ExitCode.DONE if found.identical else ExitCode.NOT_REPRODUCED)
 
 
 def _not_varied(found: Verification) -> Iterator[str]:
@@ -107,3 +163,12 @@ def _not_varied(found: Verification) -> Iterator[str]:
         yield f"held still by modes of step {step}: {', '.join(still)}"
     if found.unavailable:
         yield f"not varied: {', '.join(found.unavailable)}"
+
+
+def _check_fixing(*, fixing: bool, fix_to: Path | None, blaming: bool) -> None:
+    from lockage.base.errors import Usage
+
+    if fix_to is not None and not fixing:
+        raise Usage("--fix-to says where a mended recipe goes, and none is looked for", hint="Add --fix.")
+    if fixing and not blaming:
+        raise Usage("--fix needs to know what is to blame", hint="Leave out --no-blame and `--blame-rebuilds 0`.")

@@ -1,0 +1,305 @@
+"""Fix: the smallest set of mitigations that makes a build come out the same everywhere, found and proven by rebuilding.
+
+A mitigation is tried where its cause shows: in the world whose axes were blamed. What stays is verified as a whole, then left out piece
+by piece, and what is left is verified again. Nothing is proven by what a mitigation is believed to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.name import StepName
+from lockage.compare.mitigations import candidates
+from lockage.record.event import Phase
+from lockage.work.blame import blame
+from lockage.work.build import build
+from lockage.work.trial import Attempt, Exhausted, Trials
+from lockage.work.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from lockage.compare.blame import Blame, Blamed
+    from lockage.recipe.model import Recipe
+    from lockage.work.build import Built
+    from lockage.work.prepare import Project
+    from lockage.work.services import Services
+    from lockage.work.trial import Delivered
+
+__all__ = ["Fix", "Mended", "Unmended", "fix"]
+
+#: How often what is left over is blamed and mended again: one cause can hide another.
+_TURNS = 4
+#: How often a build is repeated that differs by itself, in the hope that it does.
+_REPEATS = 3
+
+
+class Mended(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that comes out the same now: the mitigations' names, and what each does and for which cause."""
+
+    step: StepName
+    artifacts: tuple[str, ...]
+    mitigations: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+class Unmended(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact that still differs: by which cause and axes, what was tried, what helped alone, and what mends it by hand."""
+
+    artifact: str
+    step: StepName | None
+    cause: str
+    axes: tuple[str, ...]
+    tried: tuple[str, ...]
+    advice: str
+
+
+class Fix(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. ``text`` is the new recipe, None if nothing helped; ``identical``: with it every artifact is."""
+
+    mended: tuple[Mended, ...]
+    unmended: tuple[Unmended, ...]
+    text: str | None
+    identical: bool
+    rebuilds: int
+    exhausted: bool = False
+
+
+class _Goal:
+    """One cause of one artifact, and what is tried against it."""
+
+    def __init__(self, one: Blame, step: StepName, deliverer: StepName) -> None:
+        self.blame, self.step, self.deliverer = one, step, deliverer
+        self.waiting: list[tuple[Attempt, ...]] = []
+        self.tried: list[str] = []
+        self.solved = False
+
+    def edited(self, attempt: Attempt) -> StepName:
+        return self.deliverer if attempt.mitigation.delivering else self.step
+
+
+_Chosen = dict[StepName, list[Attempt]]
+
+
+def fix(
+    services: Services,
+    project: Project,
+    built: Built,
+    found: Verification,
+    *,
+    text: str,
+    read: Callable[[str], Recipe],
+    rounds: int = 1,
+    axes: Collection[str] | None = None,
+    blaming: int = 60,
+    most: int = 200,
+) -> Fix:
+    """Mend what ``found`` blames, by at most ``most`` rebuilds, and ``blaming`` more for what shows then.
+
+    ``text`` is the recipe's, ``read`` makes a recipe of such a text. Raises StepNotEdited, and what building raises.
+    """
+    assert found.blamed is not None
+    return _Search(services, project, built, Trials(services, project, text, read, most), rounds, axes, blaming).run(found, found.blamed)
+
+
+class _Search:
+    def __init__(
+        self,
+        services: Services,
+        project: Project,
+        built: Built,
+        trials: Trials,
+        rounds: int,
+        axes: Collection[str] | None,
+        blaming: int,
+    ) -> None:
+        self._services, self._project, self._trials = services, project, trials
+        self._rounds, self._axes, self._blaming = rounds, axes, blaming
+        self._deliverers = {artifact.name: artifact.step for artifact in built.artifacts}
+        self._goals: dict[tuple[str, tuple[str, ...], str], _Goal] = {}
+        self._exhausted = False
+
+    def run(self, found: Verification, blamed: Blamed) -> Fix:
+        """Mend, verify, and mend what then shows; keep what is proven, and as little of it as will do."""
+        chosen: _Chosen = {}
+        for _ in range(_TURNS):
+            if not self._mend(blamed, chosen):
+                break
+            found, built = self._verified(chosen)
+            if found.identical or self._exhausted:
+                break
+            blamed = blame(self._services, self._trials.plan(chosen), built, found.rebuilds, most=self._blaming)
+        chosen, found = self._proven(chosen, found)
+        smaller = self._fewer(chosen, found)
+        if smaller != chosen:
+            again, _ = self._verified(smaller)
+            if _identical(again) >= _identical(found):
+                chosen, found = smaller, again
+        return self._told(chosen, found)
+
+    def _verified(self, chosen: _Chosen) -> tuple[Verification, Built]:
+        self._services.tell(Phase(text="verifying with what was found"))
+        plan = self._trials.plan(chosen)
+        built = build(self._services, plan)
+        return verify(self._services, plan, built, rounds=self._rounds, axes=self._axes), built
+
+    def _mend(self, blamed: Blamed, chosen: _Chosen) -> bool:
+        """Try what may help against everything that is blamed, in several steps at once; whether anything did."""
+        goals = [goal for one in sorted(blamed.found, key=lambda one: len(one.axes)) if (goal := self._goal(one, chosen)) is not None]
+        before = sum(map(len, chosen.values()))
+        try:
+            while active := self._next(goals):
+                self._try(active, chosen)
+        except Exhausted:
+            self._exhausted = True
+        return sum(map(len, chosen.values())) > before
+
+    def _goal(self, one: Blame, chosen: _Chosen) -> _Goal | None:
+        """What is to be tried against a cause; None if it was tried before, or if no step made the artifact."""
+        key = (one.artifact, one.axes, one.cause)
+        deliverer = self._deliverers.get(one.artifact)
+        known = {step.name for step in self._project.recipe.steps}
+        if deliverer not in known or deliverer is None:
+            return None
+        goal = _Goal(one, one.step if one.step in known and one.step is not None else deliverer, deliverer)
+        earlier = self._goals.setdefault(key, goal)
+        if earlier is not goal and not earlier.solved:
+            return None
+        self._goals[key] = goal
+        attempts = [Attempt(mitigation=each, cause=one.cause) for each in candidates(one)]
+        fitting = [attempt for attempt in attempts if self._new(goal, attempt, chosen)]
+        goal.waiting = [(attempt,) for attempt in fitting]
+        if len(fitting) > 1:  # each may mend one of several things that look alike
+            goal.waiting.append(tuple(fitting))
+        if chosen.get(goal.step):
+            goal.waiting.insert(0, ())  # what was chosen for another cause may do
+        return goal
+
+    def _new(self, goal: _Goal, attempt: Attempt, chosen: _Chosen) -> bool:
+        step = goal.edited(attempt)
+        return self._trials.changes(step, chosen.get(step, []), attempt)
+
+    def _next(self, goals: Sequence[_Goal]) -> list[_Goal]:
+        """The first open goal of each step: two at once in one step could be taken for each other."""
+        found: dict[StepName, _Goal] = {}
+        for goal in goals:
+            if not goal.solved and goal.waiting:
+                found.setdefault(goal.step, goal)
+        return list(found.values())
+
+    def _try(self, goals: Sequence[_Goal], chosen: _Chosen) -> None:
+        """The next attempt of every goal, each in its own world; one that makes its artifact the same is chosen."""
+        attempts: _Chosen = {step: list(ones) for step, ones in chosen.items()}
+        trying = {id(goal): goal.waiting.pop(0) for goal in goals}
+        for goal in goals:
+            for attempt in trying[id(goal)]:
+                attempts.setdefault(goal.edited(attempt), []).append(attempt)
+        names = ", ".join(dict.fromkeys(attempt.mitigation.name for ones in trying.values() for attempt in ones))
+        steps = list(dict.fromkeys(goal.deliverer for goal in goals))
+        first = self._trials.deliver(attempts, steps, (), f"with {names or 'what was found'}")
+        worlds: dict[tuple[str, ...], list[_Goal]] = {}
+        for goal in goals:
+            if _artifact(first, goal) is not None:
+                worlds.setdefault(goal.blame.axes, []).append(goal)
+        same = {id(goal) for goals_of in worlds.values() for goal in goals_of}
+        for axes, goals_of in worlds.items():
+            for _ in range(1 if axes else _REPEATS):
+                again = self._trials.deliver(
+                    attempts,
+                    list(dict.fromkeys(goal.deliverer for goal in goals_of if id(goal) in same)),
+                    axes,
+                    f"with {names or 'what was found'}, varied: {', '.join(axes) or 'nothing'}",
+                )
+                same -= {id(goal) for goal in goals_of if _artifact(again, goal) != _artifact(first, goal)}
+        for goal in goals:
+            goal.tried += [attempt.mitigation.name for attempt in trying[id(goal)] if attempt.mitigation.name not in goal.tried]
+            if id(goal) in same:
+                goal.solved = True
+                for attempt in trying[id(goal)]:
+                    chosen.setdefault(goal.edited(attempt), []).append(attempt)
+
+    def _proven(self, chosen: _Chosen, found: Verification) -> tuple[_Chosen, Verification]:
+        """Only the steps all of whose artifacts came out the same, verified without the others."""
+        while chosen:
+            good = _identical(found)
+            lost = {step for step in chosen if not all(name in good for name in self._artifacts_of(step))}
+            if not lost:
+                break
+            chosen = {step: ones for step, ones in chosen.items() if step not in lost}
+            if chosen:
+                found, _ = self._verified(chosen)
+        return chosen, found
+
+    def _artifacts_of(self, step: StepName) -> tuple[str, ...]:
+        """The artifacts that are blamed on a step or delivered by it with a mitigation of its own."""
+        goals = [goal for goal in self._goals.values() if step in (goal.step, goal.deliverer)]
+        return tuple(dict.fromkeys(goal.blame.artifact for goal in goals))
+
+    def _fewer(self, chosen: _Chosen, found: Verification) -> _Chosen:
+        """Leave out one mitigation after the other, in several steps at once, and keep it out where that changes nothing."""
+        worlds = list(dict.fromkeys(round_.axes for round_ in found.rounds))
+        kept: _Chosen = {step: list(ones) for step, ones in chosen.items()}
+        places = {step: len(ones) - 1 for step, ones in kept.items() if len(ones) > 1}  # the most intrusive first
+        try:
+            while places:
+                without = {step: [one for n, one in enumerate(ones) if n != places.get(step)] for step, ones in kept.items()}
+                deliverers = {step: {self._deliverers[name] for name in self._artifacts_of(step)} for step in places}
+                steps = list(dict.fromkeys(name for names in deliverers.values() for name in names))
+                first = self._trials.deliver(without, steps, (), "with less")
+                same = {step for step in steps if first[step] is not None}
+                for axes in (*worlds, ()):
+                    again = self._trials.deliver(without, sorted(same), axes, f"with less, {len(axes)} axes varied")
+                    same = {step for step in same if again[step] == first[step]}
+                for step in list(places):
+                    if deliverers[step] <= same:
+                        kept[step] = without[step]
+                    places[step] -= 1
+                    if places[step] < 0 or len(kept[step]) < 2:
+                        del places[step]
+        except Exhausted:
+            self._exhausted = True
+        return kept
+
+    def _told(self, chosen: _Chosen, found: Verification) -> Fix:
+        good = _identical(found) if chosen else frozenset()
+        mended = tuple(
+            Mended(
+                step=step,
+                artifacts=self._artifacts_of(step),
+                mitigations=tuple(one.mitigation.name for one in ones),
+                reasons=tuple(one.reason for one in ones),
+            )
+            for step, ones in chosen.items()
+        )
+        unmended = tuple(
+            Unmended(
+                artifact=goal.blame.artifact,
+                step=goal.blame.step,
+                cause=goal.blame.cause,
+                axes=goal.blame.axes,
+                tried=tuple(goal.tried),
+                advice=goal.blame.fix,
+            )
+            for goal in self._goals.values()
+            if goal.blame.artifact not in good
+        )
+        return Fix(
+            mended=mended,
+            unmended=unmended,
+            text=self._trials.text(chosen) if chosen else None,
+            identical=bool(chosen) and found.identical,
+            rebuilds=self._trials.count,
+            exhausted=self._exhausted,
+        )
+
+
+def _artifact(delivered: dict[StepName, Delivered], goal: _Goal) -> object:
+    """What the goal's artifact came out as; None if it did not."""
+    of_step = delivered.get(goal.deliverer)
+    return None if of_step is None else of_step.get(goal.blame.artifact)
+
+
+def _identical(found: Verification) -> frozenset[str]:
+    return frozenset(verdict.filename for verdict in found.artifacts if verdict.robust.value == "identical")

@@ -99,7 +99,9 @@ MITIGATIONS: tuple[Mitigation, ...] = (
     _mitigation("user-name", "user account", "variables name the contract's user", before=("export USER=builder LOGNAME=builder",)),
     _mitigation("search-path", "search-path", "programs are looked for where the contract says", before=(f"export PATH={FIXED['PATH']}",)),
     _mitigation("standard-input", "input terminal", "there is nothing to read", before=("exec < /dev/null",)),
-    _mitigation("open-files", "limits", "so many files may be open as the contract says", before=("ulimit -S -n 1024",)),
+    _mitigation(
+        "limits", "limits", "open files and stack are limited as the contract says", before=("ulimit -S -n 1024", "ulimit -S -s 8192")
+    ),
     _mitigation("no-ci", "ci environment", "nothing says that it runs in CI", causes="ci-decides", before=(f"unset {_CI}",)),
     _mitigation(
         "no-screen",

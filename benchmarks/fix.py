@@ -1,8 +1,8 @@
 """Is what a recipe can mend mended? Planted bugs (seeded_bugs.toml), and what `lockage verify --fix` makes of each.
 
-Every bug is one step; all are mended in one recipe, but those that make a rebuild fail, which have one each. The recipes that were
-written are committed and verified once more from nothing. Prints for each bug the mitigations, or what was tried in vain, and ends with 1
-if a bug that is not marked `fixable = false` still differs.
+Every bug is one step; a dozen are mended in one recipe, those that make a rebuild fail in one each. The recipes that were written are
+committed and verified once more from nothing. Prints for each bug the mitigations, or what was tried in vain, and ends with 1 if a bug
+that is not marked `fixable = false` still differs.
 
     python benchmarks/fix.py [--only NAME,…]
 """
@@ -21,6 +21,7 @@ from blame import BUGS, files, recipe
 from measuring import PROGRAM, Bench, bench
 
 ENOUGH = "5000"
+DOZEN = 12
 
 
 def document(here: Bench, *options: str) -> Any:  # Any: the document of a command
@@ -61,18 +62,20 @@ def main() -> int:
     with bench() as here:
         here.lock()
         head = (here.project / "lockage.toml").read_text()
-        together = {name: bug for name, bug in bugs.items() if not bug.get("alone")}
-        grades, told, rebuilds = mended(here, together, head) if together else ({}, {}, 0)
-        for name in bugs.keys() - together.keys():
-            more, said, count = mended(here, {name: bugs[name]}, head)
-            grades, told, rebuilds = grades | more, told | said, rebuilds + count
-    wrong = []
-    for name, bug in bugs.items():
-        fixable, identical = bug.get("fixable", True), grades[name] == "identical"
-        if fixable and not identical:
-            wrong.append(name)
-        note = "" if fixable == identical else "  <- was to be mended" if fixable else "  <- more than was expected"
-        print(f"{name:32}{grades[name]:14}{', '.join(told.get(name, [])) or 'nothing fits'}{note}")
+        together = [name for name, bug in bugs.items() if not bug.get("alone")]
+        groups = [together[at : at + DOZEN] for at in range(0, len(together), DOZEN)]
+        groups += [[name] for name, bug in bugs.items() if bug.get("alone")]
+        grades: dict[str, str] = {}
+        wrong: list[str] = []
+        rebuilds = 0
+        for group in groups:
+            more, told, count = mended(here, {name: bugs[name] for name in group}, head)
+            grades, rebuilds = grades | more, rebuilds + count
+            for name in group:
+                fixable, identical = bugs[name].get("fixable", True), more[name] == "identical"
+                wrong += [name] * (fixable and not identical)
+                note = "" if fixable == identical else "  <- was to be mended" if fixable else "  <- more than was expected"
+                print(f"{name:32}{more[name]:14}{', '.join(told.get(name, [])) or 'nothing fits'}{note}", flush=True)
     good = sum(grade == "identical" for grade in grades.values())
     can = sum(bug.get("fixable", True) for bug in bugs.values())
     print(f"{len(bugs)} bugs: {can} can be mended by a recipe, {good} are ({100 * good / len(bugs):.1f} % of all)")

@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, preventions and modes.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, mitigations, modes.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -17,6 +17,7 @@ import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
 from lockage.compare.causes import CAUSES
+from lockage.compare.mitigations import ITSELF, MITIGATIONS
 from lockage.plan.contract import JOBS, PREVENTION
 from lockage.recipe.modes import MODES
 from lockage.variation import AXES, values_of
@@ -151,7 +152,23 @@ def contract_page() -> str:
     return page
 
 
+def fix_page() -> str:
+    lines = ["| mitigation | what it does | written | for differences by | made for |", "|---|---|---|---|---|"]
+    for each in MITIGATIONS:
+        change = each.change_of([("…", "")])
+        written = [f"`{line}`" for line in change.before] + (["works in a copy of the workspace"] if change.own_folder else [])
+        written += [f"`{name} = {value}`" for name, value in change.variables] + (["`stabilize = true`"] if change.stabilize else [])
+        written += [f"mode `{mode}`" for mode in change.modes] + [f"stamp `{stamp}`" for stamp in change.stamp]
+        axes = ", ".join("itself" if axis == ITSELF else axis for axis in each.axes)
+        said = "<br>".join(written).replace("|", "&#124;")
+        lines.append(f"| {each.name} | {each.does} | {said} | {axes} | {', '.join(each.causes)} |")
+    head, begin, rest = (HERE / "fix.md").read_text().partition("<!-- mitigations: made by docs/regenerate.py -->\n")
+    _, end, tail = rest.partition("<!-- end -->\n")
+    return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+
+
 PAGES = {
+    "fix.md": fix_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
     "settings.md": settings_page,

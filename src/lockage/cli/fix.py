@@ -46,6 +46,8 @@ def fix_lines(fixed: Fix, source: str, fix_to: Path | None) -> Iterator[str]:
         yield f"mended: step {one.step}: {', '.join(one.artifacts)}"
         for reason in one.reasons:
             yield f"  {reason.removeprefix('lockage verify --fix: ')}"
+        if "fixed-random" in one.mitigations:
+            yield f"  LOOK: if step {one.step} makes keys, certificates, passwords, tokens or salts, take fixed-random out again"
     for left in fixed.unmended:
         where = f", step {left.step}" if left.step is not None else ""
         yield f"not mended: {left.artifact}{where}: {left.cause}"

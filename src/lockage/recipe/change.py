@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.path import RelPath
+    from lockage.recipe.model import Step
 
 __all__ = ["OWN_FOLDER", "Change", "changed_run", "together"]
 
@@ -47,6 +48,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             "stabilize": self.stabilize,
         }
         return tuple(key for key, value in touched.items() if value)
+
+    def is_made(self, step: Step) -> bool:
+        """Whether the step has all of it already."""
+        lines = "\n".join(step.run).splitlines()
+        return (
+            set(self.modes) <= set(step.modes)
+            and set(self.stamp) <= set(step.stamp)
+            and set(self.variables) <= set(step.variables.items())
+            and (step.stabilize is True or not self.stabilize)
+            and set(self.before) <= set(lines)
+            and (_WORKSPACE in lines or not self.own_folder)
+        )
 
 
 def together(changes: Iterable[Change]) -> Change:

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.name import StepName
-from lockage.compare.mitigations import candidates
 from lockage.record.event import Phase
 from lockage.work.blame import blame
 from lockage.work.build import build
-from lockage.work.trial import Attempt, Exhausted, Trials
+from lockage.work.goal import Goal, next_goals
+from lockage.work.trial import Exhausted, Trials
 from lockage.work.verify import Verification, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from lockage.compare.blame import Blame, Blamed
     from lockage.recipe.model import Recipe
     from lockage.work.build import Built
     from lockage.work.prepare import Project
     from lockage.work.services import Services
-    from lockage.work.trial import Delivered
+    from lockage.work.trial import Chosen
 
 __all__ = ["Fix", "Mended", "Unmended", "fix"]
 
@@ -67,22 +67,6 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     exhausted: bool = False
 
 
-class _Goal:
-    """One cause of one artifact, and what is tried against it."""
-
-    def __init__(self, one: Blame, step: StepName, deliverer: StepName) -> None:
-        self.blame, self.step, self.deliverer = one, step, deliverer
-        self.waiting: list[tuple[Attempt, ...]] = []
-        self.tried: list[str] = []
-        self.solved = False
-
-    def edited(self, attempt: Attempt) -> StepName:
-        return self.deliverer if attempt.mitigation.delivering else self.step
-
-
-_Chosen = dict[StepName, list[Attempt]]
-
-
 def fix(
     services: Services,
     project: Project,
@@ -118,12 +102,12 @@ class _Search:
         self._services, self._project, self._trials = services, project, trials
         self._rounds, self._axes, self._blaming = rounds, axes, blaming
         self._deliverers = {artifact.name: artifact.step for artifact in built.artifacts}
-        self._goals: dict[tuple[str, tuple[str, ...], str], _Goal] = {}
+        self._goals: dict[tuple[str, tuple[str, ...], str, StepName], Goal] = {}
         self._exhausted = False
 
     def run(self, found: Verification, blamed: Blamed) -> Fix:
         """Mend, verify, and mend what then shows; keep what is proven, and as little of it as will do."""
-        chosen: _Chosen = {}
+        chosen: Chosen = {}
         for _ in range(_TURNS):
             if not self._mend(blamed, chosen):
                 break
@@ -139,69 +123,51 @@ class _Search:
                 chosen, found = smaller, again
         return self._told(chosen, found)
 
-    def _verified(self, chosen: _Chosen) -> tuple[Verification, Built]:
+    def _verified(self, chosen: Chosen) -> tuple[Verification, Built]:
         self._services.tell(Phase(text="verifying with what was found"))
         plan = self._trials.plan(chosen)
         built = build(self._services, plan)
         return verify(self._services, plan, built, rounds=self._rounds, axes=self._axes), built
 
-    def _mend(self, blamed: Blamed, chosen: _Chosen) -> bool:
+    def _mend(self, blamed: Blamed, chosen: Chosen) -> bool:
         """Try what may help against everything that is blamed, in several steps at once; whether anything did."""
         goals = [goal for one in sorted(blamed.found, key=lambda one: len(one.axes)) if (goal := self._goal(one, chosen)) is not None]
         before = sum(map(len, chosen.values()))
         try:
-            while active := self._next(goals):
+            while active := next_goals(goals):
                 self._try(active, chosen)
         except Exhausted:
             self._exhausted = True
         return sum(map(len, chosen.values())) > before
 
-    def _goal(self, one: Blame, chosen: _Chosen) -> _Goal | None:
+    def _goal(self, one: Blame, chosen: Chosen) -> Goal | None:
         """What is to be tried against a cause; None if it was tried before, or if no step made the artifact."""
-        key = (one.artifact, one.axes, one.cause)
         deliverer = self._deliverers.get(one.artifact)
         known = {step.name for step in self._project.recipe.steps}
         if deliverer not in known or deliverer is None:
             return None
-        goal = _Goal(one, one.step if one.step in known and one.step is not None else deliverer, deliverer)
-        earlier = self._goals.setdefault(key, goal)
-        if earlier is not goal and not earlier.solved:
+        goal = Goal(one, one.step if one.step in known and one.step is not None else deliverer, deliverer)
+        key = (one.artifact, one.axes, one.cause, goal.step)
+        earlier = self._goals.get(key)
+        if earlier is not None and not earlier.solved:
             return None
         self._goals[key] = goal
-        attempts = [Attempt(mitigation=each, cause=one.cause) for each in candidates(one)]
-        fitting = [attempt for attempt in attempts if self._new(goal, attempt, chosen)]
-        goal.waiting = [(attempt,) for attempt in fitting]
-        if len(fitting) > 1:  # each may mend one of several things that look alike
-            goal.waiting.append(tuple(fitting))
-        if chosen.get(goal.step):
-            goal.waiting.insert(0, ())  # what was chosen for another cause may do
+        goal.wait(self._trials, chosen)
         return goal
 
-    def _new(self, goal: _Goal, attempt: Attempt, chosen: _Chosen) -> bool:
-        step = goal.edited(attempt)
-        return self._trials.changes(step, chosen.get(step, []), attempt)
-
-    def _next(self, goals: Sequence[_Goal]) -> list[_Goal]:
-        """The first open goal of each step: two at once in one step could be taken for each other."""
-        found: dict[StepName, _Goal] = {}
-        for goal in goals:
-            if not goal.solved and goal.waiting:
-                found.setdefault(goal.step, goal)
-        return list(found.values())
-
-    def _try(self, goals: Sequence[_Goal], chosen: _Chosen) -> None:
+    def _try(self, goals: Sequence[Goal], chosen: Chosen) -> None:
         """The next attempt of every goal, each in its own world; one that makes its artifact the same is chosen."""
-        attempts: _Chosen = {step: list(ones) for step, ones in chosen.items()}
+        attempts: Chosen = {step: list(ones) for step, ones in chosen.items()}
         trying = {id(goal): goal.waiting.pop(0) for goal in goals}
         for goal in goals:
-            for attempt in trying[id(goal)]:
-                attempts.setdefault(goal.edited(attempt), []).append(attempt)
-        names = ", ".join(dict.fromkeys(attempt.mitigation.name for ones in trying.values() for attempt in ones))
+            for step, attempt in trying[id(goal)]:
+                attempts.setdefault(step, []).append(attempt)
+        names = ", ".join(dict.fromkeys(attempt.mitigation.name for ones in trying.values() for _, attempt in ones))
         steps = list(dict.fromkeys(goal.deliverer for goal in goals))
         first = self._trials.deliver(attempts, steps, (), f"with {names or 'what was found'}")
-        worlds: dict[tuple[str, ...], list[_Goal]] = {}
+        worlds: dict[tuple[str, ...], list[Goal]] = {}
         for goal in goals:
-            if _artifact(first, goal) is not None:
+            if goal.artifact(first) is not None:
                 worlds.setdefault(goal.blame.axes, []).append(goal)
         same = {id(goal) for goals_of in worlds.values() for goal in goals_of}
         for axes, goals_of in worlds.items():
@@ -212,15 +178,15 @@ class _Search:
                     axes,
                     f"with {names or 'what was found'}, varied: {', '.join(axes) or 'nothing'}",
                 )
-                same -= {id(goal) for goal in goals_of if _artifact(again, goal) != _artifact(first, goal)}
+                same -= {id(goal) for goal in goals_of if goal.artifact(again) != goal.artifact(first)}
         for goal in goals:
-            goal.tried += [attempt.mitigation.name for attempt in trying[id(goal)] if attempt.mitigation.name not in goal.tried]
+            goal.took(trying[id(goal)])
             if id(goal) in same:
                 goal.solved = True
-                for attempt in trying[id(goal)]:
-                    chosen.setdefault(goal.edited(attempt), []).append(attempt)
+                for step, attempt in trying[id(goal)]:
+                    chosen.setdefault(step, []).append(attempt)
 
-    def _proven(self, chosen: _Chosen, found: Verification) -> tuple[_Chosen, Verification]:
+    def _proven(self, chosen: Chosen, found: Verification) -> tuple[Chosen, Verification]:
         """Only the steps all of whose artifacts came out the same, verified without the others."""
         while chosen:
             good = _identical(found)
@@ -237,32 +203,39 @@ class _Search:
         goals = [goal for goal in self._goals.values() if step in (goal.step, goal.deliverer)]
         return tuple(dict.fromkeys(goal.blame.artifact for goal in goals))
 
-    def _fewer(self, chosen: _Chosen, found: Verification) -> _Chosen:
+    def _fewer(self, chosen: Chosen, found: Verification) -> Chosen:
         """Leave out one mitigation after the other, in several steps at once, and keep it out where that changes nothing."""
-        worlds = list(dict.fromkeys(round_.axes for round_ in found.rounds))
-        kept: _Chosen = {step: list(ones) for step, ones in chosen.items()}
-        places = {step: len(ones) - 1 for step, ones in kept.items() if len(ones) > 1}  # the most intrusive first
+        worlds = [*dict.fromkeys(round_.axes for round_ in found.rounds), ()]
+        kept: Chosen = {step: list(ones) for step, ones in chosen.items()}
+        behind = {step: frozenset(self._artifacts_of(step)) for step in kept}
+        shared = {step for step in kept if any(behind[step] & behind[other] for other in kept if other != step)}
+        places = {step: len(ones) - 1 for step, ones in kept.items() if len(ones) > 1 or step in shared}  # the most intrusive first
         try:
             while places:
-                without = {step: [one for n, one in enumerate(ones) if n != places.get(step)] for step, ones in kept.items()}
-                deliverers = {step: {self._deliverers[name] for name in self._artifacts_of(step)} for step in places}
-                steps = list(dict.fromkeys(name for names in deliverers.values() for name in names))
-                first = self._trials.deliver(without, steps, (), "with less")
-                same = {step for step in steps if first[step] is not None}
-                for axes in (*worlds, ()):
-                    again = self._trials.deliver(without, sorted(same), axes, f"with less, {len(axes)} axes varied")
-                    same = {step for step in same if again[step] == first[step]}
-                for step in list(places):
-                    if deliverers[step] <= same:
+                now = _apart(places, behind)
+                without = {step: [one for n, one in enumerate(ones) if step not in now or n != places[step]] for step, ones in kept.items()}
+                needed = {step: {self._deliverers[name] for name in behind[step]} for step in now}
+                same = self._same(without, {name for names in needed.values() for name in names}, worlds)
+                for step in now:
+                    if needed[step] <= same:
                         kept[step] = without[step]
                     places[step] -= 1
-                    if places[step] < 0 or len(kept[step]) < 2:
+                    if places[step] < 0 or (len(kept[step]) < 2 and step not in shared):
                         del places[step]
         except Exhausted:
             self._exhausted = True
-        return kept
+        return {step: ones for step, ones in kept.items() if ones}
 
-    def _told(self, chosen: _Chosen, found: Verification) -> Fix:
+    def _same(self, chosen: Chosen, steps: set[StepName], worlds: Sequence[tuple[str, ...]]) -> set[StepName]:
+        """The steps that deliver the same in all of these worlds."""
+        first = self._trials.deliver(chosen, sorted(steps), (), "with less")
+        same = {step for step in steps if first[step] is not None}
+        for axes in worlds:
+            again = self._trials.deliver(chosen, sorted(same), axes, f"with less, {len(axes)} axes varied")
+            same = {step for step in same if again[step] == first[step]}
+        return same
+
+    def _told(self, chosen: Chosen, found: Verification) -> Fix:
         good = _identical(found) if chosen else frozenset()
         mended = tuple(
             Mended(
@@ -295,10 +268,15 @@ class _Search:
         )
 
 
-def _artifact(delivered: dict[StepName, Delivered], goal: _Goal) -> object:
-    """What the goal's artifact came out as; None if it did not."""
-    of_step = delivered.get(goal.deliverer)
-    return None if of_step is None else of_step.get(goal.blame.artifact)
+def _apart(steps: Iterable[StepName], behind: Mapping[StepName, frozenset[str]]) -> list[StepName]:
+    """As many of the steps as have no artifact in common."""
+    found: list[StepName] = []
+    taken: set[str] = set()
+    for step in steps:
+        if not taken & behind[step]:
+            found.append(step)
+            taken |= behind[step]
+    return found
 
 
 def _identical(found: Verification) -> frozenset[str]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef
+from lockage.base.name import StepName
 from lockage.compare.mitigations import Mitigation
 from lockage.plan.plan import Plan, make_plan
-from lockage.recipe.change import Change, together
+from lockage.recipe.change import together
 from lockage.recipe.mend import mended
 from lockage.recipe.model import StepKind
 from lockage.record.event import Phase
@@ -18,12 +19,12 @@ from lockage.work.rebuild import Rebuilder
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from lockage.base.name import StepName
+    from lockage.plan.plan import PlannedStep
     from lockage.recipe.model import Recipe
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["Attempt", "Delivered", "Exhausted", "Trials"]
+__all__ = ["Attempt", "Chosen", "Delivered", "Exhausted", "Trials"]
 
 #: The artifacts of a step by name; None if it delivered none, because something failed.
 Delivered = dict[str, BlobRef] | None
@@ -41,6 +42,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return f"lockage verify --fix: {self.mitigation.does} ({self.cause})"
 
 
+#: The mitigations of each step.
+Chosen = dict[StepName, list[Attempt]]
+
+
 class Exhausted(Exception):
     """No more rebuilds are allowed."""
 
@@ -52,35 +57,33 @@ class Trials:
         self._services, self._project, self._text, self._read = services, project, text, read
         self._most = most
         self.count = 0
-        self._variables = {planned.name: planned.variables for planned in self.plan({}).steps}
+        self._planned: dict[StepName, PlannedStep] = {planned.name: planned for planned in self.plan({}).steps}
 
     def text(self, attempts: Mapping[StepName, Sequence[Attempt]]) -> str:
         """The recipe's text with these attempts written into it. Raises StepNotEdited."""
         found = self._text
         for step, chosen in attempts.items():
-            changes = {one.mitigation.name: one.mitigation.change_of(self._variables[step]) for one in chosen}
+            changes = {one.mitigation.name: one.mitigation.change_of(self._planned[step].variables) for one in chosen}
             if not changes:
                 continue
             reasons: dict[str, list[str]] = {}
             for one in chosen:
                 for key in changes[one.mitigation.name].keys:
                     reasons.setdefault(key, []).append(one.reason)
-            found = mended(found, step, self._ordered(changes), reasons)
+            found = mended(found, step, together(changes.values()), reasons)
         return found
-
-    @staticmethod
-    def _ordered(changes: Mapping[str, Change]) -> Change:
-        return together(changes.values())
 
     def plan(self, attempts: Mapping[StepName, Sequence[Attempt]], only: Collection[StepName] = ()) -> Plan:
         """The plan of the builds, or of what these steps need."""
         recipe = self._read(self.text(attempts))
         return make_plan(recipe, self._project.lock, self._project.source, only=only, kinds=(StepKind.BUILD,))
 
-    def changes(self, step: StepName, attempts: Sequence[Attempt], more: Attempt) -> bool:
-        """Whether one more attempt makes another step of it; what the step has already is not tried again."""
-        before, after = (self.plan({step: chosen}, [step]).steps[-1].step for chosen in (attempts, [*attempts, more]))
-        return before != after
+    def is_made(self, step: StepName, attempts: Sequence[Attempt], more: Attempt) -> bool:
+        """Whether a step has a mitigation already, by what is tried or as it was."""
+        if more.mitigation.name in (one.mitigation.name for one in attempts):
+            return True
+        planned = self._planned[step]
+        return more.mitigation.change_of(planned.variables).is_made(planned.step)
 
     def deliver(
         self, attempts: Mapping[StepName, Sequence[Attempt]], steps: Collection[StepName], axes: Sequence[str], what: str

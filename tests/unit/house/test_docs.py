@@ -22,7 +22,7 @@ def regenerate() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "page", ["errors.md", "commands.md", "settings.md", "verify.md", "what-can-differ.md", "why-did-my-build-differ.md"]
+    "page", ["errors.md", "fix.md", "commands.md", "settings.md", "verify.md", "what-can-differ.md", "why-did-my-build-differ.md"]
 )
 def test_pages_made_from_the_code_are_true(regenerate: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text() == regenerate.PAGES[page](), "run: .venv/bin/python docs/regenerate.py"

@@ -57,6 +57,7 @@ class Shell:
             "order": lambda: "a\nb\nc\n" if "cd /tmp/build" in text or world.file_order == "sorted" else "c\nb\na\n",
             "pid": lambda: f"pid {1000 if Mode.FIXED_PIDS in modes else next(self.random) + 4711}",
             "same": lambda: "same",
+            "all": lambda: b"".join(data for _, data in sorted(workspace.files.items())).decode(),
         }
         words = [word for line in text.splitlines() for word in line.split() if word in values or word == "picky"]
         if "picky" in words and "export TZ=UTC" in text:
@@ -220,6 +221,26 @@ def test_where_the_difference_begins_in_an_earlier_step_that_one_is_mended(here:
     made.services.commands["copy"] = copy
     _, fixed = made.fix(project)
     assert names(fixed) == {"first": ("time-zone",)}
+    assert fixed.identical
+
+
+def test_a_cause_in_two_steps_on_the_way_to_an_artifact_is_mended_in_both(here: Callable[..., tuple[Here, Project]]) -> None:
+    made, project = here(
+        '[step.first]\nrun = "zone"\noutputs = ["first.txt"]\n',
+        '[step.second]\nneeds = ["first"]\ninputs = []\nrun = "zone all"\noutputs = ["second.txt"]\nartifacts = ["second.txt"]\n',
+    )
+    _, fixed = made.fix(project)
+    assert names(fixed) == {"first": ("time-zone",), "second": ("time-zone",)}
+    assert fixed.identical
+
+
+def test_what_one_step_mends_for_another_is_written_only_there(here: Callable[..., tuple[Here, Project]]) -> None:
+    made, project = here(
+        '[step.first]\nrun = "zone"\noutputs = ["first.txt"]\n',
+        '[step.second]\nneeds = ["first"]\ninputs = []\nrun = "all mask"\noutputs = ["second.txt"]\nartifacts = ["second.txt"]\n',
+    )
+    _, fixed = made.fix(project)
+    assert names(fixed) == {"first": ("time-zone",), "second": ("umask",)}
     assert fixed.identical
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, string_field, varint_field
 from lockage.base.tree import encode_ref
@@ -38,7 +38,8 @@ class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One command with everything it can see. ``input_root`` holds the workspace below :data:`WORKING_DIRECTORY`.
 
-    ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct.
+    ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct. ``preload`` is the package
+    of the library that a mode brings into every process.
     """
 
     arguments: tuple[str, ...]
@@ -50,6 +51,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str
     contract: int = CONTRACT_VERSION
     modes: tuple[Mode, ...] = ()
+    preload: Digest | None = None
 
     @property
     def _platform(self) -> bytes:
@@ -63,6 +65,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.modes:  # an action without any is what it was before there were modes
             properties["lockage-modes"] = " ".join(sorted(self.modes))
+        if self.preload is not None:
+            properties["lockage-preload"] = self.preload
         return b"".join(bytes_field(1, string_field(1, name) + string_field(2, value)) for name, value in sorted(properties.items()))
 
     @property

@@ -21,6 +21,7 @@ from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, prevention, stamps
 from lockage.recipe.glob import select
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
+from lockage.recipe.modes import MODES, PRELOADED
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
@@ -183,10 +184,17 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
     if planned.fetched:
         parts["fetched"] = [(found.path, found.sha256, found.executable) for found in planned.fetched]
     if step.modes:
-        parts["modes"] = step.modes
+        parts["modes"] = (step.modes, _preload(planned))
     if step.crates is not None:
         parts["crates"] = (step.crates, source)
     return Digest.of(canonical(plain(parts)))
+
+
+def _preload(planned: PlannedStep) -> Digest | None:
+    """The package of libfaketime, if a mode of the step brings it in: the step sees it, so it is part of the action."""
+    if not any(MODES[mode].preloads for mode in planned.step.modes):
+        return None
+    return next((found.sha256 for found in planned.environment.instruments if found.name == PRELOADED), None)
 
 
 def resolve(
@@ -224,6 +232,7 @@ def resolve(
         cpus=step.cpus,
         architecture=planned.environment.architecture,
         modes=step.modes,
+        preload=_preload(planned),
     )
     encoded = action.encode()
     blobs = {**directories, encoded.ref: encoded.action}

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["MODES", "Mode", "ModeFacts"]
+__all__ = ["MODES", "PRELOADED", "Mode", "ModeFacts"]
+
+#: The package with the library by which some modes are held.
+PRELOADED = "libfaketime"
 
 
 class Mode(StrEnum):

@@ -96,10 +96,11 @@ def test_directories_are_canonical_protobuf() -> None:
 
 
 def test_modes_are_a_platform_property() -> None:
-    encoded = msgspec.structs.replace(ACTION, modes=(Mode.SINGLE_CPU, Mode.FIXED_PIDS)).encode()
+    encoded = msgspec.structs.replace(ACTION, modes=(Mode.SINGLE_CPU, Mode.FIXED_PIDS), preload=Digest.of(b"x")).encode()
     action = message_classes()["Action"].FromString(encoded.action)
     properties = {p.name: p.value for p in action.platform.properties}
     assert properties["lockage-modes"] == "fixed-pids single-cpu"
+    assert properties["lockage-preload"] == Digest.of(b"x")
     assert list(properties) == sorted(properties)
 
 

@@ -13,7 +13,7 @@ from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, 
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree, read_tree
 from lockage.environment.declaration import Declaration, OsBase
-from lockage.environment.lock import Lock, LockedEnvironment, RootRef
+from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
 from lockage.plan.contract import FIXED, JOBS, PREVENTION, relocated
 from lockage.plan.plan import (
     InputsCollide,
@@ -28,7 +28,7 @@ from lockage.plan.plan import (
     resolve,
 )
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, StepKind, VersionFrom
-from lockage.recipe.modes import Mode
+from lockage.recipe.modes import MODES, PRELOADED, Mode
 from lockage.record.source import CommitOrigin, Source
 from lockage.variation import CONTRACT
 
@@ -225,6 +225,22 @@ def test_a_mode_is_part_of_the_action_and_of_what_is_remembered_of_it() -> None:
     one, two = (resolve(each, Tree.of([FileNode(RelPath("a"), BlobRef.of(b"a"))]), {}) for each in (plain, held))
     assert one.encoded.ref != two.encoded.ref
     assert two.action.modes == (Mode.FROZEN_CLOCK,)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_library_that_holds_a_mode_is_part_of_the_action(mode: Mode) -> None:
+    def made(version: bytes) -> Resolved:
+        library = LockedPackage(
+            name=PRELOADED, version="1", architecture="amd64", path=RelPath("pool/x.deb"), size=1, sha256=Digest.of(version)
+        )
+        one = planned(step("a", modes=(mode,)))
+        return resolve(
+            msgspec.structs.replace(one, environment=msgspec.structs.replace(one.environment, instruments=(library,))), FILES, {}
+        )
+
+    one, two = made(b"one"), made(b"two")
+    assert one.action.preload == (Digest.of(b"one") if MODES[mode].preloads else None)
+    assert (one.encoded.ref != two.encoded.ref) == MODES[mode].preloads
 
 
 def test_a_single_cpu_is_one_whatever_was_declared() -> None:

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
@@ -20,6 +21,7 @@ from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
 from lockage.recipe.model import Resources
+from lockage.recipe.modes import Mode
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT
 
@@ -61,6 +63,11 @@ def _variables(workspace: Workspace) -> int:
     return 0
 
 
+def _count(workspace: Workspace) -> int:
+    workspace.log += f"{workspace.request.world.cpus or workspace.request.action.cpus}\n".encode()
+    return 0
+
+
 def _nothing(_: Workspace) -> int:
     return 0
 
@@ -78,6 +85,7 @@ SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir out; ln -s ../../x out/link": _climb,
     'echo "$GREETING"': _variables,
     "true": _nothing,
+    "nproc": _count,
     "mkdir made; cp in/a made/part; exit 4": _halfway,
 }
 NAMES = {function.__name__.strip("_"): script for script, function in SCRIPTS.items()}
@@ -165,6 +173,14 @@ def test_a_failing_command_is_a_result_with_its_status_log_and_no_outputs(bench:
     assert isinstance(outcome, ActionResult)
     assert (outcome.exit_code, bench.log(outcome)) == (3, "hello\n")
     assert read_tree(outcome.outputs, bench.blobs.get) == EMPTY_TREE
+
+
+@pytest.mark.parametrize("cpus", [None, 1, 2])
+def test_a_mode_beats_the_world(bench: Bench, cpus: int | None) -> None:
+    request = bench.request("count")
+    action = msgspec.structs.replace(request.action, modes=(Mode.SINGLE_CPU,))
+    world = msgspec.structs.replace(CONTRACT, cpus=cpus)
+    assert bench.log(bench.executor.execute(msgspec.structs.replace(request, action=action, world=world))) == "1\n"
 
 
 def test_the_declared_variables_arrive(bench: Bench) -> None:

@@ -45,6 +45,9 @@ from lockage.ports.errors import (
     MirrorUnconfigured as MirrorUnconfigured,
 )
 from lockage.ports.errors import (
+    ModeUnavailable as ModeUnavailable,
+)
+from lockage.ports.errors import (
     PackageChanged as PackageChanged,
 )
 from lockage.ports.errors import (

@@ -8,9 +8,10 @@ from lockage.base.name import EnvironmentName, FetchName, FlagName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
+from lockage.recipe.modes import Mode
 from lockage.recipe.quantity import DURATION_FORM, SIZE_FORM, duration, size
 from lockage.recipe.reader import Table, shown, suggestion
-from lockage.recipe.variables import variables_of
+from lockage.recipe.variables import step_variables
 from lockage.stabilize import PASSES, Choice
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         table.faults.add(table.key, "a build step needs `outputs`", _NO_OUTPUTS)
     artifacts = _patterns(table, "artifacts")
     step_flags = table.texts("flags", lambda text: FlagName(_declared(text, flags, "flag")), "flags")
-    variables = variables_of(table)
+    variables, unset = step_variables(table)
     resources = _resources(table)
     stabilize = _stabilize(table)
     fetch = table.texts("fetch", lambda text: FetchName(_declared(text, fetches, "fetch input")), "fetch inputs")
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
+    modes = table.texts("modes", _mode, "modes")
     table.close()
     try:
         step_name = StepName(name)
@@ -67,6 +69,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         stabilize=stabilize,
         fetch=fetch or (),
         crates=crates,
+        modes=tuple(sorted(modes or ())),
+        unset=unset,
     )
 
 
@@ -112,6 +116,10 @@ def _kind(text: str) -> StepKind:
 
 def _stamp(text: str) -> Stamp:
     return Stamp(_member(text, [str(stamp) for stamp in Stamp]))
+
+
+def _mode(text: str) -> Mode:
+    return Mode(_member(text, [str(mode) for mode in Mode]))
 
 
 def _member(text: str, known: list[str]) -> str:

@@ -14,6 +14,7 @@ from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.recipe.modes import MODES
 from lockage.record.artifact import StepRun
 from lockage.record.event import Planned, StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.recipe.model import Step
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
@@ -70,10 +72,7 @@ class Execution:
 
     def run(self) -> None:
         """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
-        jobs = [
-            Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.resources.cpus, memory=p.step.resources.memory)
-            for p in self._plan.steps
-        ]
+        jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
         schedule = Schedule.of(jobs, self._services.capacity)
         self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
         pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
@@ -142,9 +141,13 @@ class Execution:
             root=root,
             resources=planned.step.resources,
             world=self._world,
-            instruments=None if self._world == CONTRACT else self._services.roots.instruments(environment),
+            instruments=self._services.roots.instruments(environment) if self._instrumented(planned.step) else None,
             keep=None if self._keep is None else self._keep / planned.name,
         )
+
+    def _instrumented(self, step: Step) -> bool:
+        """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
+        return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
     def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
         if isinstance(outcome, ExecutionFailed):

@@ -224,7 +224,20 @@ DEFECTS: dict[str, tuple[str, str]] = {
         MINIMAL + 'variables."a b" = "1"\n',
         'lockage.toml:8: step.wheel.variables."a b": cannot be set by a recipe: not a variable\'s name',
     ),
-    "variable-not-text": (MINIMAL + "variables.A = 1\n", "lockage.toml:8: step.wheel.variables.A: expected text, found 1"),
+    "variable-not-text": (
+        MINIMAL + "variables.A = 1\n",
+        "lockage.toml:8: step.wheel.variables.A: expected text, or false for none at all, found 1",
+    ),
+    "variable-true": (MINIMAL + "variables.A = true\n", "step.wheel.variables.A: expected text, or false for none at all, found true"),
+    "variable-owned-left-out": (MINIMAL + "variables.TZ = false\n", "step.wheel.variables.TZ: cannot be set by a recipe"),
+    "variable-of-environment-left-out": (
+        MINIMAL.replace('os = "debian:bookworm"', 'os = "debian:bookworm"\nvariables.A = false'),
+        "environment.build.variables.A: expected text, found false",
+    ),
+    "mode-misspelt": (MINIMAL + 'modes = ["frozen-clok"]\n', 'step.wheel.modes[0]: expected "fixed-addresses" or "fixed-pids" or'),
+    "mode-suggested": (MINIMAL + 'modes = ["frozen-clok"]\n', 'found "frozen-clok"; did you mean "frozen-clock"?'),
+    "mode-twice": (MINIMAL + 'modes = ["single-cpu", "single-cpu"]\n', 'step.wheel.modes[1]: "single-cpu" is there twice'),
+    "modes-not-a-list": (MINIMAL + 'modes = "single-cpu"\n', 'step.wheel.modes: expected an array of modes, found "single-cpu"'),
     "variable-nul": (MINIMAL + 'variables.A = "\\u0000"\n', "a NUL cannot be handed to a process"),
     "flag-not-boolean": (MINIMAL + '[flags]\nnew = "yes"\n', 'lockage.toml:9: flags.new: expected true or false, found "yes"'),
     "stabilize-not-a-switch": (

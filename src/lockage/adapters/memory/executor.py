@@ -13,6 +13,7 @@ from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, T
 from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
 from lockage.record.result import ActionResult
+from lockage.variation import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,6 +120,7 @@ class MemoryExecutor:
         self.cancelled = True
 
     def _filled(self, request: ExecutionRequest) -> Workspace:
+        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes))
         workspace = Workspace(request, {}, {}, set())
         for node in read_tree(request.action.workspace, self._blobs.get):
             if isinstance(node, FileNode):

@@ -6,10 +6,12 @@ import msgspec
 
 from lockage.compare.difference import Comparison, DifferenceKind
 
-__all__ = ["CONTENT", "FAILED", "PRESENCE", "Spot", "spots"]
+__all__ = ["CONTENT", "FAILED", "MISSING", "PRESENCE", "Spot", "spots"]
 
 #: Aspects besides the names of metadata fields.
 CONTENT, PRESENCE, FAILED = "content", "presence", "failed"
+#: The rebuild went through, and delivered no file of that name.
+MISSING = "missing"
 #: What only follows from other members' bytes, and is no spot of its own where those are.
 _CONSEQUENCE = ".dist-info/RECORD"
 

@@ -20,7 +20,7 @@ __all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp",
 #: The number of the reading of lockage.toml; to be raised when the same bytes are to become another recipe, as readings are remembered.
 READING = 1
 #: The same for what is inferred: to be raised when the same files are to become another recipe.
-INFERENCE = 2
+INFERENCE = 3
 
 
 class StepKind(StrEnum):

@@ -14,7 +14,7 @@ from lockage.compare import compare_files
 from lockage.compare.blame import Blame, Blamed
 from lockage.compare.causes import cause_of
 from lockage.compare.smallest import smallest
-from lockage.compare.spot import CONTENT, FAILED, Spot, spots
+from lockage.compare.spot import CONTENT, FAILED, MISSING, Spot, spots
 from lockage.compare.trace import Mark, Trace, trace
 from lockage.record.event import Phase
 from lockage.stabilize.content import contents_of
@@ -59,6 +59,7 @@ _BY_ASPECT = {
     "gid": ("user",),
     "uname": ("user",),
     "gname": ("group", "user"),
+    MISSING: ("architecture", "clock", "hostname"),
 }
 
 
@@ -89,7 +90,7 @@ class _Search:
         for artifact in self._built.artifacts:
             again = done.artifact(artifact.name)
             if again is None:
-                found.append(Spot(artifact=artifact.name, member="", aspect=FAILED))
+                found.append(Spot(artifact=artifact.name, member="", aspect=FAILED if done.failure else MISSING))
             elif again.blob != artifact.blob:
                 get = self._services.blobs.get
                 found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob), structure=False))
@@ -245,10 +246,19 @@ def _told(services: Services, search: _Search, plan: Plan, built: Built, found: 
             length=seen.length if seen is not None else None,
             place=seen.place if seen is not None else "",
             cause=cause.name,
-            says=cause.says,
+            says=cause.says + _in_its_place(spot, built, again),
             fix=cause.fix,
         )
-    return tuple(sorted(told.values(), key=lambda one: (one.aspect != FAILED, one.offset is None, -one.members, one.artifact, one.member)))
+    ends = (FAILED, MISSING)
+    order = sorted(told.values(), key=lambda one: (one.aspect not in ends, one.offset is None, -one.members, one.artifact, one.member))
+    return tuple(order)
+
+
+def _in_its_place(spot: Spot, built: Built, again: Rebuild) -> str:
+    """What a rebuild delivered that the build did not, where it is an artifact that is missing."""
+    known = {artifact.name for artifact in built.artifacts}
+    names = [artifact.name for artifact in again.artifacts if artifact.name not in known]
+    return f"; it delivers {', '.join(names)}" if spot.aspect == MISSING and names else ""
 
 
 def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -> StepName | None:

@@ -136,6 +136,30 @@ def test_a_rebuild_that_fails(commit: Commit) -> None:
     assert (one.axes, one.cause, one.step, one.aspect) == (("build-path",), "rebuild-fails", "first", "failed")
 
 
+@pytest.mark.parametrize(
+    ("axis", "cause", "name"),
+    [("architecture", "platform-in-file-name", "product-True.txt"), ("hostname", "other-file-name", "product-other-host.txt")],
+)
+def test_a_rebuild_that_delivers_another_name(commit: Commit, axis: str, cause: str, name: str) -> None:
+    (field, _), *_ = next(each for each in AXES if each.name == axis).fields
+
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"x")
+        return 0
+
+    def naming(workspace: Workspace) -> int:
+        workspace.write(f"out/product-{getattr(workspace.request.world, field)}.txt", b"x")
+        return 0
+
+    services = MemoryServices({"first": first, "second": naming})
+    found = verify_project(services, commit(services, recipe=TWO_STEPS), axes=(axis,), blaming=60)
+    assert found.robust == "failed"
+    assert found.blamed is not None
+    one = only(found.blamed)
+    assert (one.axes, one.cause, one.step, one.aspect) == ((axis,), cause, "second", "missing")
+    assert one.says.endswith(f"; it delivers {name}")
+
+
 def test_what_the_rebuilds_do_not_suffice_for_is_said(commit: Commit) -> None:
     def first(workspace: Workspace) -> int:
         workspace.write("made/x", b"one thing" if workspace.request.world.niceness else b"another")

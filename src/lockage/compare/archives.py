@@ -59,7 +59,9 @@ def compare_ar(a: bytes, b: bytes, nesting: Nesting) -> Finding:
     """Two ar archives, which have no content digest: whatever differs, they are different. Raises ValueError for what is none."""
     from lockage.compare.ar_reader import read_ar
 
-    comparing = _Comparing("members", depth=nesting.depth, structure=True, budget=nesting.budget)
+    if nesting.depth <= 0:
+        raise ValueError("nested too deeply")
+    comparing = _Comparing("members", depth=nesting.depth - 1, structure=True, budget=nesting.budget)
     comparing.compare(read_ar(a), read_ar(b), [], None)
     return Finding(form="ar archive", nested=comparing.told(Grade.DIFFERENT))
 
@@ -141,8 +143,6 @@ class _Comparing:
         elif whole:
             self.add(MemberDifference(path="", kind=DifferenceKind.METADATA, fields=tuple(whole)))
         moved = moved_members(in_a, in_b) if self.structure else {}
-        for one in sorted((in_a.keys() | in_b.keys()) - moved.keys(), key=lambda each: (each[0].endswith(_RECORD), each)):
-            self._member(in_a.get(one), in_b.get(one))
         for gone, come in moved.items():
             if gone in in_a:
                 self.essential += [in_a[gone].path, in_b[come].path]
@@ -151,6 +151,9 @@ class _Comparing:
                 self.add(
                     MemberDifference(path=in_b[come].path, kind=DifferenceKind.MOVED, origin=in_a[gone].path, sizes=sizes, fields=fields)
                 )
+        # A RECORD comes last: which of its rows follow from others is known then.
+        for one in sorted((in_a.keys() | in_b.keys()) - moved.keys(), key=lambda each: (each[0].endswith(_RECORD), each)):
+            self._member(in_a.get(one), in_b.get(one))
         return reordered
 
     def _member(self, a: Member | None, b: Member | None) -> None:
@@ -191,13 +194,13 @@ class _Comparing:
                 difference = replace(content_difference(path, a, b, fields, None), nested=nested)
             self.add(replace(difference, origin=origin))
             return
-        changed = frozenset((*self.essential, *self.renamed))
-        self.essential.append(path)
-        if has_pass(path, a):
-            self.mendable.add(path)
         found = None
         if self.structure and self.budget.spend():
             from lockage.compare.forms import inspect
 
-            found = inspect(path, a, b, changed=changed, nesting=Nesting(self.depth, self.budget))
+            changed = (*self.essential, *self.renamed) if path.endswith(_RECORD) else ()
+            found = inspect(path, a, b, changed=frozenset(changed), nesting=Nesting(self.depth, self.budget))
+        self.essential.append(path)
+        if has_pass(path, a):
+            self.mendable.add(path)
         self.add(replace(content_difference(path, a, b, fields, found), origin=origin))

@@ -37,7 +37,8 @@ def content_difference(path: str, a: bytes, b: bytes, fields: tuple[FieldDiffere
     if found is None:
         return plain
     ranges = found.ranges
-    if ranges is None and not found.diff and found.nested is None:
+    only_follows = bool(found.follows) and not found.details
+    if ranges is None and not found.diff and found.nested is None and not only_follows:
         ranges = ranges_of(a, b)
     return replace(
         plain,

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from lockage.environment.root import Entry
     from lockage.work.services import Services
 
-__all__ = ["Compared", "NothingToCompare", "compare_environments"]
+__all__ = ["Compared", "NoCommonEnvironment", "compare_environments"]
 
 
-class NothingToCompare(Usage):
+class NoCommonEnvironment(Usage):
     """Two locks have no environment of the same name, or what was named is neither an environment nor anything that has a lock."""
 
-    code = "nothing-to-compare"
+    code = "no-common-environment"
     hint = "Name environments of lockage.lock, or lock files, sources or releases that have an environment of the same name."
 
 
@@ -47,7 +47,7 @@ def compare_environments(
     lock file (its bytes are what ``read_file`` gives, None if it is none), a source or a release.
 
     Of two locks the environments that both have are compared, or the one called ``name``; of an environment and a lock that which
-    has its name. With ``files`` both roots are put together and looked into. Raises :class:`NothingToCompare`, NoSuchEnvironment.
+    has its name. With ``files`` both roots are put together and looked into. Raises :class:`NoCommonEnvironment`, NoSuchEnvironment.
     """
     local = _own(services, source) if any(_is_plain(text) for text in (a, b)) else {}
     sides = [_side(services, text, local, read_file) for text in (a, b)]
@@ -92,10 +92,10 @@ def _side(services: Services, text: str, local: Mapping[str, LockedEnvironment],
     except Usage as error:
         released = _of_release(services, text)
         if released is None:
-            raise NothingToCompare(f"{text!r} is no environment, lock file, source or release: {error.message}", name=text) from error
+            raise NoCommonEnvironment(f"{text!r} is no environment, lock file, source or release: {error.message}", name=text) from error
         return released
     if found is None:
-        raise NothingToCompare(f"{text} has no lockage.lock", name=text)
+        raise NoCommonEnvironment(f"{text} has no lockage.lock", name=text)
     return _Side(title=text, environments=Lock.decode(found).environments)
 
 
@@ -124,7 +124,7 @@ def _pairs(a: _Side, b: _Side, name: str | None) -> list[tuple[_Named, _Named]]:
     wanted = a.single or b.single or name
     names = [wanted] if wanted is not None else [name for name in a.environments if name in b.environments]
     if not names:
-        raise NothingToCompare(f"{a.title} and {b.title} have no environment of the same name", a=a.title, b=b.title)
+        raise NoCommonEnvironment(f"{a.title} and {b.title} have no environment of the same name", a=a.title, b=b.title)
     return [((_title(a, name), _of(a, name)), (_title(b, name), _of(b, name))) for name in names]
 
 

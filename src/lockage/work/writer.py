@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lockage.work.rebuild import Rebuild
     from lockage.work.services import Services
 
-__all__ = ["changed_paths", "steps_behind", "with_processes", "writer_of"]
+__all__ = ["changed_paths", "inner_path", "steps_behind", "with_processes", "writer_of"]
 
 
 def with_processes(
@@ -49,7 +49,7 @@ def _process(services: Services, plan: Plan, built: Built, again: Rebuild, one: 
         return None
     seen = {step: again.observed[step].writers for step in steps_behind(plan, built, one.artifact) if step in again.observed}
     everything = [writer for writers in seen.values() for writer in writers]
-    process = writer_of(everything, one.member) if one.member else None
+    process = writer_of(everything, inner_path(one.artifact, one.member)) if one.member else None
     first = {run.step: run.outputs for run in built.run.steps}
     if process is None and one.step is not None and one.step in first and one.step in again.outputs:
         trees = [read_tree(ref, services.blobs.get) for ref in (first[one.step], again.outputs[one.step])]
@@ -68,6 +68,13 @@ def steps_behind(plan: Plan, built: Built, artifact: str) -> list[StepName]:
             behind.add(name)
             waiting += known[name].needs
     return [name for name in known if name in behind]
+
+
+def inner_path(artifact: str, member: str) -> str:
+    """A member's path without the folder that an archive puts around everything, which is called as it is."""
+    top, slash, rest = member.partition("/")
+    name = artifact.rpartition("/")[2]
+    return rest if slash and name.startswith(top) and name[len(top) :].startswith((".tar", ".tgz", ".zip")) else member
 
 
 def writer_of(writers: Iterable[Writer], path: str) -> tuple[str, ...] | None:

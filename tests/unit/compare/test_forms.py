@@ -328,7 +328,7 @@ def test_a_record_that_only_follows_says_so() -> None:
     found = compare_files("shop.whl", wheel("1"), wheel("1", module=b"x = 2\n"))
     record = next(each for each in found.members if each.path.endswith("RECORD"))
     assert record.follows == "1 rows, from the members that they are of"
-    assert record.details == ()
+    assert (record.details, record.spans, record.diff) == ((), (), ())
 
 
 def test_a_record_that_lies_is_told() -> None:
@@ -371,6 +371,8 @@ def test_moved_members_are_told_as_moved() -> None:
     a, b = (wheel("1", extra={path: b"the same bytes"}) for path in ("shop/old.txt", "shop/new.txt"))
     moved = next(each for each in compare_files("shop.whl", a, b).members if each.kind is DifferenceKind.MOVED)
     assert (moved.origin, moved.path) == ("shop/old.txt", "shop/new.txt")
+    record = next(each for each in compare_files("shop.whl", a, b).members if each.path.endswith("RECORD"))
+    assert (record.details, record.follows) == ((), "2 rows, from the members that they are of")
     assert compare_files("shop.whl", a, b).grade is Grade.DIFFERENT
 
 
@@ -399,3 +401,14 @@ def test_what_is_nested_without_end_ends() -> None:
 def test_the_budget_is_that_of_the_whole() -> None:
     budget = Budget(2)
     assert [budget.spend() for _ in range(4)] == [True, True, False, False]
+
+
+def test_ar_archives_in_ar_archives_end_too() -> None:
+    a, b = b"1", b"2"
+    for _ in range(50):
+        a, b = (library(("in.a", data)) for data in (a, b))
+    difference = only("lib.a", a, b)
+    levels = 0
+    while difference.nested is not None:
+        (difference,), levels = difference.nested.members, levels + 1
+    assert levels == 8

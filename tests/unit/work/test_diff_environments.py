@@ -7,7 +7,7 @@ import pytest
 
 from lockage.adapters.memory.services import MemoryServices
 from lockage.environment.lock import Lock
-from lockage.work.diff_environments import Compared, NothingToCompare, compare_environments
+from lockage.work.diff_environments import Compared, NoCommonEnvironment, compare_environments
 from lockage.work.environments import NoSuchEnvironment
 from lockage.work.prepare import Project
 from lockage.work.release import release_project, release_title
@@ -81,7 +81,7 @@ def test_a_release_has_the_lock_that_it_was_built_with(services: MemoryServices,
 
 
 def test_what_is_nothing_is_said(compare: Compare) -> None:
-    with pytest.raises(NothingToCompare, match="'nothing' is no environment, lock file, source or release"):
+    with pytest.raises(NoCommonEnvironment, match="'nothing' is no environment, lock file, source or release"):
         compare("nothing", "build")
     with pytest.raises(NoSuchEnvironment, match=r"other\.lock has no environment 'bare'; it has build"):
         compare("bare", "other.lock")

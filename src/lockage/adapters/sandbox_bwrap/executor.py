@@ -11,27 +11,25 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import msgspec
-
 from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
-from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files, fixed_random, proc_files
+from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files, proc_files
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
+from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded, with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, NotBuilt, Sandbox, freeze
-from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spawner, personality_works
-from lockage.adapters.sandbox_bwrap.variables import LOCALES, PRELOAD, preloaded, variables
+from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, UNAME26, Spawner
+from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate
 from lockage.base.errors import StepFailed
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, ModeUnavailable, SandboxUnavailable, StoreUnwritable, TooManyCpus
-from lockage.recipe.modes import MODES, Mode
+from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
+from lockage.recipe.modes import Mode
 from lockage.record.result import ActionResult, Usage
-from lockage.variation import held
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
@@ -66,27 +64,12 @@ def _kept(request: ExecutionRequest, watch: Watch, workspace: int) -> None:
         keep_workspace(workspace, request.keep)
 
 
-def _with_modes(request: ExecutionRequest) -> ExecutionRequest:
-    """The request in the world that the action's modes leave it. Raises :class:`ModeUnavailable`."""
-    modes = request.action.modes
-    if not modes:
-        return request
-    if Mode.FIXED_ADDRESSES in modes and not personality_works(ADDR_NO_RANDOMIZE):
-        raise ModeUnavailable(f"this host does not allow the mode {Mode.FIXED_ADDRESSES}: personality(2) is forbidden", modes=modes)
-    if any(MODES[mode].preloads for mode in modes) and clock_library(request.instruments) is None:
-        raise ModeUnavailable(
-            f"the modes {', '.join(modes)} need libfaketime, which lockage.lock does not pin for the step's environment",
-            hint="Lock the environment anew with `lockage lock --upgrade`; if its suite has no libfaketime, do without the mode.",
-            modes=modes,
-        )
-    return msgspec.structs.replace(request, world=held(request.world, modes))
-
-
 class BwrapExecutor:
     """Runs actions in sandboxes below bubblewrap; may be used from several threads at once.
 
     ``scratch`` is a folder for what is made once (fixed files, compiled locales). ``host_cpus`` are the CPUs that steps may
-    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`, and what the blobs raise.
+    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`,
+    :class:`lockage.ports.ModeUnavailable`, and what the blobs raise.
     """
 
     def __init__(
@@ -102,12 +85,12 @@ class BwrapExecutor:
         self._fixtures = Fixtures(self._scratch / "fixed")
         self._spawner = Spawner()
         self._layouts: dict[object, Layout] = {}
-        self._overs: dict[tuple[int, str, bool], list[tuple[str, str]]] = {}
+        self._overs: dict[tuple[int, str], list[tuple[str, str]]] = {}
         self._running: dict[int, Watch] = {}
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
-        request = _with_modes(request)
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -129,7 +112,7 @@ class BwrapExecutor:
         """Run one action for somebody who looks on; see :class:`lockage.ports.Executor`."""
         from lockage.adapters.sandbox_bwrap.attach import attach  # no build needs terminals
 
-        request = _with_modes(request)
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)
@@ -264,14 +247,16 @@ class BwrapExecutor:
         sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
         locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
         over = self._over(request)
-        over += [(str(source), path) for source, path in ((clock, PRELOAD), (locale, LOCALES)) if source is not None]
+        if Mode.FIXED_RANDOM in request.action.modes:
+            over += [(str(self._fixtures.file(content)), path) for path, content in fixed_random().items()]
+        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
         return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
-        wanted = ((preloaded(request.action, world), PRELOAD), (world.locale != CONTRACT.locale, LOCALES))
+        wanted = ((preloaded(request.action, world), CLOCK), (world.locale != CONTRACT.locale, LOCALES))
         later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
         key = (root.layers, tuple(writable), world.user, world.uid, world.gid, world.home, world.hostname, later)
         found = self._layouts.get(key)
@@ -281,16 +266,11 @@ class BwrapExecutor:
         return found
 
     def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:
-        cpus, architecture = request.world.cpus or request.action.cpus, request.action.architecture
-        random = Mode.FIXED_RANDOM in request.action.modes
-        key = (cpus, architecture, random)
+        key = (request.world.cpus or request.action.cpus, request.action.architecture)
         found = self._overs.get(key)
         if found is None:
-            found = [(str(self._fixtures.tree(cpu_tree(cpus))), "/sys")]
-            found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(cpus, architecture).items()]
-            if random:
-                numbers = str(self._fixtures.file(fixed_random()))
-                found += [(numbers, "/dev/random"), (numbers, "/dev/urandom")]
+            found = [(str(self._fixtures.tree(cpu_tree(key[0]))), "/sys")]
+            found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(*key).items()]
             self._overs[key] = found
         return list(found)
 

@@ -47,8 +47,9 @@ class Mitigation(msgspec.Struct, frozen=True, kw_only=True):
         """The change to a step that is given these ``variables``."""
         if not self.declared_only:
             return self.change
+        # In some languages the letter I does not lie between A and Z.
         names = "|".join((*(name for name, _ in variables), *_KEPT))
-        line = f"unset $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p' | grep -vxE '{names}')"
+        line = f"unset $(env | LC_ALL=C sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p' | LC_ALL=C grep -vxE '{names}')"
         return Change(before=(line,))
 
 

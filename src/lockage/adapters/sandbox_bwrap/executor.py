@@ -11,21 +11,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import msgspec
-
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
-from lockage.adapters.sandbox_bwrap.instruments import clock_library
 from lockage.adapters.sandbox_bwrap.making import Maker
+from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
-from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, personality_works
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full
 from lockage.base.errors import StepFailed
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, ModeUnavailable, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
-from lockage.recipe.modes import MODES, Mode
+from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
 from lockage.record.result import ActionResult, Usage
-from lockage.variation import held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,27 +66,12 @@ def _crowded(request: ExecutionRequest, cpus: Sequence[int]) -> Iterator[None]:
         yield
 
 
-def _with_modes(request: ExecutionRequest) -> ExecutionRequest:
-    """The request in the world that the action's modes leave it. Raises :class:`ModeUnavailable`."""
-    modes = request.action.modes
-    if not modes:
-        return request
-    if Mode.FIXED_ADDRESSES in modes and not personality_works(ADDR_NO_RANDOMIZE):
-        raise ModeUnavailable(f"this host does not allow the mode {Mode.FIXED_ADDRESSES}: personality(2) is forbidden", modes=modes)
-    if any(MODES[mode].preloads for mode in modes) and clock_library(request.instruments) is None:
-        raise ModeUnavailable(
-            f"the modes {', '.join(modes)} need libfaketime, which lockage.lock does not pin for the step's environment",
-            hint="Lock the environment anew with `lockage lock --upgrade`; if its suite has no libfaketime, do without the mode.",
-            modes=modes,
-        )
-    return msgspec.structs.replace(request, world=held(request.world, modes))
-
-
 class BwrapExecutor:
     """Runs actions in sandboxes below bubblewrap; may be used from several threads at once.
 
     ``scratch`` is a folder for what is made once (fixed files, compiled locales). ``host_cpus`` are the CPUs that steps may
-    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`, and what the blobs raise.
+    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`,
+    :class:`lockage.ports.ModeUnavailable`, and what the blobs raise.
     """
 
     def __init__(
@@ -123,7 +103,7 @@ class BwrapExecutor:
         return Observed(outcome=outcome, writers=writers)
 
     def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
-        request = _with_modes(request)
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -147,7 +127,7 @@ class BwrapExecutor:
         """Run one action for somebody who looks on; see :class:`lockage.ports.Executor`."""
         from lockage.adapters.sandbox_bwrap.attach import attach  # no build needs terminals
 
-        request = _with_modes(request)
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)

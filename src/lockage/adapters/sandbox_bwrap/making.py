@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
-from lockage.adapters.sandbox_bwrap.contents import LEFTOVERS, REPOSITORY, SETTINGS, cpu_tree, etc_files, fixed_random, proc_files
+from lockage.adapters.sandbox_bwrap.contents import LEFTOVERS, REPOSITORY, SETTINGS, cpu_tree, etc_files, proc_files
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
+from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
 from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
-from lockage.adapters.sandbox_bwrap.variables import LOCALES, PRELOAD, preloaded, variables
+from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
 from lockage.base.instant import ZIP_FLOOR
@@ -132,7 +133,9 @@ class Maker:
         sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
         locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
         over = self._over(request)
-        over += [(str(source), path) for source, path in ((clock, PRELOAD), (locale, LOCALES)) if source is not None]
+        if Mode.FIXED_RANDOM in request.action.modes:
+            over += [(str(self._fixtures.file(content)), path) for path, content in fixed_random().items()]
+        over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
         if world.other_shell:
             from lockage.adapters.sandbox_bwrap.support import other_shell  # only a verification needs it
 
@@ -144,7 +147,7 @@ class Maker:
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
-        wanted = ((preloaded(request.action, world), PRELOAD), (world.locale != CONTRACT.locale, LOCALES))
+        wanted = ((preloaded(request.action, world), CLOCK), (world.locale != CONTRACT.locale, LOCALES))
         later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
         points, texts = tuple(place.path for place in writable), etc_files(world)
         key = (root.layers, points, tuple(texts.values()), later)
@@ -157,15 +160,11 @@ class Maker:
     def _over(self, request: ExecutionRequest) -> list[tuple[str, str]]:
         world, architecture = request.world, request.action.architecture
         cpus = world.cpus or request.action.cpus
-        random = Mode.FIXED_RANDOM in request.action.modes
-        key = (cpus, architecture, world.cpu_model, world.memory, world.boot_id, random)
+        key = (cpus, architecture, world.cpu_model, world.memory, world.boot_id)
         found = self._overs.get(key)
         if found is None:
             found = [(str(self._fixtures.tree(cpu_tree(cpus))), "/sys")]
             found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(world, cpus, architecture).items()]
-            if random:
-                numbers = str(self._fixtures.file(fixed_random()))
-                found += [(numbers, "/dev/random"), (numbers, "/dev/urandom")]
             self._overs[key] = found
         return list(found)
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from lockage.cli.fix import fix_document, fix_lines, recipe_folder
-from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
+from lockage.cli.options import json_option, lock_option, wanted_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lockage.catalog.model import ReleaseRecord
     from lockage.recipe.wanted import Wanted
     from lockage.wiring import Wiring
     from lockage.work.fix import Fix
@@ -23,7 +24,8 @@ __all__ = ["command"]
 
 
 @click.command("verify")
-@source_argument
+@click.argument("source", default=".", metavar="[SOURCE|RELEASE]")
+@click.option("--source", "from_source", metavar="SOURCE", help="For a RELEASE whose source the store has not: where it is.")
 @lock_option
 @wanted_options
 @click.option("--rounds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Rebuilds for each of the two claims.")
@@ -39,6 +41,7 @@ __all__ = ["command"]
 @json_option
 def command(
     source: str,
+    from_source: str | None,
     lock_file: Path | None,
     wanted: Wanted,
     rounds: int,
@@ -53,7 +56,7 @@ def command(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Rebuild SOURCE with everything varied and compare the bytes.
+    """Rebuild SOURCE or a RELEASE with everything varied and compare the bytes.
 
     First only the host is varied (`reproduced`), then also what the sandbox fixes: build path, user, locale, clock and more
     (`robust`). The result is signed and recorded, good or bad. Exit 4 unless every artifact came out identical; then further
@@ -62,17 +65,23 @@ def command(
     With --fix the smallest set of mitigations (variables, modes, passes) is looked for that makes everything identical, proven by
     rebuilding, and written into lockage.toml with its reasons. What no recipe can mend is told, and its exit code stays 4.
 
+    What exists as a path, holds a slash or is an address is a SOURCE. Else it is a RELEASE of the store (PROJECT, PROJECT@VERSION,
+    PROJECT@VERSION-BUILD or its digest), which is rebuilt from its recorded source and lock, wherever HEAD is now, and compared with what
+    was released.
+
     \b
     Examples:
       lockage verify
       lockage verify --axes timezone,locale=et_EE,umask
       lockage verify --all --pairwise
+      lockage verify shop@1.2.0-1
       lockage verify --fix
       lockage verify shop-1.2.0.tar.gz --fix --fix-to lockage.toml
       lockage verify shop-1.2.0.tar.gz --lock dist/lockage.lock --rounds 3
     """
     from lockage.base.errors import ExitCode, Usage
     from lockage.cli.project import open_project
+    from lockage.cli.released import open_release
     from lockage.cli.screen import print_json, say
     from lockage.variation import AXES, unknown
 
@@ -81,7 +90,6 @@ def command(
         levels = [choice for axis in AXES for choice in axis.choices(severe=True)]
         raise Usage(f"no such axis: {', '.join(strange)}", hint=f"The axes are {', '.join(levels)}.")
     _check_fixing(fixing=fixing, fix_to=fix_to, blaming=blaming and blame_rebuilds > 0)
-    wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
     asked = Asked(
         rounds=None if pairwise else rounds,
         axes=chosen,
@@ -90,9 +98,18 @@ def command(
         fixing=fix_rebuilds if fixing else 0,
         fix_to=fix_to,
     )
-    found, fixed = _verified(wiring, project, source, asked)
+    named = open_release(source, jobs=jobs, quiet=as_json)
+    if named is None:
+        if from_source is not None:
+            raise Usage("--source is for a RELEASE", hint="Name the source as the argument: `lockage verify SOURCE`.")
+        wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json)
+        found, fixed = _verified(wiring, project, source, asked)
+    else:
+        found, fixed = _verified_release(*named, from_source, lock_file, wanted, asked), None
     if as_json:
-        print_json({**_document(found), "fix": fix_document(fixed, source, fix_to)})
+        print_json(
+            {"release": _title(named[1]) if named is not None else None, **_document(found), "fix": fix_document(fixed, source, fix_to)}
+        )
     else:
         _say(found)
         for line in fix_lines(fixed, source, fix_to) if fixed is not None else ():
@@ -109,6 +126,26 @@ class Asked(NamedTuple):
     blaming: int
     fixing: int
     fix_to: Path | None
+
+
+def _title(record: ReleaseRecord) -> str:
+    from lockage.work.release import release_title  # loaded already where there is a release
+
+    return release_title(record)
+
+
+def _verified_release(
+    wiring: Wiring, record: ReleaseRecord, source: str | None, lock_file: Path | None, wanted: Wanted, asked: Asked
+) -> Verification:
+    from lockage.base.errors import Usage
+    from lockage.work.released import built_of_release  # verifying a source needs none of it
+    from lockage.work.verify import verify_release
+
+    if asked.fixing:
+        raise Usage("a release is closed, so nothing of it can be mended", hint="Mend its source: `lockage verify --fix SOURCE`.")
+    lock = lock_file.read_bytes() if lock_file is not None else None
+    plan, built = built_of_release(wiring, record, source=source, lock=lock, wanted=wanted)
+    return verify_release(wiring, plan, built, rounds=asked.rounds, axes=asked.axes, severe=asked.severe, blaming=asked.blaming)
 
 
 def _verified(wiring: Wiring, project: Project, source: str, asked: Asked) -> tuple[Verification, Fix | None]:
@@ -162,7 +199,7 @@ def _say(found: Verification) -> None:
     from lockage.cli.blame import blame_lines
     from lockage.cli.screen import say, say_prose, table
 
-    rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw) for verdict in found.artifacts]
+    rows = [(verdict.filename, verdict.reproduced, verdict.robust, verdict.raw or "not known") for verdict in found.artifacts]
     for line in table(rows, header=("artifact", "reproduced", "robust", "before passes"), least=(3, 0)):
         say(line)
     for verdict in found.artifacts:

@@ -262,6 +262,11 @@ def _in_its_place(spot: Spot, built: Built, again: Rebuild) -> str:
 
 
 def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -> StepName | None:
-    """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs."""
+    """The first in plan order whose output diverged, among the step that delivered the artifact and all that it needs.
+
+    None of a release, of which only the artifacts are known.
+    """
+    if not built.run.steps:
+        return None
     first = {run.step: run.outputs for run in built.run.steps}
     return next((name for name in steps_behind(plan, built, artifact) if again.outputs.get(name) != first.get(name)), None)

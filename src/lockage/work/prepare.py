@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
-__all__ = ["Edited", "LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare", "prepare_to_ask"]
+__all__ = ["Edited", "LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare", "prepare_to_ask", "read_recipe"]
 
 _LOCK = "lockage.lock"
 _RECIPE = "lockage.toml"
@@ -78,7 +78,7 @@ def prepare(
     read = services.sources.read(locator)
     if read.recipe is not None:
         _must_be_inferred(wanted, locator)
-        recipe = with_python_locks(services, _read_recipe(services, read, read.recipe, locator), read.tree)
+        recipe = read_recipe(services, read, read.recipe, locator)
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
@@ -143,6 +143,11 @@ def _must_be_inferred(wanted: Wanted, locator: str) -> None:
         raise RecipeDecides(f"{locator} has a lockage.toml, which decides alone; {options} shape a recipe that is inferred", source=locator)
 
 
+def read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
+    """The recipe that a source's lockage.toml says, with the Python packages of the locks that it names."""
+    return with_python_locks(services, _read_recipe(services, read, data, locator), read.tree)
+
+
 def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
     """The recipe that a lockage.toml says, remembered by its bytes and those that it shares. Raises InvalidRecipe, SourceUnusable."""
     from lockage.work.layout import shared_file  # an inferred recipe refers to nothing
@@ -190,7 +195,7 @@ def lock_project(
     added: tuple[str, ...] = ()
     if text is not None:
         _must_be_inferred(wanted, locator)
-        recipe = with_python_locks(services, _read_recipe(services, read, text, locator), read.tree)
+        recipe = read_recipe(services, read, text, locator)
     else:
         added = tuple(sorted({*added_in(previous), *checked_terms(wanted.added)}))
         recipe, _ = inferred(services, read, previous, locator, msgspec.structs.replace(wanted, added=added))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import Conflict, Refused, Usage
 from lockage.base.name import ProjectName, Version
@@ -25,9 +26,21 @@ if TYPE_CHECKING:
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["Closed", "NoRelease", "SourceNotClean", "find_release", "named_release", "read_release", "release_project", "release_title"]
+__all__ = [
+    "RELEASED_RECIPES",
+    "Closed",
+    "NoRelease",
+    "SourceNotClean",
+    "find_release",
+    "named_release",
+    "read_release",
+    "release_project",
+    "release_title",
+]
 
 _TRIES = 10
+#: The kind of memo that keeps a release's recipe by its digest: to infer it again one would have to be told again what was wanted.
+RELEASED_RECIPES = "released-recipe"
 
 
 class SourceNotClean(Refused):
@@ -86,6 +99,7 @@ def release_project(services: Services, project: Project) -> Closed:
             lock=plan.lock_digest,
         )
         kept = services.blobs.put_many([release.encode(), project.lock.encode()])[0]
+        services.memo.put(RELEASED_RECIPES, project.recipe.digest, canonical_of(project.recipe))
         entry = ReleaseClosed(
             actor=book.actor,
             project=release.project,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project"]
+__all__ = ["ArtifactVerdict", "Round", "Verification", "verify", "verify_project", "verify_release"]
 
 #: What to vary: axes, or choices of them; None: all that is usual.
 Axes = Collection[str] | None
@@ -52,12 +52,15 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one artifact: its grades, the digests of the build and of every rebuild, and the members that differ."""
+    """What was found of one artifact: its grades, the digests of the build and of every rebuild, and the members that differ.
+
+    ``raw`` is the grade of what the steps wrote, before the passes; None where that is not known.
+    """
 
     filename: str
     reproduced: Grade
     robust: Grade
-    raw: Grade
+    raw: Grade | None
     sha256: tuple[Digest, ...]
     differences: tuple[MemberDifference, ...] = ()
 
@@ -115,6 +118,23 @@ def verify_project(
     """
     plan, built = build_project(services, project)
     found = verify(services, plan, built, rounds=rounds, axes=axes, severe=severe)
+    return _recorded(services, plan, built, found, blaming)
+
+
+def verify_release(
+    services: Services, plan: Plan, released: Built, *, rounds: int | None = 1, axes: Axes = None, severe: bool = False, blaming: int = 0
+) -> Verification:
+    """Rebuild what a release was made from, compare with its artifacts, and record the reproductions of those, good or bad.
+
+    Where nothing else is varied, what the host varies shows a difference to the release as well. What the steps wrote before their passes
+    is not known of a release.
+    """
+    found = verify(services, plan, released, rounds=rounds, axes=axes, severe=severe)
+    found = msgspec.structs.replace(found, artifacts=tuple(msgspec.structs.replace(verdict, raw=None) for verdict in found.artifacts))
+    return _recorded(services, plan, released, found, blaming)
+
+
+def _recorded(services: Services, plan: Plan, built: Built, found: Verification, blaming: int) -> Verification:
     record_reproductions(services, built, found)
     if found.identical or not blaming:
         return found

@@ -1,167 +1,209 @@
 """How much of what others published builds without configuration, and gives the same bytes again?
 
-For every sdist of a list: `lockage build`, then `lockage verify` with the lock that the build wrote. One after the other; what a
-results file knows already is not done again, so the exam can be stopped and go on. Prints a line for each sdist and, last, a
-table for every build backend and kind. The index is the one that lockage itself would ask.
+For every sdist of a list: `lockage build --add-missing`, then `lockage verify` with the lock that the build wrote. A line for each as it
+ends; last, tables: per build backend and kind what was built and what came out identical, why others were not built, and what is to
+blame where bytes differ.
 
-LIST: lines of name, version, file name, sha256, backend, kind, separated by tabs; `#` begins a comment.
+Every sdist done has a file of its own in the folder, and is not done again: an exam can be stopped and go on. Store and keys lie in the
+folder as well, unless LOCKAGE_HOME and LOCKAGE_KEYS name others. The index and the mirror are those that lockage itself asks.
 
-    LOCKAGE_HOME=... LOCKAGE_KEYS=... python benchmarks/corpus.py LIST [--results FILE] [--folder FOLDER] [--only A,B] [--again]
+LIST: lines of name, version, file name and sha256 between white space; what follows is passed over, `#` begins a comment.
+
+    python benchmarks/corpus.py LIST [--folder FOLDER] [--only A,B] [--jobs N] [--again] [--table] [--axes A,B] [--all]
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections import defaultdict
-from hashlib import sha256
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lockage.adapters.python_index import discover_index
-from lockage.adapters.python_index.download import Downloader
-from lockage.adapters.python_index.simple import project_files
-from lockage.adapters.python_index.uv import Uv
+from published import Listed, Sdists, backend_of, read_list
 
 LOCKAGE = (sys.executable, "-P", "-c", "from lockage.cli import main; main()")
 
-
-class Sdists:
-    """The sdists of a list, fetched from the machine's index and checked."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = discover_index(os.environ, Path.home(), prefix=Path(sys.prefix))
-        self._downloader = Downloader(settings)
-        uv = Uv(Path(sys.executable).parent / "uv", settings, folder / "uv", Path(sys.executable))
-        self._indexes = (*settings.source.extra, settings.source.default or uv.default_index())
-
-    def path(self, name: str, file: str, digest: str) -> Path:
-        path = self.folder / file
-        if path.is_file() and sha256(path.read_bytes()).hexdigest() == digest:
-            return path
-        for index in self._indexes:
-            for found in project_files(self._downloader, index, name):
-                if found.name == file and found.sha256 in (None, digest):
-                    data = io.BytesIO()
-                    self._downloader.copy(found.address, data)
-                    if sha256(data.getvalue()).hexdigest() != digest:
-                        raise SystemExit(f"{file} on the index has other bytes than the list says")
-                    path.write_bytes(data.getvalue())
-                    return path
-        raise SystemExit(f"{file} is on no index that is configured here")
+Found = dict[str, Any]  # what is known of one sdist, as its file has it
 
 
-def call(*arguments: str, timeout: float) -> tuple[int | None, Any, float]:  # Any: the document of a command
-    """Exit code (None: out of time), document and seconds of a command."""
-    start = time.monotonic()
-    process = subprocess.Popen(
-        [*LOCKAGE, *arguments, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate()
-        return None, None, timeout
-    try:
-        document = json.loads(out)
-    except ValueError:
-        document = {"error": {"code": "no-document", "message": err.decode(errors="replace")[-2000:]}}
-    return process.returncode, document, round(time.monotonic() - start, 1)
+class Ended(NamedTuple):
+    """What came of a command: exit code (None: out of time), document, seconds, and MiB of the largest of its processes."""
+
+    code: int | None
+    document: Any
+    seconds: float
+    memory: int
+
+    @property
+    def error(self) -> dict[str, Any]:
+        known = (self.document or {}).get("error")
+        return known or {"code": "timeout", "message": f"no end after {self.seconds:.0f} s"}
 
 
-def examine(sdist: Path, out: Path, timeout: float) -> dict[str, Any]:
+def call(*arguments: str, timeout: float) -> Ended:
+    """Run a command to its end, or to the time-out in seconds."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        process = subprocess.Popen(
+            [*LOCKAGE, *arguments, "--json"], stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+        )
+        alarm = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGTERM))
+        alarm.start()
+        _, status, usage = os.wait4(process.pid, 0)  # the only way to the memory of this one's processes
+        alarm.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = round(time.monotonic() - start, 1)
+        if seconds >= timeout:
+            return Ended(None, None, seconds, usage.ru_maxrss >> 10)
+        out.seek(0)
+        err.seek(0)
+        try:
+            document = json.load(out)
+        except ValueError:
+            document = {"error": {"code": "no-document", "message": err.read().decode(errors="replace")[-2000:]}}
+        return Ended(process.returncode, document, seconds, usage.ru_maxrss >> 10)
+
+
+def examine(sdist: Path, out: Path, timeout: float, chosen: tuple[str, ...]) -> Found:
     """Build and verify one sdist; what is to be known of it."""
-    code, document, seconds = call("build", str(sdist), "--out", str(out), timeout=timeout)
-    found: dict[str, Any] = {"built": code == 0, "build_seconds": seconds}
-    if code != 0:
-        return {**found, "error": (document or {}).get("error") or {"code": "timeout", "message": f"no end after {timeout:.0f} s"}}
-    wheels = [artifact for artifact in document["artifacts"] if artifact["filename"].endswith(".whl")]
-    found["wheel"] = {"filename": wheels[0]["filename"], "sha256": wheels[0]["sha256"]} if wheels else None
-    code, document, seconds = call("verify", str(sdist), "--lock", str(out / "lockage.lock"), timeout=timeout * 2)
-    found["verify_seconds"] = seconds
-    if code not in (0, 4):
-        error = (document or {}).get("error") or {"code": "timeout", "message": f"no end after {timeout * 2:.0f} s"}
-        return {**found, "reproduced": "failed", "robust": "failed", "error": error}
-    blamed = [{"file": artifact["filename"], **difference} for artifact in document["artifacts"] for difference in artifact["differences"]]
-    return {
-        **found,
-        "reproduced": document["reproduced"],
-        "robust": document["robust"],
-        "raw": [artifact["raw"] for artifact in document["artifacts"] if artifact["filename"].endswith(".whl")],
-        "unavailable": document["unavailable"],
-        "blamed": blamed[:40],
-        "failures": document["failures"],
+    backend, kind = backend_of(sdist)
+    ended = call("build", str(sdist), "--out", str(out), "--add-missing", timeout=timeout)
+    added = ended.document["added"] if ended.code == 0 else []
+    found: Found = {"backend": backend, "kind": kind, "built": ended.code == 0, "added": added}
+    found |= {"build_seconds": ended.seconds, "memory": ended.memory}
+    if ended.code != 0:
+        return {**found, "error": ended.error}
+    wheel = next((artifact for artifact in ended.document["artifacts"] if artifact["filename"].endswith(".whl")), None)
+    if wheel is None:
+        return {**found, "built": False, "error": {"code": "no-wheel", "message": "the build delivered no wheel"}}
+    found |= {
+        "kind": "pure" if wheel["filename"].endswith("-any.whl") else "ext",
+        "wheel": {"filename": wheel["filename"], "sha256": wheel["sha256"]},
     }
+    ended = call("verify", str(sdist), "--lock", str(out / "lockage.lock"), *chosen, timeout=timeout * 2)
+    found |= {"verify_seconds": ended.seconds, "memory": max(found["memory"], ended.memory)}
+    if ended.code not in (0, 4):
+        return {**found, "reproduced": "failed", "robust": "failed", "error": ended.error}
+    wanted = ("reproduced", "robust", "axes", "unavailable", "failures", "last_lines", "blame", "blame_exhausted")
+    found |= {name: ended.document[name] for name in wanted}
+    found["raw"] = next((one["raw"] for one in ended.document["artifacts"] if one["filename"] == wheel["filename"]), None)
+    found["differing"] = [part for artifact in ended.document["artifacts"] for part in artifact["differences"]][:40]
+    return found
 
 
-def line(row: list[str], found: dict[str, Any]) -> str:
-    name, version = row[:2]
+def line(listed: Listed, found: Found) -> str:
+    """What came of one sdist, in a line."""
+    start = f"{listed.name} {listed.version}"
     if not found["built"]:
-        return f"{name} {version}: not built ({found['build_seconds']} s): {found['error']['code']}: {found['error']['message'][:200]}"
-    text = f"{name} {version}: built {found['build_seconds']} s; reproduced {found['reproduced']}, robust {found['robust']}"
-    text += f" ({found['verify_seconds']} s)"
-    why = [f"{item.get('path') or item['file']}" for item in found.get("blamed", ())][:6] + found.get("failures", [])
-    return text + (f": {'; '.join(why)}" if why else "")
+        return f"{start}: not built ({found['build_seconds']} s): {found['error']['code']}: {found['error']['message'][:300]}"
+    added = f" with {', '.join(found['added'])}" if found["added"] else ""
+    claims = f"reproduced {found['reproduced']}, robust {found['robust']} ({found['verify_seconds']} s)"
+    return "; ".join((f"{start}: built{added} ({found['build_seconds']} s)", claims, *blamed(found)))
 
 
-def print_table(rows: list[list[str]], known: dict[str, dict[str, Any]]) -> None:
-    """Numbers for each backend and kind, as a table that documents can take over."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        if row[2] in known:
-            groups[row[4], row[5]].append(known[row[2]])
-            groups["all", row[5]].append(known[row[2]])
-    print("\n| backend | kind | sdists | built | reproduced identical | robust identical | build s (median) | verify s (median) |")
-    print("|---|---|---|---|---|---|---|---|")
-    for (backend, kind), found in sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0])):
-        built = [one for one in found if one["built"]]
-        same = [sum(one.get(claim) == "identical" for one in built) for claim in ("reproduced", "robust")]
-        times = [sorted(one.get(what, 0.0) for one in built) for what in ("build_seconds", "verify_seconds")]
-        middle = [f"{sorted_times[len(sorted_times) // 2]:.1f}" if sorted_times else "" for sorted_times in times]
-        print(f"| {backend} | {kind} | {len(found)} | {len(built)} | {same[0]} | {same[1]} | {middle[0]} | {middle[1]} |")
+def blamed(found: Found) -> list[str]:
+    """What is to blame, a text for each cause; a failure of a rebuild is one."""
+    texts = [f"{one['cause']} ({' with '.join(one['axes']) or 'by itself'})" for one in found.get("blame", ())]
+    texts += [failure[:160] for failure in found.get("failures", ())]
+    if found["built"] and not texts and found["robust"] != "identical":
+        texts = [found["error"]["message"][:160] if "error" in found else "nothing is blamed"]
+    return list(dict.fromkeys(texts))
+
+
+def not_built(found: Found) -> str:
+    """Why there is no wheel, in words that group."""
+    error = found["error"]
+    missing = error.get("details", {}).get("missing", ())
+    return f"{error['code']}: {', '.join(missing)}" if missing else f"{error['code']}: {error['message'][:120]}"
+
+
+def print_tables(known: dict[str, Found]) -> None:
+    """Numbers for each backend and kind, and the reasons, as tables that documents can take over."""
+    groups: dict[tuple[str, str], list[Found]] = defaultdict(list)
+    for found in known.values():
+        groups[found["backend"], found["kind"]].append(found)
+        groups["all", found["kind"]].append(found)
+    titles = ("sdists", "built", "nothing added", "reproduced", "robust", "before passes", "build s", "longest", "verify s", "MiB")
+    print(f"\n| backend | kind | {' | '.join(titles)} |\n|{'---|' * (2 + len(titles))}")
+    for (backend, kind), group in sorted(groups.items(), key=lambda item: (item[0][0] == "all", item[0])):
+        good = [one for one in group if one["built"]]
+        same = [sum(one.get(claim) == "identical" for one in good) for claim in ("reproduced", "robust", "raw")]
+        times = [sorted(one.get(what, 0.0) for one in good) or [0.0] for what in ("build_seconds", "verify_seconds")]
+        cells = (len(group), len(good), sum(not one["added"] for one in good), *same)
+        middle = [f"{seconds[len(seconds) // 2]:.1f}" for seconds in times]
+        largest = max((one["memory"] for one in good), default=0)
+        print(f"| {backend} | {kind} | {' | '.join(map(str, (*cells, middle[0], times[0][-1], middle[1], largest)))} |")
+    print_reasons("not built", {name: [not_built(found)] for name, found in known.items() if not found["built"]})
+    print_reasons("to blame", {name: blamed(found) for name, found in known.items() if found["built"]})
+    print_reasons("added", {name: found["added"] for name, found in known.items() if found["built"]})
+
+
+def print_reasons(title: str, reasons: dict[str, list[str]]) -> None:
+    """Each reason with those that it holds for, the most frequent first; nothing where there is none."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, texts in reasons.items():
+        for text in texts:
+            names[text.replace("|", "/").replace("\n", " ")].append(name)
+    if names:
+        print(f"\n| {title} | how many | which |\n|---|---|---|")
+        for text, of in sorted(names.items(), key=lambda item: (-len(item[1]), item[0])):
+            print(f"| {text} | {len(of)} | {', '.join(of)} |")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("list", type=Path, metavar="LIST")
-    parser.add_argument("--folder", type=Path, default=Path("corpus"), help="where the sdists and what is built of them are put")
-    parser.add_argument("--results", type=Path, help="JSON Lines, one for each sdist done (default: results.jsonl in the folder)")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lockage-corpus", help="where everything is kept")
     parser.add_argument("--only", help="these projects, separated by commas, in this order")
+    parser.add_argument("--jobs", type=int, default=1, help="how many sdists beside each other")
     parser.add_argument("--again", action="store_true", help="do again what was not built or not identical")
-    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for each build; a verification gets twice as many")
+    parser.add_argument("--axes", help="verify with these axes only, separated by commas")
+    parser.add_argument(
+        "--all", action="store_true", help="verify with all axes, also those that are dear or that a sound build may fail on"
+    )
+    parser.add_argument("--timeout", type=float, default=1200.0, help="seconds for each build; a verification gets twice as many")
     parser.add_argument("--table", action="store_true", help="only print what is known")
     options = parser.parse_args()
-    rows = [text.split("\t") for text in options.list.read_text().splitlines() if text and not text.startswith("#")]
-    results: Path = options.results or options.folder / "results.jsonl"
-    known: dict[str, dict[str, Any]] = {}
-    if results.is_file():
-        for text in results.read_text().splitlines():
-            found = json.loads(text)
-            known[found["sdist"]] = found
+    folder: Path = options.folder.absolute()
+    for name, place in (("LOCKAGE_HOME", "home"), ("LOCKAGE_KEYS", "keys")):
+        os.environ.setdefault(name, str(folder / place))
+    results = folder / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    rows = {listed.name: listed for listed in read_list(options.list)}
+    chosen = [rows[name] for name in options.only.split(",")] if options.only else list(rows.values())
+    files = {listed.name: results / f"{listed.file}.json" for listed in chosen}
+    known: dict[str, Found] = {name: json.loads(file.read_bytes()) for name, file in files.items() if file.is_file()}
+    sdists = Sdists(folder / "sdists")
+    verifying = (*(("--axes", options.axes) if options.axes else ()), *(("--all",) if options.all else ()))
+
+    def do(listed: Listed) -> None:
+        try:
+            found = examine(sdists.path(listed), folder / "out" / listed.name, options.timeout, verifying)
+        except LookupError as error:
+            print(f"{listed.name} {listed.version}: {error}", flush=True)
+            return
+        part = files[listed.name].with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1))
+        part.replace(files[listed.name])
+        known[listed.name] = found
+        print(line(listed, found), flush=True)
+
     if not options.table:
-        chosen = {row[0]: row for row in rows}
-        names = options.only.split(",") if options.only else list(chosen)
-        sdists = Sdists(options.folder / "sdists")
-        for row in (chosen[name] for name in names):
-            before = known.get(row[2])
-            if before is not None and (not options.again or before.get("robust") == "identical"):
-                continue
-            found = examine(sdists.path(row[0], row[2], row[3]), options.folder / "out" / row[0], options.timeout)
-            known[row[2]] = {"sdist": row[2], **found}
-            with results.open("a") as stream:
-                stream.write(json.dumps(known[row[2]]) + "\n")
-            print(line(row, found), flush=True)
-    print_table(rows, known)
-    return 0 if all(known.get(row[2], {}).get("robust") == "identical" for row in rows if row[2] in known) else 1
+        left = [one for one in chosen if one.name not in known or (options.again and known[one.name].get("robust") != "identical")]
+        with ThreadPoolExecutor(options.jobs) as workers:
+            for done in as_completed([workers.submit(do, listed) for listed in left]):
+                done.result()
+    print_tables({listed.name: known[listed.name] for listed in chosen if listed.name in known})
+    return 0 if all(known.get(listed.name, {}).get("robust") == "identical" for listed in chosen) else 1
 
 
 if __name__ == "__main__":

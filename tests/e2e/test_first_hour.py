@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import select
 import shlex
 import subprocess
+import tarfile
 import time
 import tomllib
 from typing import TYPE_CHECKING
@@ -36,6 +38,7 @@ run = "gcc -shared -fPIC -I/usr/include/python3.11 c/ext.c -o ext.so"
 outputs = ["ext.so"]
 artifacts = ["ext.so"]
 """
+INFO = "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n"
 C = "#include <Python.h>\n#include <libmnl/libmnl.h>\n"
 
 
@@ -95,6 +98,29 @@ def test_a_prompt_has_a_terminal_and_leaves_nothing_behind(shop: Store) -> None:
         process.wait()
         os.close(master)
     assert processes_of(shop) == []
+
+
+def test_a_strangers_sdist_needs_one_command(shop: Store, tmp_path: Path) -> None:
+    """A setup.py that uses what newer setuptools have dropped, and an extension module that lacks two libraries, one after the other."""
+    setup = (
+        "import pkg_resources\nfrom setuptools import Extension, setup\n"
+        "setup(name='tiny', version='1', ext_modules=[Extension('tiny', ['tiny.c'], libraries=['mnl', 'jansson'])])\n"
+    )
+    files = {"setup.py": setup, "tiny.c": C + "#include <jansson.h>\nPyObject *PyInit_tiny(void) { return 0; }\n", "PKG-INFO": INFO}
+    sdist = tmp_path / "tiny-1.tar.gz"
+    with tarfile.open(sdist, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"tiny-1/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    built = shop("build", sdist, "--out", tmp_path / "out", "--add-missing", "--json", expect=0).json
+    assert built["added"] == ["libjansson-dev", "libmnl-dev"]
+    assert [artifact["filename"] for artifact in built["artifacts"]] == ["tiny-1-cp311-cp311-linux_x86_64.whl", "tiny-1.tar.gz"]
+    lock = tmp_path / "out" / "lockage.lock"
+    again = shop("build", sdist, "--out", tmp_path / "again", "--lock", lock, "--json", expect=0).json
+    assert (again["artifacts"], again["added"], {step["cached"] for step in again["steps"]}) == (built["artifacts"], built["added"], {True})
+    refused = shop("build", sdist, "--add-missing", "--lock", lock, "--json", expect=2).error
+    assert refused["code"] == "usage"
 
 
 def await_text(master: int, text: str) -> None:

@@ -25,6 +25,7 @@ __all__ = ["command"]
 @click.option(
     "--step", "steps", multiple=True, shell_complete=step_names, help="Only this step and what it needs; may be given several times."
 )
+@click.option("--add-missing", is_flag=True, help="Without lockage.toml: add the OS packages that a failed step lacks, and build again.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @keep_options
 @json_option
@@ -34,6 +35,7 @@ def command(
     lock_file: Path | None,
     wanted: Wanted,
     steps: tuple[str, ...],
+    add_missing: bool,
     jobs: int | None,
     keep_failed: bool,
     keep_failed_in: Path | None,
@@ -51,17 +53,27 @@ def command(
       lockage build . --step package -j 4
       lockage build shop-1.2.0.tar.gz --publishable --python 3.11 --python 3.13
       lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
+      lockage build lxml-6.0.0.tar.gz --add-missing
     """
     from lockage.base.name import StepName
-    from lockage.cli.project import built_document, keep_folder, open_project, say_built
+    from lockage.cli.project import built_document, keep_folder, open_project, open_services, say_built
     from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
     from lockage.work.publication import examine_all
 
     keep = keep_folder(keep_failed, keep_failed_in)
-    wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
-    built = hand_over(wiring, project, out=out, keep=keep, only=tuple(StepName(step) for step in steps))
+    only = tuple(StepName(step) for step in steps)
+    if add_missing:
+        from lockage.work.add_missing import hand_over_adding  # only who asks for it
+
+        if lock_file is not None:
+            raise click.UsageError("--add-missing makes a new lock; it cannot be used together with --lock.")
+        wiring = open_services(jobs=jobs, quiet=as_json, keep=keep)
+        project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only)
+    else:
+        wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
+        built = hand_over(wiring, project, out=out, keep=keep, only=only)
     examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
     repairing = repairing_command("build", source, project, wanted)
     if as_json:

@@ -9,6 +9,7 @@ from lockage.cli.screen import Progress, human_size, say, short, table
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.wiring import Wiring
+from lockage.work.inferred import added_in
 from lockage.work.prepare import prepare
 
 if TYPE_CHECKING:
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from lockage.work.build import Built
     from lockage.work.prepare import Project
 
-__all__ = ["built_document", "keep_folder", "open_project", "open_wiring", "say_built", "source_line"]
+__all__ = ["built_document", "keep_folder", "open_project", "open_services", "say_built", "source_line"]
 
 
-def open_wiring(*, jobs: int | None = None, quiet: bool = False) -> Wiring:
-    """The services of a command that runs steps, whose progress is shown."""
+def open_services(*, jobs: int | None = None, quiet: bool = False, keep: Path | None = None) -> Wiring:
+    """The services of a command, with its progress; ``keep`` is as for :func:`open_project`."""
     progress = Progress(quiet=quiet)
     wiring = Wiring.from_process(jobs=jobs, tell=progress)
     progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now())
+    if keep is not None:
+        wiring.folders.check_kept(keep)
     return wiring
 
 
@@ -43,9 +46,7 @@ def open_project(
     ``keep`` is the folder in which the files of failed steps are kept, which is refused here if it cannot be. ``asking``: of a source
     without a recipe, the step that asks its build backend, and no other.
     """
-    wiring = open_wiring(jobs=jobs, quiet=quiet)
-    if keep is not None:
-        wiring.folders.check_kept(keep)
+    wiring = open_services(jobs=jobs, quiet=quiet, keep=keep)
     given = lock_file.read_bytes() if lock_file is not None else None
     if asking:
         from lockage.work.prepare import prepare_to_ask  # only for who looks into it
@@ -95,6 +96,7 @@ def built_document(project: Project, built: Built) -> dict[str, Any]:
         "version": project.source.version,
         "source": project.source,
         "inferred": project.recipe.inferred,
+        "added": added_in(project.lock),
         "lock": project.lock.digest,
         "run": built.run_id,
         "steps": [{"step": step.step, "action": step.action.digest, "cached": step.cached} for step in built.run.steps],
@@ -108,6 +110,8 @@ def say_built(project: Project, built: Built, out: Path) -> None:
     say(f"{project.recipe.project} {source_line(project.source)}: {done}")
     if project.recipe.inferred and executed:
         say(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
+        if added := added_in(project.lock):
+            say(f"  OS packages added to what is inferred: {', '.join(added)}")
     for line in table(
         [(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts], least=(0, 1), indent=2
     ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lockage.compare.spot import CONTENT, FAILED, PRESENCE, Spot
+from lockage.compare.spot import CONTENT, FAILED, MISSING, PRESENCE, Spot
 from lockage.compare.trace import Mark, Trace
 from lockage.variation import AXES
 
@@ -82,6 +82,20 @@ CAUSES: tuple[Cause, ...] = (
         "the step fails by itself, whatever is varied",
         "Look for a race or a time-out: `-j1`, longer limits.",
         aspects=(FAILED,),
+    ),
+    _cause(
+        "platform-in-file-name",
+        "architecture",
+        "the file is named for the machine that `uname -m` tells of",
+        "Build where the kernel reports the machine that is built for, or say the platform (`--plat-name`, `_PYTHON_HOST_PLATFORM`).",
+        aspects=(MISSING,),
+    ),
+    _cause(
+        "other-file-name",
+        " ".join(axis.name for axis in AXES) + f" {_ITSELF}",
+        "the rebuild delivers no file of this name",
+        "Look at what the name is made of: a date, a host or a user in it should be given, and not asked for.",
+        aspects=(MISSING,),
     ),
     # The clock
     _cause("pyc-source-time", "clock -", "compiled Python carries the time of its source", _PYC, suffixes=(".pyc",)),

@@ -6,10 +6,12 @@ import msgspec
 
 from lockage.compare.difference import Comparison, DifferenceKind
 
-__all__ = ["CONTENT", "FAILED", "PRESENCE", "Spot", "spots"]
+__all__ = ["CONTENT", "FAILED", "MISSING", "PRESENCE", "Spot", "spots"]
 
 #: Aspects besides the names of metadata fields.
 CONTENT, PRESENCE, FAILED = "content", "presence", "failed"
+#: The rebuild went through, and delivered no file of that name.
+MISSING = "missing"
 #: What only follows from other members' bytes, and is no spot of its own where those are.
 _CONSEQUENCE = ".dist-info/RECORD"
 
@@ -29,6 +31,8 @@ def spots(comparison: Comparison) -> tuple[Spot, ...]:
         if difference.kind in (DifferenceKind.ONLY_IN_A, DifferenceKind.ONLY_IN_B):
             found.append(Spot(artifact=comparison.name, member=difference.path, aspect=PRESENCE))
             continue
+        if difference.kind is DifferenceKind.MOVED:
+            found += [Spot(artifact=comparison.name, member=path, aspect=PRESENCE) for path in (difference.origin, difference.path)]
         if difference.kind is DifferenceKind.CONTENT:
             found.append(Spot(artifact=comparison.name, member=difference.path, aspect=CONTENT))
         found += [Spot(artifact=comparison.name, member=difference.path, aspect=field.field) for field in difference.fields]

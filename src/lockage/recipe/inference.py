@@ -19,6 +19,7 @@ from lockage.environment.declaration import Declaration, OsBase
 from lockage.environment.python import choose_suite
 from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, quoting, read_backend, read_pyproject, version_tools
 from lockage.recipe.crates import read_crates
+from lockage.recipe.dropped import setuptools_limit
 from lockage.recipe.metadata import Metadata, read_metadata, table_at
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, VersionFrom
 from lockage.recipe.setup_requires import declares_package
@@ -121,7 +122,7 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
     _must_be_a_project(pyproject, read, folder)
     metadata = read_metadata(pyproject, read)
     with quoting(data):
-        backend = read_backend(pyproject)
+        backend = _limited(read_backend(pyproject), read)
         name = _name(metadata)
     tools = () if sdist else version_tools(backend, pyproject, read)
     return InferredProject(
@@ -136,6 +137,12 @@ def infer(paths: Collection[str], read: Read, *, sdist: bool, folder: str = "") 
         sdist=sdist,
         crates=_crates(backend, paths, read),
     )
+
+
+def _limited(backend: Backend, read: Read) -> Backend:
+    """The backend with a limit to setuptools that setup.py needs and does not state."""
+    limit = setuptools_limit(backend.requires, read)
+    return backend if limit is None else msgspec.structs.replace(backend, requires=(*backend.requires, limit))
 
 
 def _crates(backend: Backend, paths: Collection[str], read: Read) -> RelPath | None:

@@ -67,6 +67,7 @@ _SAID: tuple[tuple[Lack, str], ...] = (
     (Lack.PROGRAM, r"command '([\w.+-]+)' failed: No such file"),  # (setuptools)
     (Lack.PROGRAM, r"env: .([\w.+-]+).: No such file"),  # (env)
     (Lack.PROGRAM, r"(?m)^(?:/bin/)?(?:sh|bash|dash): (?:line )?\d+: ([\w.+-]+): (?:command )?not found$"),  # (shells)
+    (Lack.PROGRAM, r"(?<=/bin/sh: )\d+: ([\w.+-]+): not found"),  # (sh, where setup.py took what it said for options)
     (Lack.PROGRAM, r"No such file or directory: '([\w.+-]+)'"),  # (Python's subprocess; a file would have a folder before it)
     (Lack.PROGRAM, r"(?i)error: ([\w.+-]+) executable not found"),  # (setup.py files)
     (Lack.MODULE, r"ModuleNotFoundError: No module named '([\w.]+)'"),  # (Python)

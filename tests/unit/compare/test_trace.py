@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from lockage.compare.causes import CAUSES, cause_of
-from lockage.compare.spot import CONTENT, FAILED, PRESENCE, Spot
+from lockage.compare.spot import CONTENT, FAILED, MISSING, PRESENCE, Spot
 from lockage.compare.trace import Mark, Trace, trace
 from lockage.variation import AXES, CONTRACT, vary
 
@@ -78,7 +78,7 @@ def test_causes_are_named_once_for_one_meaning() -> None:
     assert {axis for cause in CAUSES for axis in cause.axes} == known
 
 
-@pytest.mark.parametrize("aspect", [CONTENT, PRESENCE, FAILED, "mode", "whatever"])
+@pytest.mark.parametrize("aspect", [CONTENT, PRESENCE, FAILED, MISSING, "mode", "whatever"])
 @pytest.mark.parametrize("axes", [(), *((axis.name,) for axis in AXES)], ids=str)
 def test_every_difference_has_a_name(axes: tuple[str, ...], aspect: str) -> None:
     cause = cause_of(Spot(artifact="x.whl", member="x/y", aspect=aspect), axes, None)

@@ -63,3 +63,45 @@ def test_a_version_that_a_tool_replaces_is_not_handed_on() -> None:
     assert recipe.version.rule == "pyproject"  # which is of the tag, as [project] has none
     assert 'export POETRY_DYNAMIC_VERSIONING_BYPASS="$LOCKAGE_VERSION"' in recipe.steps[0].run[2]
     assert infer_recipe(_infer({"pyproject.toml": POETRY})).version.literal == "0.0.0", "it is not enabled, so it replaces nothing"
+
+
+MODERN = '[build-system]\nrequires = ["Setuptools>=61", "wheel"]\nbuild-backend = "setuptools.build_meta"\n[project]\nname = "a"\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"setup.py": "import pkg_resources\nsetup(name='a')"}, "setuptools < 82"),
+        ({"setup.py": "from pkg_resources import parse_version\nsetup(name='a')", "pyproject.toml": MODERN}, "setuptools < 82"),
+        ({"setup.py": "def f():\n    import pkg_resources\nsetup(name='a')"}, "setuptools < 82"),
+        ({"setup.py": "import helpers\nsetup(name='a')", "helpers.py": "from pkg_resources import require"}, "setuptools < 82"),
+        (
+            {"setup.py": "from a.b import x\nsetup(name='a')", "a/b/__init__.py": "import c", "c.py": "__import__('pkg_resources')"},
+            "setuptools < 82",
+        ),
+        ({"setup.py": "setup(name='a', use_2to3=True)"}, "setuptools < 58"),
+        ({"setup.py": "import pkg_resources\nextra = dict(use_2to3=True)\nsetup(name='a', **extra)"}, "setuptools < 58"),
+    ],
+)
+def test_setuptools_is_limited_where_setup_py_uses_what_newer_ones_dropped(files: dict[str, str], limit: str) -> None:
+    project = _infer(files)
+    assert project.backend.requires[-1] == limit
+    assert infer_recipe(project).environments["build"].python == project.backend.requires
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"setup.py": "setup(name='a')"},
+        {"setup.py": "setup(name='a', use_2to3=False)"},
+        {"setup.py": "try:\n    import pkg_resources\nexcept ImportError:\n    pass\nsetup(name='a')"},
+        {"setup.py": "try:\n    import pkg_resources\nexcept:\n    pass\nsetup(name='a')"},
+        {"setup.py": "import helpers\nsetup(name='a')", "helpers.py": "def f():\n    import pkg_resources"},
+        {"setup.py": "import helpers\nsetup(name='a')", "helpers.py": "import pkg_resources ("},
+        {"setup.py": "import pkg_resources\nsetup(name='a')", "pyproject.toml": MODERN.replace(">=61", ">=82")},
+        {"setup.py": "import pkg_resources\nsetup(name='a')", "pyproject.toml": MODERN.replace("Setuptools>=61", "hatchling")},
+        {"pyproject.toml": MODERN},
+    ],
+)
+def test_setuptools_is_not_limited_without_need_or_against_the_project(files: dict[str, str]) -> None:
+    assert not any(" < " in text for text in _infer({"setup.cfg": "[metadata]\nname = a\n", **files}).backend.requires)

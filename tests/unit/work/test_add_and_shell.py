@@ -17,6 +17,7 @@ from lockage.recipe.hooks import HOOK_OUTPUT, HOOK_STEP, BackendFailed
 from lockage.recipe.inference import PACKAGES
 from lockage.recipe.wanted import Wanted
 from lockage.work.add import EnvironmentNotNamed, lock_with_added
+from lockage.work.add_missing import hand_over_adding
 from lockage.work.build import StepNotDone, build
 from lockage.work.hand_over import hand_over
 from lockage.work.prepare import Project, RecipeDecides, infer_recipe, lock_project, prepare, prepare_to_ask
@@ -44,7 +45,8 @@ def needs_ffi(workspace: Workspace) -> int:
     """A build backend that compiles against <foo.h>, which /bin/sh has only where the root has libfoo-dev."""
     (output,) = workspace.request.action.outputs
     if output == HOOK_OUTPUT:
-        if "hooks-need-it" in workspace.files and workspace.request.root.ref.tree != workspace_root.get("good"):
+        roots = (workspace_root.get("good"), workspace_root.get("asked"))
+        if "hooks-need-it" in workspace.files and workspace.request.root.ref.tree not in roots:
             workspace.log += b"Error: pg_config executable not found.\n"
             return 1
         workspace.write(HOOK_OUTPUT, b"{}")
@@ -134,16 +136,16 @@ def sdist(services: MemoryServices, **more: bytes) -> None:
     origin = SdistOrigin(file="shop-1.0.tar.gz", sha256=Digest.of(services.blobs.get(services.blobs.put(b"the archive"))))
     files = {"pyproject.toml": PYPROJECT, "own.py": b"", "PKG-INFO": b"Name: shop\nVersion: 1.0\n", **more}
     services.sources.add("shop-1.0.tar.gz", files, origin=origin)
-    added = infer_recipe_root(services)
-    workspace_root["good"] = added
+    workspace_root["good"] = root_with(services, "libfoo-dev", "libpq-dev")
+    workspace_root["asked"] = root_with(services, "libpq-dev")
 
 
-def infer_recipe_root(services: MemoryServices) -> object:
-    """The root of the environment with libfoo-dev and libpq-dev."""
+def root_with(services: MemoryServices, *added: str) -> object:
+    """The root of the environment with these packages on top."""
     from lockage.environment.declaration import Declaration, OsBase
     from lockage.work.lock import lock_environment
 
-    packages = tuple(sorted((*PACKAGES, "libfoo-dev", "libpq-dev")))
+    packages = tuple(sorted((*PACKAGES, *added)))
     return lock_environment(services, "build", Declaration(os=OsBase.parse("debian:bookworm"), packages=packages)).root.tree
 
 
@@ -168,6 +170,33 @@ def test_a_backend_that_cannot_be_asked_says_what_to_add(services: MemoryService
     run_id = services.runs.latest()
     assert f"lockage logs {run_id} {HOOK_STEP}" in caught.value.hint
     prepare(services, "shop-1.0.tar.gz", wanted=Wanted(added=("libpq-dev", "libfoo-dev")))
+
+
+def test_what_failures_name_is_added_until_the_build_goes_through(services: MemoryServices) -> None:
+    sdist(services, **{"hooks-need-it": b""})
+    project, built = hand_over_adding(services, "shop-1.0.tar.gz", wanted=Wanted(), out=OUT)
+    assert [artifact.name for artifact in built.artifacts if artifact.name.endswith(".whl")] == ["shop-1.0-py3-none-any.whl"]
+    assert project.lock.environments["build"].added == ("libfoo-dev", "libpq-dev")
+    lock = services.folders.read(OUT, "lockage.lock")
+    assert prepare(services, "shop-1.0.tar.gz", given=lock).lock == project.lock
+
+
+def test_what_no_package_mends_is_told_as_it_is(services: MemoryServices) -> None:
+    sdist(services)
+    workspace_root["good"] = None
+    with pytest.raises(StepNotDone) as caught:
+        hand_over_adding(services, "shop-1.0.tar.gz", wanted=Wanted(), out=OUT)
+    assert (caught.value.details["packages"], caught.value.details["added"]) == ((), ("libfoo-dev",)), "not added twice"
+    assert services.folders.data == {}
+
+
+def test_nothing_is_added_to_a_recipe_that_is_there(services: MemoryServices) -> None:
+    services.sources.add("shop", {"lockage.toml": RECIPE})
+    lock, _ = lock_project(services, "shop", folder=HERE, upgrade=False, check=False)
+    services.sources.add("shop", {"lockage.toml": RECIPE, "lockage.lock": lock.encode()})
+    with pytest.raises(RecipeDecides):
+        hand_over_adding(services, "shop", wanted=Wanted(), out=OUT)
+    assert OUT not in services.folders.data
 
 
 def test_a_lock_says_what_was_added_to_its_recipe(services: MemoryServices) -> None:

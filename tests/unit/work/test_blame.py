@@ -58,7 +58,8 @@ def test_one_axis(commit: Commit) -> None:
     one = only(found)
     assert (one.axes, one.cause, one.step, one.artifact, one.member) == (("hostname",), "host-name-written", "first", "product.txt", "")
     assert (one.offset, one.length) == (9, len("other-host"))
-    assert found.rebuilds == 3, "the bytes tell the axis: nothing varied, that axis, all but that axis"
+    assert found.rebuilds == 4, "the bytes tell the axis: nothing varied, that axis, all but that axis; and one to see the process"
+    assert one.process == ("first",)
     assert not found.exhausted
 
 
@@ -123,7 +124,7 @@ def test_what_differs_by_itself(commit: Commit) -> None:
 
     found, _ = blamed(commit, first)
     assert (only(found).axes, only(found).cause) == ((), "process-number")
-    assert found.rebuilds == 1
+    assert found.rebuilds == 2
 
 
 def test_a_rebuild_that_fails(commit: Commit) -> None:
@@ -133,6 +134,30 @@ def test_a_rebuild_that_fails(commit: Commit) -> None:
 
     one = only(blamed(commit, first)[0])
     assert (one.axes, one.cause, one.step, one.aspect) == (("build-path",), "rebuild-fails", "first", "failed")
+
+
+@pytest.mark.parametrize(
+    ("axis", "cause", "name"),
+    [("architecture", "platform-in-file-name", "product-True.txt"), ("hostname", "other-file-name", "product-other-host.txt")],
+)
+def test_a_rebuild_that_delivers_another_name(commit: Commit, axis: str, cause: str, name: str) -> None:
+    (field, _), *_ = next(each for each in AXES if each.name == axis).fields
+
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", b"x")
+        return 0
+
+    def naming(workspace: Workspace) -> int:
+        workspace.write(f"out/product-{getattr(workspace.request.world, field)}.txt", b"x")
+        return 0
+
+    services = MemoryServices({"first": first, "second": naming})
+    found = verify_project(services, commit(services, recipe=TWO_STEPS), axes=(axis,), blaming=60)
+    assert found.robust == "failed"
+    assert found.blamed is not None
+    one = only(found.blamed)
+    assert (one.axes, one.cause, one.step, one.aspect) == ((axis,), cause, "second", "missing")
+    assert one.says.endswith(f"; it delivers {name}")
 
 
 def test_what_the_rebuilds_do_not_suffice_for_is_said(commit: Commit) -> None:

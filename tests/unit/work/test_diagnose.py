@@ -20,6 +20,7 @@ SAID = {
         "library ZLIB",
     ),
     "dash": ("/bin/sh: 3: autoreconf: not found", "program autoreconf"),
+    "dash, taken for options": ("gcc -O2 -c a.c -o a.o /bin/sh: 1: krb5-config: not found", "program krb5-config"),
     "bash": ("bash: line 1: cmake: command not found", "program cmake"),
     "Python's subprocess": ("Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'", "program curl-config"),
     "setup.py": ("Error: pg_config executable not found.", "program pg_config"),

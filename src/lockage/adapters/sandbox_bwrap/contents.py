@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.base.digest import Digest
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from lockage.variation.world import World
 
-__all__ = ["LEFTOVERS", "REPOSITORY", "SETTINGS", "cpu_tree", "etc_files", "proc_files"]
+__all__ = ["LEFTOVERS", "REPOSITORY", "SETTINGS", "cpu_tree", "etc_files", "fixed_random", "proc_files"]
 
 #: What every x86-64 (psABI level 1) and every armv8 CPU has; real features are an exception of the contract.
 _FEATURES = {
@@ -94,3 +95,8 @@ def cpu_tree(cpus: int) -> dict[str, bytes]:
         files[f"{topology}/physical_package_id"] = b"0\n"
         files[f"{topology}/thread_siblings_list"] = f"{number}\n".encode()
     return files
+
+
+def fixed_random() -> bytes:
+    """The 1 MiB that the devices give in the mode fixed-random: sha256 of a counter. Anybody can know it."""
+    return bytes.fromhex("".join(Digest.of(f"fixed-random {number}".encode()) for number in range(1 << 15)))

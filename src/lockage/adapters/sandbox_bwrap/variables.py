@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.base.instant import ZIP_FLOOR
+from lockage.recipe.modes import MODES, Mode
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
@@ -12,14 +14,17 @@ if TYPE_CHECKING:
     from lockage.plan.action import Action
     from lockage.variation.world import World
 
-__all__ = ["CLOCK", "LOCALES", "variables"]
+__all__ = ["LOCALES", "PRELOAD", "preloaded", "variables"]
 
 #: Where instruments appear in a sandbox that needs them.
-CLOCK = "/run/instruments/libfaketime.so.1"
+PRELOAD = "/run/instruments/libfaketime.so.1"
 LOCALES = "/run/instruments/locales"
 
 #: Zones as POSIX rules, for roots without tzdata, where a zone's name would silently mean UTC.
 _ZONES = {"Asia/Kathmandu": "<+0545>-5:45", "Etc/GMT+12": "<-12>12", "Etc/GMT-14": "<+14>-14"}
+
+#: What libfaketime begins with when it is asked for a random number, and what it calls every process (README, "Advanced features").
+_SEED, _PID = "0x6c6f636b61676501", "1000"
 
 _FIELDS = {
     "HOME": "home",
@@ -37,6 +42,11 @@ def zone(timezone: str, root: Path) -> str:
     return _ZONES.get(timezone, timezone)
 
 
+def preloaded(action: Action, world: World) -> bool:
+    """Whether libfaketime is asked for, by the world or by a mode of the action."""
+    return bool(world.clock_offset) or any(MODES[mode].preloads for mode in action.modes)
+
+
 def variables(action: Action, world: World, *, root: Path, clock: bool, locale: bool) -> tuple[tuple[str, str], ...]:
     """What the step finds in its environment, in this order; ``clock`` and ``locale`` tell which instruments are at hand."""
     changed = {name: str(getattr(world, field)) for name, field in _FIELDS.items() if getattr(world, field) != getattr(CONTRACT, field)}
@@ -47,13 +57,7 @@ def variables(action: Action, world: World, *, root: Path, clock: bool, locale: 
     if world.locale in ("C", "POSIX"):
         changed |= {"LANG": world.locale, "LC_ALL": world.locale}
     if clock:
-        # files keep their real times, and the monotonic clock its pace: make and timeouts depend on them
-        changed |= {
-            "FAKETIME": f"{world.clock_offset:+d}",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "LD_PRELOAD": CLOCK,
-            "NO_FAKE_STAT": "1",
-        }
+        changed |= _instructions(action, world)
     own = dict(action.variables)
     if world.perl_seed != CONTRACT.perl_seed and own.get("PERL_HASH_SEED") == CONTRACT.perl_seed:  # a recipe may set its own
         changed["PERL_HASH_SEED"] = world.perl_seed
@@ -62,3 +66,17 @@ def variables(action: Action, world: World, *, root: Path, clock: bool, locale: 
         changed["PATH"] = ":".join((*world.search_path[:half], own.get("PATH", ""), *world.search_path[half:]))
     given = tuple((dict(world.added) | own | changed).items())
     return given if world.variable_order == CONTRACT.variable_order else given[::-1]
+
+
+def _instructions(action: Action, world: World) -> dict[str, str]:
+    """What libfaketime is told. The monotonic clock keeps its pace in any case: timeouts depend on it."""
+    found = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "LD_PRELOAD": PRELOAD}
+    if Mode.FROZEN_CLOCK in action.modes:  # seconds since 1970: any other form would be read in the step's own time zone
+        found |= {"FAKETIME": dict(action.variables).get("SOURCE_DATE_EPOCH", str(int(ZIP_FLOOR))), "FAKETIME_FMT": "%s"}
+    else:  # files keep their real times: make depends on them
+        found |= {"FAKETIME": f"{world.clock_offset:+d}", "NO_FAKE_STAT": "1"}
+    if Mode.FIXED_RANDOM in action.modes:
+        found["FAKERANDOM_SEED"] = _SEED
+    if Mode.FIXED_PIDS in action.modes:
+        found["FAKETIME_FAKEPID"] = _PID
+    return found

@@ -8,11 +8,16 @@ See benchmarks/README.md for what each line means.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measuring import FLOOR, PROGRAM, REPOSITORY, Bench, Line, bench, in_turns, lines, report
+from throttle import throttled
+
+from lockage.adapters.debian_mirror.discovery import discover_mirrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +25,9 @@ if TYPE_CHECKING:
 #: Targets: multiples of `python -c pass`, multiples of the download, seconds.
 NOTHING_TO_DO = 10.0
 REALISE_AGAIN = 1.0
+BOUND_BY_THE_DOWNLOAD = 1.3
+#: Megabits a second.
+ORDINARY_LINE = 100
 
 _FETCH = """
 import sys
@@ -72,8 +80,10 @@ def nothing_to_do(made: Bench, rounds: int) -> list[Line]:
 
 def locking(made: Bench, rounds: int) -> list[Line]:
     """Locking and realising the default environment, in multiples of what only downloading the same packages takes."""
-    first = made.seconds(*PROGRAM, "lock", "--upgrade", LOCKAGE_HOME=str(made.folder / "first"))
-    download = made.seconds(sys.executable, "-P", "-c", _FETCH, LOCKAGE_HOME=str(made.folder / "second"))
+    first, download = _first_lock(made, "the mirror as it is")
+    mirror = discover_mirrors(Path("/etc/apt"), os.environ.get("LOCKAGE_DEBIAN_MIRROR"))[0].uri
+    with throttled(mirror, ORDINARY_LINE) as slow:
+        first_slow, download_slow = _first_lock(made, "an ordinary line", LOCKAGE_DEBIAN_MIRROR=slow)
     again = in_turns(
         rounds,
         {
@@ -86,9 +96,18 @@ def locking(made: Bench, rounds: int) -> list[Line]:
     return [
         Line("index and packages downloaded, nothing else", download),
         Line("lockage lock, empty store", first, download),
+        Line(f"the download alone at {ORDINARY_LINE} Mbit/s", download_slow),
+        Line(f"lockage lock, empty store, at {ORDINARY_LINE} Mbit/s", first_slow, download_slow, BOUND_BY_THE_DOWNLOAD),
         Line("lockage lock --upgrade, everything kept", relock),
         Line("the root realised again, a process of its own", realise, None, REALISE_AGAIN),
     ]
+
+
+def _first_lock(made: Bench, name: str, **environ: str) -> tuple[float, float]:
+    """A lock in a store that has nothing, and what it downloads, downloaded alone."""
+    lock = made.seconds(*PROGRAM, "lock", "--upgrade", LOCKAGE_HOME=str(made.folder / name / "first"), **environ)
+    download = made.seconds(sys.executable, "-P", "-c", _FETCH, LOCKAGE_HOME=str(made.folder / name / "second"), **environ)
+    return lock, download
 
 
 def main() -> int:

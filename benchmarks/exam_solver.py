@@ -90,7 +90,7 @@ def sample(stanzas: Sequence[Stanza], count: int, seed: int) -> list[list[str]]:
 def exam(suite: str, mirror: str, count: int, seed: int) -> tuple[int, int]:
     """Prints the disagreements; returns (agreements, sets)."""
     with urllib.request.urlopen(f"{mirror}/dists/{suite}/main/binary-amd64/Packages.xz") as answer:
-        stanzas = parse_packages(lzma.decompress(answer.read()))
+        stanzas = parse_packages([lzma.decompress(answer.read())])
     essential = sorted({stanza.name for stanza in stanzas if stanza.essential})
     agreed, spent = 0, 0.0
     with tempfile.TemporaryDirectory() as folder:

@@ -93,7 +93,7 @@ def fake_world(folder: Path) -> World:
     world = MirrorWorld(folder)  # only to make the stanzas and the pool
     blobs = MemoryBlobs()
     fake = MemoryOsPackages(blobs)
-    stanzas = parse_packages((world.archive.folder / "dists/bookworm/main/binary-amd64/Packages").read_bytes())
+    stanzas = parse_packages([(world.archive.folder / "dists/bookworm/main/binary-amd64/Packages").read_bytes()])
     release = Release(
         suite="stable",
         codename="bookworm",

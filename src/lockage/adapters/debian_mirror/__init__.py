@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DebianMirror", "Mirror", "discover_mirrors", "discover_proxies"]
 
-#: Packages up to this size wait in memory and are made durable together; larger ones go through a file.
+#: Packages up to this size wait in memory and are made durable together, this much at a time; larger ones go through a file.
 _SMALL = 16 << 20
-_BATCH = 64 << 20
+_BATCH = 4 << 20
 
 _VANISHED = (
     "Set LOCKAGE_DEBIAN_SNAPSHOT to an archive that keeps old packages (https://snapshot.example.org/archive/debian/{date}), "

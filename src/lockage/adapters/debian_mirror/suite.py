@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lockage.base.digest import BlobRef, Digest
+from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.instant import Instant
 from lockage.environment.debian import Release, Stanza, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
 from lockage.ports import MirrorUnconfigured, StoreUnwritable, UntrustedRelease
 from lockage.transfer import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lockage.adapters.debian_mirror.discovery import Mirror
@@ -28,6 +29,8 @@ __all__ = ["SeenReleases", "check_release", "fetch_listed", "fetch_release", "fe
 _MEMO = "debian-packages-1"
 #: A Release file is some 200 kB.
 _RELEASE_LIMIT = 16 << 20
+#: How much of an index is unpacked at once, in bytes.
+_PIECE = 4 << 20
 #: How far the clocks of the archive and of this machine may be apart, in seconds.
 _SKEW = 3600
 
@@ -129,7 +132,7 @@ def fetch_stanzas(transport: Transport, memo: Memo, mirror: Mirror, suite: str, 
     stanzas = None if kept is None else stanzas_from_memo(kept)
     if stanzas is None:
         packed = fetch_listed(transport, mirror, suite, release, offered[0])
-        stanzas = parse_packages(_unpacked(packed, offered[0], plain))
+        stanzas = parse_packages(_ahead(_unpacked(packed, offered[0], plain)))
         memo.put(_MEMO, key, stanzas_to_memo(stanzas))
     return stanzas
 
@@ -158,21 +161,50 @@ def fetch_listed(transport: Transport, mirror: Mirror, suite: str, release: Rele
     raise UntrustedRelease(f"{shown(urls[-1])} is missing, though the Release of {suite} names it", reason="missing-index")
 
 
-def _unpacked(data: bytes, path: str, plain: BlobRef | None) -> bytes:
-    """The plain index, checked against the Release where that lists it, so that a small file cannot unpack to a huge one."""
-    limit = (plain.size if plain is not None else 1 << 30) + 1
+def _unpacked(packed: bytes, path: str, plain: BlobRef | None) -> Iterator[bytes]:
+    """The plain index in pieces, checked against the Release where that lists it, so that a small file cannot unpack to a huge one.
+
+    That it is not what it should be is known, and raised, only after the last piece.
+    """
+    limit = plain.size if plain is not None else 1 << 30
+    found = Hasher()
+    for piece in _decompressed(packed, path):
+        found.update(piece)
+        if found.size > limit:
+            break
+        yield piece
+    if (found.ref() != plain) if plain is not None else found.size > limit:
+        raise UntrustedRelease(f"{path} does not unpack to the index that the Release names", reason="hash-mismatch", expected=str(plain))
+
+
+def _decompressed(packed: bytes, path: str) -> Iterator[bytes]:
+    """In large pieces, each made by one call that lets other threads run."""
     if path.endswith(".xz"):
         import lzma
 
+        xz = lzma.LZMADecompressor(lzma.FORMAT_XZ)
         try:
-            data = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data, limit)
+            while not xz.eof and (piece := xz.decompress(packed, _PIECE)):
+                yield piece
+                packed = b""
         except lzma.LZMAError as error:
             raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
     elif path.endswith(".gz"):
+        gzip = zlib.decompressobj(31)
         try:
-            data = zlib.decompressobj(31).decompress(data, limit)
+            while not gzip.eof and (piece := gzip.decompress(packed, _PIECE)):
+                yield piece
+                packed = gzip.unconsumed_tail
         except zlib.error as error:
             raise UntrustedRelease(f"{path} cannot be unpacked: {error}", reason="hash-mismatch") from error
-    if plain is not None and BlobRef.of(data) != plain:
-        raise UntrustedRelease(f"{path} does not unpack to the index that the Release names", reason="hash-mismatch", expected=str(plain))
-    return data
+    else:
+        yield packed
+
+
+def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, the next one made by another thread while the caller works on this one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="unpack-index") as pool:
+        coming = pool.submit(next, pieces, b"")
+        while piece := coming.result():
+            coming = pool.submit(next, pieces, b"")
+            yield piece

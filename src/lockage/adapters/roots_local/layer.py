@@ -15,7 +15,7 @@ from lockage.ports import BlobCorrupt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockage.adapters.roots_local.unpack import FileSpool
+    from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedPackage, LockedWheel
     from lockage.environment.root import Entries
     from lockage.ports import Blobs

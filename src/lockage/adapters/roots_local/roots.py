@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from lockage.adapters.roots_local.unpack import FileSpool
+    from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.environment.root import Entries
     from lockage.ports import Blobs
@@ -141,7 +141,8 @@ class LocalRoots:
                 os.close(handle)
 
     def _make(self, home: Path, name: str, make: Callable[[FileSpool], LayerSpec]) -> None:
-        from lockage.adapters.roots_local.unpack import FileSpool, place
+        from lockage.adapters.roots_local.place import place
+        from lockage.adapters.roots_local.spool import FileSpool
 
         temporary = self._folder / "tmp" / name
         if temporary.exists():

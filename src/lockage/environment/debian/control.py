@@ -17,7 +17,7 @@ from lockage.base.instant import Instant
 from lockage.environment.errors import InvalidIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 __all__ = ["Release", "Stanza", "fields", "parse_packages", "parse_release", "stanzas_from_memo", "stanzas_to_memo"]
 
@@ -115,53 +115,61 @@ def parse_release(text: str, sha256: Digest) -> Release:
         raise InvalidIndex(f"the Release file cannot be read: {error}") from error
 
 
-def _value(stanza: bytes, key: bytes) -> str:
-    """The field's value as one line. ``key`` has its line break before and colon after; the stanza begins with a line break."""
-    at = stanza.find(key)
-    if at < 0:
-        return ""
-    start = at + len(key)
-    end = stanza.find(b"\n", start)
-    while end >= 0 and stanza[end + 1 : end + 2] in (b" ", b"\t"):
-        end = stanza.find(b"\n", end + 1)
-    value = (stanza[start:] if end < 0 else stanza[start:end]).decode()
-    return " ".join(value.split()) if "\n" in value else value.strip()
+def _fields_of(stanza: str) -> dict[str, str]:
+    """As :func:`fields`, but quick and lenient: names as they are written, values on one line, nothing is checked."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in stanza.split("\n"):
+        if line[:1] in (" ", "\t"):
+            found[name] = f"{found.get(name, '')} {line.strip()}".strip()
+        else:
+            name, _, value = line.partition(":")
+            found[name] = value.strip()
+    return found
 
 
-def _stanzas(data: bytes) -> Iterator[Stanza]:
-    for piece in data.split(b"\n\n"):
-        stanza = b"\n" + piece.strip(b"\n")
-        if len(stanza) == 1:
-            continue
-        name, size = _value(stanza, b"\nPackage:"), _value(stanza, b"\nSize:")
-        version, path, sha256 = _value(stanza, b"\nVersion:"), _value(stanza, b"\nFilename:"), _value(stanza, b"\nSHA256:")
-        if not (name and version and path and len(sha256) == 64 and size.isdigit()):
-            raise ValueError(f"the stanza of {name or 'a package'} lacks a name, version, file name, size or sha256")
-        yield Stanza(
-            name,
-            version,
-            _value(stanza, b"\nArchitecture:"),
-            path,
-            int(size),
-            sha256,
-            _value(stanza, b"\nMulti-Arch:"),
-            _value(stanza, b"\nPre-Depends:"),
-            _value(stanza, b"\nDepends:"),
-            _value(stanza, b"\nConflicts:"),
-            _value(stanza, b"\nBreaks:"),
-            _value(stanza, b"\nProvides:"),
-            _value(stanza, b"\nPriority:"),
-            stanza.find(b"\nEssential: yes") >= 0,
-            stanza.find(b"\nImportant: yes") >= 0 or stanza.find(b"\nProtected: yes") >= 0,
-        )
+def _stanza(text: str) -> Stanza | None:
+    """The package that a paragraph describes; None if it is empty. Raises ValueError if it lacks what every package has."""
+    get = _fields_of(text).get
+    name, version, path, size, sha256 = get("Package", ""), get("Version", ""), get("Filename", ""), get("Size", ""), get("SHA256", "")
+    if not (name and version and path and len(sha256) == 64 and size.isdigit()):
+        if not text.strip("\n"):
+            return None
+        raise ValueError(f"the stanza of {name or 'a package'} lacks a name, version, file name, size or sha256")
+    return Stanza(
+        name,
+        version,
+        get("Architecture", ""),
+        path,
+        int(size),
+        sha256,
+        get("Multi-Arch", ""),
+        get("Pre-Depends", ""),
+        get("Depends", ""),
+        get("Conflicts", ""),
+        get("Breaks", ""),
+        get("Provides", ""),
+        get("Priority", ""),
+        get("Essential") == "yes",
+        "yes" in (get("Important"), get("Protected")),
+    )
 
 
-def parse_packages(data: bytes) -> list[Stanza]:
-    """Every stanza of a Packages file, in its order; raises :class:`InvalidIndex`."""
+def parse_packages(pieces: Iterable[bytes]) -> list[Stanza]:
+    """Every stanza of a Packages file that comes in pieces, in its order; raises :class:`InvalidIndex`.
+
+    Bytes that are not UTF-8, which descriptions may hold, are replaced.
+    """
+    found: list[Stanza | None] = []
+    rest = b""
     try:
-        return list(_stanzas(data))
+        for piece in pieces:
+            *whole, rest = (rest + piece).split(b"\n\n")
+            found += [_stanza(text.decode("utf-8", "replace")) for text in whole]
+        found.append(_stanza(rest.decode("utf-8", "replace")))
     except ValueError as error:
         raise InvalidIndex(f"the Packages file cannot be read: {error}") from error
+    return [stanza for stanza in found if stanza is not None]
 
 
 def stanzas_to_memo(stanzas: list[Stanza]) -> bytes:

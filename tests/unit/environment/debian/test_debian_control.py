@@ -54,21 +54,27 @@ DIGEST = Digest("0" * 64)
 
 
 def test_a_stanza_has_its_fields_and_continuation_lines_are_joined() -> None:
-    dash, last = parse_packages(PACKAGES)
+    dash, last = parse_packages([PACKAGES])
     assert (dash.name, dash.version, dash.size, dash.essential, dash.multi_arch) == ("dash", "0.5.12-2", 97024, True, "allowed")
     assert dash.depends == "debianutils (>= 5.6-0.1), dpkg (>= 1.19.1)"
     assert dash.pre_depends == "libc6 (>= 2.36)"
     assert (last.name, last.essential, last.depends) == ("last", False, "")
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 20])
+def test_it_does_not_matter_in_which_pieces_an_index_comes(size: int) -> None:
+    pieces = [PACKAGES[at : at + size] for at in range(0, len(PACKAGES), size)]
+    assert parse_packages(pieces) == parse_packages([PACKAGES])
+
+
 @pytest.mark.parametrize("field", [b"Version", b"Filename", b"Size", b"SHA256", b"Package"])
 def test_a_stanza_without_an_obligatory_field_is_refused(field: bytes) -> None:
     with pytest.raises(InvalidIndex, match="lacks"):
-        parse_packages(PACKAGES.replace(field + b":", b"X-" + field + b":"))
+        parse_packages([PACKAGES.replace(field + b":", b"X-" + field + b":")])
 
 
 def test_stanzas_survive_the_memo_and_a_damaged_memo_counts_as_none() -> None:
-    stanzas = parse_packages(PACKAGES)
+    stanzas = parse_packages([PACKAGES])
     memo = stanzas_to_memo(stanzas)
     assert stanzas_from_memo(memo) == stanzas
     assert stanzas_from_memo(memo[:-1] + b"x") is None

@@ -47,7 +47,7 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unmended(msgspec.Struct, frozen=True, kw_only=True):
-    """An artifact that still differs: by which cause and axes, what was tried, what helped alone, and what mends it by hand."""
+    """An artifact that still differs: by which cause and axes, what was tried in vain, and what mends it by hand."""
 
     artifact: str
     step: StepName | None

@@ -69,9 +69,7 @@ def command(
 
         if lock_file is not None:
             raise click.UsageError("--add-missing makes a new lock; it cannot be used together with --lock.")
-        wiring = open_services(jobs=jobs, quiet=as_json)
-        if keep is not None:
-            wiring.folders.check_kept(keep)
+        wiring = open_services(jobs=jobs, quiet=as_json, keep=keep)
         project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only)
     else:
         wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)

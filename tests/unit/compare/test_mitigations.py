@@ -11,7 +11,7 @@ from lockage.compare.mitigations import ITSELF, MITIGATIONS, Mitigation, candida
 from lockage.variation import AXES
 
 #: What no value that is pinned within a step can hide from it: for these there is only advice.
-ADVICE_ONLY = {"root-order", "kernel", "hostname"}
+ADVICE_ONLY = {"group", "root-order", "kernel", "hostname"}
 
 
 def blamed(cause: str, *axes: str) -> Blame:

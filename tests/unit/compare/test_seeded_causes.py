@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from lockage.compare.causes import CAUSES, cause_of
-from lockage.compare.spot import CONTENT, FAILED, PRESENCE, Spot
+from lockage.compare.spot import CONTENT, FAILED, MISSING, PRESENCE, Spot
 from lockage.compare.trace import Trace, trace
 from lockage.variation import CONTRACT, vary
 
@@ -42,6 +42,15 @@ EXAMPLES = (
     Example("process-number", "pid.txt", (), b"pid 4711;", b"pid 4712;"),
     Example("set-order", "set.txt", ("hash-seed",), b"a\nb\nc\n", b"c\na\nb\n"),
     Example("folder-order", "list.txt", ("file-order",), b"a\nb\nc\n", b"c\nb\na\n"),
+    Example("folder-size-written", "sizes.txt", ("workspace-disk",), b"60 src\n", b"4096 src\n"),
+    Example("repository-decides", "files.txt", ("repository",), b"a.py", b"a.py b.py"),
+    Example("cpu-features-decide", "sum.txt", ("cpu-features",), b"0.30000000000000004", b"0.29999999999999998"),
+    Example("machine-type-written", "machine.txt", ("architecture",), b"x86_64", b"i686"),
+    Example("order-of-variables", "env.txt", ("variable-order",), b"A=1\nB=2\n", b"B=2\nA=1\n"),
+    Example("network-decides", "net.txt", ("loopback",), b"lo is up", b"lo is down"),
+    Example("second-run", "files.txt", ("second-run",), b"a.py", b"a.py build/a.py"),
+    Example("platform-in-file-name", "a-linux_x86_64.whl", ("architecture",), aspect=MISSING),
+    Example("other-file-name", "a-20261127.whl", ("clock",), aspect=MISSING),
 )
 
 

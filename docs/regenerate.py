@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes and causes.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, mitigations, modes, passes.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -17,6 +17,12 @@ import lockage
 from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
 from lockage.compare.causes import CAUSES
+from lockage.compare.mitigations import ITSELF, MITIGATIONS
+from lockage.plan.contract import JOBS, PREVENTION
+from lockage.recipe.modes import MODES
+from lockage.stabilize import PASSES
+from lockage.stabilize.finding import CODES
+from lockage.stabilize.stamp_pass import HTML, JAVASCRIPT
 from lockage.variation import AXES
 from lockage.wiring import SETTINGS
 
@@ -169,12 +175,67 @@ def causes_page() -> str:
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
 
 
+def stabilizers_page() -> str:
+    lines = ["| pass, version | files | changes | never touches | packs with |", "|---|---|---|---|---|"]
+    for each in PASSES:
+        files = " ".join(suffix for suffix in each.suffixes) or "any ELF file"
+        packs = f"{each.compressor.package} {each.compressor.version}, level {each.compressor.level}" if each.compressor else ""
+        name = f"`{each.name}` {each.version}" + ("" if each.default else ", **off** unless asked for")
+        lines.append(f"| {name} | `{files}` | {each.changes} | {each.never} | {packs} |".replace("`any ELF file`", "any ELF file"))
+    stamps = ["| stamp of | the time in |", "|---|---|"]
+    stamps += [f"| {rule.name} | `{rule.example}` |" for rule in (*HTML, *JAVASCRIPT)]
+    codes = ["| finding | level | what to do |", "|---|---|---|"]
+    codes += [f"| `{code}` | {level} | {remedy} |" for code, (level, remedy) in CODES.items()]
+    page = (HERE / "stabilizers.md").read_text()
+    for name, table in (("passes", lines), ("stamps", stamps), ("findings", codes)):
+        head, begin, rest = page.partition(f"<!-- {name}: made by docs/regenerate.py -->\n")
+        _, end, tail = rest.partition("<!-- end -->\n")
+        page = head + begin + "\n" + "\n".join(table) + "\n\n" + end + tail
+    return page
+
+
+def contract_page() -> str:
+    told = {name: (f"`{value}`", reason) for name, (value, reason) in PREVENTION.items()}
+    told |= {name: ("the CPUs that the step declares", f"jobs beside each other: {reason}") for name, reason in JOBS.items()}
+    preventions = [
+        "| variable | value | why |",
+        "|---|---|---|",
+        *(f"| `{name}` | {value} | {why} |" for name, (value, why) in told.items()),
+    ]
+    modes = ["| mode | what it holds | who escapes | danger |", "|---|---|---|---|"]
+    modes += [f"| `{mode}` | {facts.holds} | {facts.escapes} | {facts.danger} |" for mode, facts in MODES.items()]
+    page = (HERE / "what-can-differ.md").read_text()
+    for name, lines in (("preventions", preventions), ("modes", modes)):
+        head, begin, rest = page.partition(f"<!-- {name}: made by docs/regenerate.py -->\n")
+        _, end, tail = rest.partition("<!-- end -->\n")
+        page = head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+    return page
+
+
+def fix_page() -> str:
+    lines = ["| mitigation | what it does | written | for differences by | made for |", "|---|---|---|---|---|"]
+    for each in MITIGATIONS:
+        change = each.change_of([("…", "")])
+        written = [f"`{line}`" for line in change.before] + (["works in a copy of the workspace"] if change.own_folder else [])
+        written += [f"`{name} = {value}`" for name, value in change.variables] + (["`stabilize = true`"] if change.stabilize else [])
+        written += [f"mode `{mode}`" for mode in change.modes] + [f"stamp `{stamp}`" for stamp in change.stamp]
+        axes = ", ".join("itself" if axis == ITSELF else axis for axis in each.axes)
+        said = "<br>".join(written).replace("|", "&#124;")
+        lines.append(f"| {each.name} | {each.does} | {said} | {axes} | {', '.join(each.causes)} |")
+    head, begin, rest = (HERE / "fix.md").read_text().partition("<!-- mitigations: made by docs/regenerate.py -->\n")
+    _, end, tail = rest.partition("<!-- end -->\n")
+    return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
+
+
 PAGES = {
+    "fix.md": fix_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
     "settings.md": settings_page,
     "verify.md": verify_page,
+    "what-can-differ.md": contract_page,
     "why-did-my-build-differ.md": causes_page,
+    "stabilizers.md": stabilizers_page,
 }
 
 

@@ -132,9 +132,11 @@ class Staged:
         while view:
             view = view[os.write(self._handle, view) :]
 
-    def finish(self, mode: int) -> None:
-        """No more is written; the bytes are not durable yet. Raises OSError."""
+    def finish(self, mode: int, owner: tuple[int, int] | None = None) -> None:
+        """No more is written; the bytes are not durable yet. ``owner``: user and group to belong to. Raises OSError."""
         if self._handle >= 0:
+            if owner is not None:
+                portable.set_owner(self._handle, owner)
             portable.set_mode(self._handle, mode)
             os.close(self._handle)
             self._handle = -1
@@ -241,13 +243,16 @@ def sync_folders(folders: Iterable[Path]) -> None:
         sync_folder(folder)
 
 
-def write_file(target: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`."""
+def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+    """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`.
+
+    ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it.
+    """
     with unwritable(target.parent):
         staged = Staged(target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(6).hex()}.partial"))
         try:
             staged.write(data)
-            staged.finish(mode)
+            staged.finish(mode, owner)
             reached("before-sync")
             _sync([staged])
             reached("before-rename")

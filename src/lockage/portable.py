@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if sys.platform == "win32":
@@ -20,7 +21,19 @@ else:
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CREATE", "LOCK_FILE", "READ", "READ_ONLY_PLAIN", "hold", "open_lock", "set_mode", "sync_file", "sync_folder", "user_id"]
+__all__ = [
+    "CREATE",
+    "LOCK_FILE",
+    "READ",
+    "READ_ONLY_PLAIN",
+    "hold",
+    "open_lock",
+    "set_mode",
+    "set_owner",
+    "sync_file",
+    "sync_folder",
+    "user_id",
+]
 
 #: Windows translates line ends unless told that bytes are meant; a child process must not inherit any of our descriptors.
 _ALWAYS = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
@@ -89,6 +102,15 @@ def set_mode(descriptor: int, mode: int) -> None:
     """The mode of an open file; nothing on Windows, where a file that is read-only could not be replaced. Raises OSError."""
     if sys.platform != "win32":
         os.fchmod(descriptor, mode)
+
+
+def set_owner(descriptor: int, owner: tuple[int, int]) -> None:
+    """User and group of an open file, if they are others and the system lets this user give them; nothing on Windows."""
+    if sys.platform != "win32":
+        state = os.fstat(descriptor)
+        if (state.st_uid, state.st_gid) != owner:
+            with suppress(PermissionError):
+                os.fchown(descriptor, *owner)
 
 
 def user_id() -> int | None:

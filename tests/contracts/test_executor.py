@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
@@ -20,6 +21,7 @@ from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
 from lockage.recipe.model import Resources
+from lockage.recipe.modes import Mode
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT
 
@@ -61,6 +63,11 @@ def _variables(workspace: Workspace) -> int:
     return 0
 
 
+def _count(workspace: Workspace) -> int:
+    workspace.log += f"{workspace.request.world.cpus or workspace.request.action.cpus}\n".encode()
+    return 0
+
+
 def _nothing(_: Workspace) -> int:
     return 0
 
@@ -78,6 +85,7 @@ SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir out; ln -s ../../x out/link": _climb,
     'echo "$GREETING"': _variables,
     "true": _nothing,
+    "nproc": _count,
     "mkdir made; cp in/a made/part; exit 4": _halfway,
 }
 NAMES = {function.__name__.strip("_"): script for script, function in SCRIPTS.items()}
@@ -167,6 +175,14 @@ def test_a_failing_command_is_a_result_with_its_status_log_and_no_outputs(bench:
     assert read_tree(outcome.outputs, bench.blobs.get) == EMPTY_TREE
 
 
+@pytest.mark.parametrize("cpus", [None, 1, 2])
+def test_a_mode_beats_the_world(bench: Bench, cpus: int | None) -> None:
+    request = bench.request("count")
+    action = msgspec.structs.replace(request.action, modes=(Mode.SINGLE_CPU,))
+    world = msgspec.structs.replace(CONTRACT, cpus=cpus)
+    assert bench.log(bench.executor.execute(msgspec.structs.replace(request, action=action, world=world))) == "1\n"
+
+
 def test_the_declared_variables_arrive(bench: Bench) -> None:
     assert bench.log(bench.run("variables")) == "good day\n"
 
@@ -221,3 +237,26 @@ def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd
     assert bench.executor.enter(bench.request("variables"), Attached.OUTPUT) == 0
     assert capfd.readouterr().out == "good day\n"
     assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"
+
+
+def test_who_wrote_what_is_noted_and_changes_nothing(bench: Bench) -> None:
+    request = bench.request("copy", outputs=("out",))
+    observed = bench.executor.observe(request)
+    assert observed.unobserved is None
+    assert isinstance(observed.outcome, ActionResult)
+    plain = bench.executor.execute(request)
+    assert isinstance(plain, ActionResult)
+    assert (observed.outcome.exit_code, observed.outcome.outputs, observed.outcome.log) == (0, plain.outputs, plain.log)
+    written = {writer.path: writer.argv for writer in observed.writers}
+    assert {"/build/out/copy", "/build/out/tool", "/build/out/link"} <= written.keys()
+    assert "/build/in/a" not in written
+    assert all(argv for argv in written.values())
+
+
+def test_what_fails_fails_the_same_when_it_is_observed(bench: Bench) -> None:
+    said = bench.executor.observe(bench.request("say", outputs=("out",))).outcome
+    assert isinstance(said, ActionResult)
+    assert (said.exit_code, bench.log(said)) == (3, "hello\n")
+    hung = bench.executor.observe(bench.request("hang", timeout=1)).outcome
+    assert isinstance(hung, ExecutionFailed)
+    assert hung.reason == "timeout"

@@ -24,7 +24,7 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
 from lockage.environment.python import NoPython
-from lockage.environment.root import InvalidPackage, PackagesCollide, UnsupportedPackage
+from lockage.environment.root import InvalidPackage, Kind, PackagesCollide, UnsupportedPackage, stacked
 from lockage.ports import BlobCorrupt, BlobMissing, Blobs, RootDrift, Roots, StoreUnwritable
 
 UNKNOWN = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
@@ -109,6 +109,35 @@ def test_equal_packages_make_the_same_root_whatever_their_order(bench: Bench) ->
     first = bench.roots.realise(there, expect=False)
     assert bench.roots.realise(back, expect=False) == first
     assert [place for place, _ in first.layers] == ["", "usr/local"]
+
+
+def test_the_layers_of_a_root_are_looked_into(bench: Bench) -> None:
+    environment = bench.environment((BASE, PYTHON), (WHEEL,))
+    environment = msgspec.structs.replace(environment, root=bench.roots.realise(environment, expect=False).ref)
+    system, python = bench.roots.layers(environment)
+    assert (system.place, python.place) == ("", "usr/local")
+    assert all(entry.path.is_under(RelPath("usr/local")) for entry in python.entries)
+    for layer in (system, python):
+        files = [entry for entry in layer.entries if entry.kind is Kind.FILE]
+        assert files
+        assert all(BlobRef.of(layer.read(entry)) == BlobRef(entry.sha256 or Digest(""), entry.size) for entry in files)
+    merged = stacked((layer.place, layer.entries) for layer in (system, python))
+    assert len({entry.path for entry in merged}) == len(merged)
+
+
+def test_a_file_of_a_layer_that_was_changed_is_drift(local: Bench) -> None:
+    environment = local.environment()
+    environment = msgspec.structs.replace(environment, root=local.roots.realise(environment, expect=False).ref)
+    (layer,) = local.roots.layers(environment)
+    entry = next(entry for entry in layer.entries if entry.kind is Kind.FILE)
+    ((_, folder),) = local.roots.realise(environment).layers
+    (folder / entry.path).chmod(0o644)
+    (folder / entry.path).write_bytes(b"other")
+    with pytest.raises(RootDrift, match="has other bytes"):
+        layer.read(entry)
+    (folder / entry.path).unlink()
+    with pytest.raises(RootDrift, match="No such file"):
+        layer.read(entry)
 
 
 def test_packages_may_arrive_while_the_root_is_put_together(tmp_path: Path, bench: Bench) -> None:

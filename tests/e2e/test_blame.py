@@ -18,6 +18,9 @@ BUGS = Path(__file__).parents[2] / "benchmarks" / "seeded_bugs.toml"
 #: One that the bytes tell, one that they do not, one that differs by itself, one in compiled code, and two axes that interact.
 CHOSEN = ("cwd", "ci-decides", "uuid", "compiled-path.so", "pair-user-and-zone")
 
+#: Who writes it, where that is not the shell itself.
+PROCESSES = {"uuid": "python3", "compiled-path.so": "ld"}
+
 
 @pytest.fixture(scope="module")
 def verified(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Any:  # Any: a document
@@ -42,10 +45,12 @@ def test_the_right_one_is_blamed(name: str, verified: Any) -> None:
     assert first["fix"]
     if "cause" in bug:
         assert first["cause"] == bug["cause"]
+    assert first["process"][0].rpartition("/")[2] == PROCESSES.get(name, "sh")
     if name.endswith(".so"):
         assert first["place"].startswith(".rodata")
 
 
 def test_few_rebuilds_were_needed(verified: Any) -> None:
     assert not verified["blame_exhausted"]
+    assert verified["blame_unobserved"] is None
     assert verified["blame_rebuilds"] <= 45

@@ -16,8 +16,9 @@ from lockage.base.canonical import canonical_of
 from lockage.base.errors import StepFailed
 from lockage.base.instant import Instant
 from lockage.compare import Grade, compare_files, render_text
-from lockage.stabilize import content_digest, stabilize
+from lockage.stabilize import Choice, content_digest, stabilize
 from lockage.stabilize.compressor import deflate, inflate
+from lockage.stabilize.finding import Level, check_archive
 
 names = st.lists(st.sampled_from(["a", "b.py", "ü", "toy-1.0.dist-info", "RECORD", "x y"]), min_size=1, max_size=3).map("/".join)
 dates = st.integers(min_value=-1, max_value=6_000_000_000).map(Instant)
@@ -47,6 +48,47 @@ def tars(draw: st.DrawFn) -> bytes:
             info.size, info.mode, info.mtime, info.uname = len(data), mode, draw(st.integers(0, 2**33 - 1)), "somebody"
             archive.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+#: Pages by which stamp they bear; the passes make one of them.
+PAGES = [b"Last updated on %s." % stamp for stamp in (b"Sep 02, 2019", b"Jan 17, 2020", b"May 06, 2024")]
+
+
+@st.composite
+def builds(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Two archives of the same things, built at other times and in another order: pages and archives of them, to some depth."""
+    found = [draw(st.permutations([("a", b"same"), ("b/index.html", draw(st.sampled_from(PAGES)))])) for _ in range(2)]
+    for level in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["zip", "jar", "tar", "tar.gz"]))
+        more = [draw(st.permutations([("c.html", draw(st.sampled_from(PAGES))), (f"{level}.{kind}", b"")])) for _ in range(2)]
+        packed = [_packed(kind, members, draw(st.integers(0, 2**31))) for members in found]
+        found = [[(name, data or inner) for name, data in members] for members, inner in zip(more, packed, strict=True)]
+    return _packed("zip", found[0], 0), _packed("zip", found[1], 1 << 30)
+
+
+def _packed(kind: str, members: list[tuple[str, bytes]], time: int) -> bytes:
+    out = io.BytesIO()
+    if kind in ("zip", "jar"):
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if time % 2 else zipfile.ZIP_STORED) as archive:
+            for name, data in members:
+                archive.writestr(zipfile.ZipInfo(name, (1980 + time % 100, 1, 1, 0, 0, 0)), data)
+        return out.getvalue()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.uid = len(data), time, time % 7
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue() if kind == "tar" else gzip.compress(out.getvalue(), 1, mtime=time)
+
+
+@given(builds(), dates)
+def test_builds_that_differ_in_stamps_and_order_at_any_depth_give_the_same_bytes(pair: tuple[bytes, bytes], date: Instant) -> None:
+    one, two = (stabilize("x.zip", data, date) for data in pair)
+    if any(fault.code == "member-deep" for fault in one.report.faults):
+        return  # what lies deeper is left as it is
+    assert one.data == two.data
+    assert not stabilize("x.zip", one.data, date).changed
+    assert all(finding.level is not Level.VARIES for finding in check_archive("x.zip", one.data, date))
 
 
 class Archive(tuple[str, bytes]):
@@ -145,3 +187,23 @@ def test_damaged_bytes_raise_nothing_but_our_errors(archive: tuple[str, bytes], 
 def test_what_is_packed_unpacks(data: bytes, times: int) -> None:
     whole = data * times
     assert inflate(bytes(deflate(whole)), len(whole), "x") == whole
+
+
+#: Names whose passes read bytes that anybody could have written.
+READ = (
+    *("x.pyc", "x.png", "x.mo", "x.po", "x.a", "x.db", "x.so", "x.html", "x.properties"),
+    *("META-INF/MANIFEST.MF", "x.jar", "x.tar.xz", "x.tar.zst"),
+)
+HEADS = (
+    *(b"", b"\xa7\r\r\n" + bytes(12), b"\x89PNG\r\n\x1a\n", b"\xde\x12\x04\x95", b"!<arch>\n", b"SQLite format 3\0", b"\x7fELF\2\1"),
+    b"\x28\xb5\x2f\xfd",
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(READ), st.sampled_from(HEADS), st.binary(max_size=200))
+def test_bytes_at_random_raise_nothing_but_our_errors(name: str, head: bytes, rest: bytes) -> None:
+    with contextlib.suppress(StepFailed):
+        once = stabilize(name, head + rest, Instant(10**9), choice=Choice(on=("elf",)))
+        assert stabilize(name, once.data, Instant(10**9), choice=Choice(on=("elf",))).data == once.data
+    check_archive(name, head + rest)

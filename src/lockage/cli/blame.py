@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
+
+from lockage.compare.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +21,22 @@ def blame_lines(blamed: Blamed) -> Iterator[str]:
         yield f"why: {one.cause}: {one.says}"
         yield f"  varied: {' with '.join(one.axes) or 'nothing; it differs by itself'}"
         yield f"  where:  {_where(one)}"
+        if one.process is not None:
+            yield f"  by:     {_command(one.process)}"
         yield f"  mend:   {one.fix}"
+    if blamed.unobserved is not None:
+        yield f"  which process wrote it is not known: {printable(blamed.unobserved)}"
     if blamed.exhausted:
         yield f"  not everything could be told apart in {blamed.rebuilds} rebuilds; mend what is named, and verify again"
+
+
+_SHOWN = 160
+
+
+def _command(argv: tuple[str, ...]) -> str:
+    """A command line as it would be typed, cut when long."""
+    text = printable(" ".join(shlex.quote(word) for word in argv))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _where(one: Blame) -> str:

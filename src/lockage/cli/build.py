@@ -56,7 +56,7 @@ def command(
       lockage build lxml-6.0.0.tar.gz --add-missing
     """
     from lockage.base.name import StepName
-    from lockage.cli.project import built_document, keep_folder, open_project, open_wiring, say_built
+    from lockage.cli.project import built_document, keep_folder, open_project, open_services, say_built
     from lockage.cli.publication import publication_document, repairing_command, say_publication
     from lockage.cli.screen import print_json
     from lockage.work.hand_over import hand_over
@@ -69,9 +69,7 @@ def command(
 
         if lock_file is not None:
             raise click.UsageError("--add-missing makes a new lock; it cannot be used together with --lock.")
-        wiring = open_wiring(jobs=jobs, quiet=as_json)
-        if keep is not None:
-            wiring.folders.check_kept(keep)
+        wiring = open_services(jobs=jobs, quiet=as_json, keep=keep)
         project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only)
     else:
         wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)

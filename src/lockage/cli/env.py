@@ -26,6 +26,8 @@ def command() -> None:
     Examples:
       lockage env show
       lockage env fetch
+      lockage env diff .@v1.0 .
+      lockage env export build --oci image
     """
 
 
@@ -122,3 +124,126 @@ def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: b
         rows = [(item.kind, item.name, item.version, human_size(item.ref.size), "" if item.kept else "not kept") for item in items]
         for line in table(rows, header=("kind", "name", "version", "size", "")):
             say(f"  {line}")
+
+
+@command.command("diff")
+@click.argument("a", shell_complete=environments)
+@click.argument("b", shell_complete=environments)
+@click.option("--environment", "name", metavar="ENV", shell_complete=environments, help="Compare only the environments of this name.")
+@click.option("--files", is_flag=True, help="Put both roots together and list the files that differ.")
+@_SOURCE
+@json_option
+def diff(a: str, b: str, name: str | None, files: bool, source: str, as_json: bool) -> int:
+    """Compare the environments A and B: packages added, removed and changed, and with --files every file of their roots.
+
+    A and B are each an environment of SOURCE's lock, or something that has a lock: a lockage.lock, a source (a commit is .@REVISION),
+    or a release. Exit 0 if steps see the same in both, 3 if not.
+
+    \b
+    Examples:
+      lockage env diff build test
+      lockage env diff .@v1.0 . --files
+      lockage env diff shop@1.2.0 lockage.lock --environment build
+    """
+    from lockage.base.errors import ExitCode
+    from lockage.cli.env_difference import difference_lines
+    from lockage.cli.screen import Progress, print_json, say
+    from lockage.wiring import Wiring
+    from lockage.work.diff_environments import compare_environments
+
+    def read_file(text: str) -> bytes | None:
+        path = Path(text)
+        return path.read_bytes() if path.is_file() and path.suffix == ".lock" else None
+
+    wiring = Wiring.from_process(tell=Progress(quiet=as_json))
+    found = compare_environments(wiring, a, b, source=source, name=name, files=files, read_file=read_file)
+    same = all(one.difference.same_root for one in found)
+    if as_json:
+        print_json({"same": same, "compared": found})
+    else:
+        for one in found:
+            for line in difference_lines(one):
+                say(line)
+    return int(ExitCode.DONE if same else ExitCode.DRIFT)
+
+
+@command.command("export")
+@click.argument("name", metavar="ENV", shell_complete=environments)
+@click.option(
+    "--oci", "target", required=True, type=click.Path(path_type=Path), help="A folder for an OCI image layout, or a file that ends in .tar."
+)
+@click.option("--tag", help="The image's name in the layout; an image that has it already gives way.")
+@click.option("--release", "release_name", metavar="RELEASE", help="Install what this release brings as the last layer.")
+@click.option("--entrypoint", metavar="COMMAND", help="What a container runs, as a shell would read it.")
+@click.option("--user", default="", help="Who runs it: a name of the image or a number, such as 1000:1000.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; may be given several times.")
+@_SOURCE
+@lock_option
+@json_option
+def export(
+    name: str,
+    target: Path,
+    tag: str | None,
+    release_name: str | None,
+    entrypoint: str | None,
+    user: str,
+    labels: tuple[str, ...],
+    source: str,
+    lock_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the environment ENV as an OCI image; the same lock gives the same digest on every machine.
+
+    A folder may hold several images, which share their layers. With --release the release's wheel is installed in it.
+
+    \b
+    Examples:
+      lockage env export build --oci image --tag shop-build
+      lockage env export run --oci shop.tar --release shop@1.2.0 --entrypoint shop --user 1000:1000
+    """
+    import shlex
+
+    from lockage.base.errors import Usage
+    from lockage.base.name import EnvironmentName
+    from lockage.cli.project import open_project
+    from lockage.cli.screen import human_size, print_json, say, short
+    from lockage.environment.image import ImageConfig
+    from lockage.plan.contract import FIXED
+    from lockage.work.environments import environments_of
+    from lockage.work.export_image import export_image
+    from lockage.work.release import named_release
+
+    given = dict(_label(text) for text in labels)
+    try:
+        words = tuple(shlex.split(entrypoint)) if entrypoint else ()
+    except ValueError as error:
+        raise Usage(f"--entrypoint cannot be read: {error}", hint="Quote it as for a shell.") from error
+    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
+    environment = environments_of(project.lock, [name])[name]
+    declared = project.recipe.environments.get(EnvironmentName(name))  # a lock may hold more than the recipe
+    variables = {key: FIXED[key] for key in ("LANG", "PATH")} | (dict(declared.variables) if declared is not None else {})
+    config = ImageConfig(
+        architecture=environment.architecture,
+        variables=variables,
+        entrypoint=words,
+        command=() if words else ("/bin/sh",),
+        user=user,
+        labels=given,
+    )
+    release = named_release(wiring, release_name) if release_name is not None else None
+    found = export_image(wiring, environment, target, config, tag=tag, release=release)
+    if as_json:
+        print_json({"digest": f"sha256:{found.digest}", "size": found.size, "layers": found.layers, "file": str(target), "tag": tag})
+        return
+    say(f"{target}: image sha256:{found.digest}{f', {tag}' if tag else ''}")
+    for layer in found.layers:
+        say(f"  layer {short(layer.blob.digest)}  {human_size(layer.blob.size)}  {layer.comment}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    from lockage.base.errors import Usage
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Usage(f"not a label: {text!r}", hint="Write it as KEY=VALUE.")
+    return name, value

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from lockage.work.build import Built
     from lockage.work.prepare import Project
 
-__all__ = ["built_document", "keep_folder", "open_project", "open_wiring", "say_built", "source_line"]
+__all__ = ["built_document", "keep_folder", "open_project", "open_services", "say_built", "source_line"]
 
 
-def open_wiring(*, jobs: int | None = None, quiet: bool = False) -> Wiring:
-    """The services of a command that runs steps, whose progress is shown."""
+def open_services(*, jobs: int | None = None, quiet: bool = False, keep: Path | None = None) -> Wiring:
+    """The services of a command, with its progress; ``keep`` is as for :func:`open_project`."""
     progress = Progress(quiet=quiet)
     wiring = Wiring.from_process(jobs=jobs, tell=progress)
     progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now())
+    if keep is not None:
+        wiring.folders.check_kept(keep)
     return wiring
 
 
@@ -44,9 +46,7 @@ def open_project(
     ``keep`` is the folder in which the files of failed steps are kept, which is refused here if it cannot be. ``asking``: of a source
     without a recipe, the step that asks its build backend, and no other.
     """
-    wiring = open_wiring(jobs=jobs, quiet=quiet)
-    if keep is not None:
-        wiring.folders.check_kept(keep)
+    wiring = open_services(jobs=jobs, quiet=quiet, keep=keep)
     given = lock_file.read_bytes() if lock_file is not None else None
     if asking:
         from lockage.work.prepare import prepare_to_ask  # only for who looks into it

@@ -1,15 +1,32 @@
-"""Where two byte strings begin to differ, and a few lines of how two texts do. Bounded whatever the input."""
+"""Where two byte strings differ. Linear in their length, whatever they hold."""
 
 from __future__ import annotations
 
-from itertools import islice
+import re
+from typing import TYPE_CHECKING
 
-__all__ = ["first_difference", "last_difference", "text_difference", "window"]
+import msgspec
+
+from lockage.compare.difference import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Ranges", "first_difference", "last_difference", "ranges_of", "window"]
 
 _CHUNK = 1 << 16
-#: Longer texts are compared as bytes only; the line diff is quadratic at worst.
-_TEXT_LIMIT = 1 << 18
-_LINES, _WIDTH, _HUNK, _CONTEXT = 12, 160, 60, 2
+#: Differences with fewer equal bytes between them are one range.
+_GAP = 7
+_RUN = re.compile(rb"[^\0]+(?:\0{1,%d}[^\0]+)*" % _GAP)
+_LISTED = 16
+
+
+class Ranges(msgspec.Struct, frozen=True, kw_only=True):
+    """The first ranges that differ, how many there are, and how many bytes differ in all (of the longer side)."""
+
+    spans: tuple[Span, ...]
+    count: int
+    differing: int
 
 
 def first_difference(a: bytes, b: bytes) -> int | None:
@@ -35,30 +52,56 @@ def last_difference(a: bytes, b: bytes) -> int:
     return same
 
 
-def window(data: bytes, offset: int) -> str:
+def window(data: bytes, offset: int, length: int = 16) -> str:
     """Up to 16 bytes from the offset on, in hex."""
-    return data[offset : offset + 16].hex(" ")
+    return data[offset : offset + min(length, 16)].hex(" ")
 
 
-def text_difference(a: bytes, b: bytes) -> tuple[str, ...]:
-    """A few lines, each led by ``-``, ``+`` or a space, under the number of the first line; nothing unless both are UTF-8 text."""
-    if max(len(a), len(b)) > _TEXT_LIMIT or b"\0" in a or b"\0" in b:
-        return ()
-    try:
-        lines_a, lines_b = a.decode().splitlines(), b.decode().splitlines()
-    except UnicodeDecodeError:
-        return ()
-    start = next((index for index, (x, y) in enumerate(zip(lines_a, lines_b, strict=False)) if x != y), min(len(lines_a), len(lines_b)))
-    rest = min(len(lines_a), len(lines_b)) - start
-    same = next((index for index in range(rest) if lines_a[-1 - index] != lines_b[-1 - index]), rest)
-    first = max(start - _CONTEXT, 0)
-    part_a = lines_a[first : min(len(lines_a) - same + _CONTEXT, first + _HUNK)]
-    part_b = lines_b[first : min(len(lines_b) - same + _CONTEXT, first + _HUNK)]
-    if part_a == part_b:
-        return ("the lines are the same; their ends differ",)
-    import difflib  # loaded only when texts differ
+def ranges_of(a: bytes, b: bytes, *, place: Callable[[int], str] = lambda _: "", base: int = 0, listed: int = _LISTED) -> Ranges:
+    """Every range that differs, the first ``listed`` with their bytes; of two lengths there is one, between what is the same at both ends.
 
-    hunk = (line for line in difflib.unified_diff(part_a, part_b, n=_CONTEXT, lineterm="") if not line.startswith(("---", "+++", "@@")))
-    shown = [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in islice(hunk, _LINES + 1)]
-    head = f"line {first + 1}:"
-    return (head, *shown) if len(shown) <= _LINES else (head, *shown[:_LINES], "…")
+    ``place`` names what lies at an offset, ``base`` is added to every offset.
+    """
+    if len(a) != len(b):
+        offset = first_difference(a, b) or 0
+        tail = last_difference(a, b)
+        lengths = len(a) - tail - offset, len(b) - tail - offset
+        whole = _span(a, b, offset, lengths, place, base)
+        return Ranges(spans=(whole,), count=1, differing=max(lengths))
+    spans: list[Span] = []
+    count = differing = 0
+    for start, stop, bytes_differing in _runs(a, b):
+        count += 1
+        differing += bytes_differing
+        if len(spans) < listed:
+            spans.append(_span(a, b, start, (stop - start, stop - start), place, base))
+    return Ranges(spans=tuple(spans), count=count, differing=differing)
+
+
+def _runs(a: bytes, b: bytes) -> Iterator[tuple[int, int, int]]:
+    """Every range of two equally long byte strings that differs: its first byte, the one after its last, how many bytes in it differ."""
+    begun = ended = found = 0
+    for start in range(0, len(a), _CHUNK):
+        one, two = a[start : start + _CHUNK], b[start : start + _CHUNK]
+        if one == two:
+            continue
+        mixed = (int.from_bytes(one) ^ int.from_bytes(two)).to_bytes(len(one))
+        for run in _RUN.finditer(mixed):
+            if found and start + run.start() - ended > _GAP:  # not the rest of one that began in the chunk before
+                yield begun, ended, found
+                found = 0
+            begun = begun if found else start + run.start()
+            ended = start + run.end()
+            found += len(run[0]) - run[0].count(0)
+    if found:
+        yield begun, ended, found
+
+
+def _span(a: bytes, b: bytes, offset: int, lengths: tuple[int, int], place: Callable[[int], str], base: int) -> Span:
+    return Span(
+        offset=base + offset,
+        lengths=lengths,
+        a=window(a, offset, lengths[0]),
+        b=window(b, offset, lengths[1]),
+        place=place(base + offset),
+    )

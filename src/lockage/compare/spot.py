@@ -31,6 +31,8 @@ def spots(comparison: Comparison) -> tuple[Spot, ...]:
         if difference.kind in (DifferenceKind.ONLY_IN_A, DifferenceKind.ONLY_IN_B):
             found.append(Spot(artifact=comparison.name, member=difference.path, aspect=PRESENCE))
             continue
+        if difference.kind is DifferenceKind.MOVED:
+            found += [Spot(artifact=comparison.name, member=path, aspect=PRESENCE) for path in (difference.origin, difference.path)]
         if difference.kind is DifferenceKind.CONTENT:
             found.append(Spot(artifact=comparison.name, member=difference.path, aspect=CONTENT))
         found += [Spot(artifact=comparison.name, member=difference.path, aspect=field.field) for field in difference.fields]

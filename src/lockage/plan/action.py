@@ -1,7 +1,7 @@
 """Actions in the canonical encoding of the Remote Execution API v2: the digest of one is the cache key.
 
 Invariants: an action holds everything its step can see and nothing else; limits, time-outs, names of steps and projects
-are not part of it. Equal inputs give equal bytes. The contract version, the root and the count of CPUs are platform
+are not part of it. Equal inputs give equal bytes. The contract version, the root, the count of CPUs and modes are platform
 properties, as REAPI has no other place for them.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, string_field, varint_field
 from lockage.base.tree import encode_ref
 from lockage.environment.lock import RootRef
+from lockage.recipe.modes import Mode
 
 __all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction"]
 
@@ -37,7 +38,8 @@ class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One command with everything it can see. ``input_root`` holds the workspace below :data:`WORKING_DIRECTORY`.
 
-    ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct.
+    ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct. ``preload`` is the package
+    of the library that a mode brings into every process.
     """
 
     arguments: tuple[str, ...]
@@ -48,6 +50,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int
     architecture: str
     contract: int = CONTRACT_VERSION
+    modes: tuple[Mode, ...] = ()
+    preload: Digest | None = None
 
     @property
     def _platform(self) -> bytes:
@@ -59,6 +63,10 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             "lockage-cpus": str(self.cpus),
             "lockage-root-metadata": str(self.root.metadata),
         }
+        if self.modes:  # an action without any is what it was before there were modes
+            properties["lockage-modes"] = " ".join(sorted(self.modes))
+        if self.preload is not None:
+            properties["lockage-preload"] = self.preload
         return b"".join(bytes_field(1, string_field(1, name) + string_field(2, value)) for name, value in sorted(properties.items()))
 
     @property

@@ -15,7 +15,7 @@ from lockage.recipe.model import Stamp
 if TYPE_CHECKING:
     from lockage.record.source import Source
 
-__all__ = ["FIXED", "PREVENTION", "relocated", "stamps"]
+__all__ = ["FIXED", "JOBS", "PREVENTION", "prevention", "relocated", "stamps"]
 
 #: Fixed by the contract (docs/what-can-differ.md); a recipe cannot change them.
 FIXED: dict[str, str] = {
@@ -30,7 +30,8 @@ FIXED: dict[str, str] = {
     "USER": "builder",
 }
 
-#: Defaults that keep common tools from recording what differs; a recipe may override each. The reason stands beside it.
+#: Defaults that keep common tools from recording what differs; a recipe may override each, or leave it out (`NAME = false`).
+#: The reason stands beside it; docs/what-can-differ.md has the table.
 #: CFLAGS and its like are not among them: set, they take the place of what setuptools and configure scripts would use, -O2 too.
 PREVENTION: dict[str, tuple[str, str]] = {
     "ARFLAGS": ("rcD", "ar members carry no time, user or mode"),
@@ -38,15 +39,34 @@ PREVENTION: dict[str, tuple[str, str]] = {
         "--remap-path-prefix=/build=.",
         "panic messages and debug information carry build paths; a project's own flags win",
     ),
-    "CPPFLAGS": ("-g0", "no debug information, which is large and can carry random names; tools add this to their flags"),
+    "CPPFLAGS": (
+        "-g0 -frandom-seed=lockage",
+        "no debug information, which is large and can carry random names; no random names in link-time optimisation; tools add this",
+    ),
+    "FORCE_SOURCE_DATE": ("1", "TeX takes today's date from SOURCE_DATE_EPOCH"),
+    "GOFLAGS": ("-trimpath -buildvcs=false", "Go writes neither build paths nor the state of a repository into programs"),
     "PERL_HASH_SEED": ("0", "hash order of Perl programs"),
     "PIP_DISABLE_PIP_VERSION_CHECK": ("1", "pip does not look for a newer one"),
     "PIP_NO_INDEX": ("1", "there is no network; pip fails at once instead of trying"),
     "PYTHONDONTWRITEBYTECODE": ("1", "no .pyc with the mtimes of the sandbox in outputs"),
     "PYTHONNOUSERSITE": ("1", "only the environment's packages are imported"),
     "PYTHONUNBUFFERED": ("1", "what a program says stands in the log before the error that follows it"),
+    "TAR_OPTIONS": ("--sort=name --owner=0 --group=0 --numeric-owner", "GNU tar packs in one order, and says nothing of who packs"),
     "ZERO_AR_DATE": ("1", "ranlib and libtool write no time"),
 }
+
+#: Variables that say how many jobs to run beside each other, for tools that would else ask the machine, or take more than it has CPUs.
+#: Their value is the count of CPUs that the step declares; a recipe may override them as well.
+JOBS: dict[str, str] = {
+    "CMAKE_BUILD_PARALLEL_LEVEL": "`cmake --build`, and so ninja below it, which takes two more than there are CPUs",
+    "MAX_JOBS": "extensions of PyTorch, and what copied its ways",
+    "NPY_NUM_BUILD_JOBS": "numpy.distutils",
+}
+
+
+def prevention(cpus: int) -> dict[str, str]:
+    """The values of :data:`PREVENTION` and :data:`JOBS` for a step that sees so many CPUs."""
+    return {name: value for name, (value, _) in PREVENTION.items()} | dict.fromkeys(JOBS, str(cpus))
 
 
 def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:

@@ -18,9 +18,10 @@ from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
-from lockage.plan.contract import FIXED, PREVENTION, stamps
+from lockage.plan.contract import FIXED, prevention, stamps
 from lockage.recipe.glob import select
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
+from lockage.recipe.modes import MODES, PRELOADED
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
@@ -114,10 +115,14 @@ def check_lock(recipe: Recipe, lock: Lock) -> None:
         if locked is None:
             raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
         if locked.declaration != declaration.digest:
+            from lockage.environment.disagreement import disagreements  # only where a lock does not fit
+
             taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
+            found = disagreements(declaration, locked)
             raise LockMismatch(
                 f"environment {name!r} was changed in the recipe{taken} since it was locked",
                 environment=name,
+                differences=found,
                 expected=locked.declaration,
                 found=declaration.digest,
             )
@@ -151,11 +156,11 @@ def _ordered(wanted: Iterable[Step], known: Mapping[StepName, Step]) -> Iterable
 
 
 def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
-    variables = {name: value for name, (value, _) in PREVENTION.items()}
+    variables = prevention(step.cpus)
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
-    variables |= FIXED
+    variables = {name: value for name, value in variables.items() if name not in step.unset} | FIXED
     variables |= stamps(source, step.stamp)
     return PlannedStep(
         step=step,
@@ -174,7 +179,7 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
         "variables": planned.variables,
         "inputs": step.inputs,
         "outputs": step.outputs,
-        "cpus": step.resources.cpus,
+        "cpus": step.cpus,
         "architecture": planned.environment.architecture,
         "root": planned.environment.root,
         "source": source if step.inputs else None,
@@ -182,9 +187,18 @@ def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepNam
     }
     if planned.fetched:
         parts["fetched"] = [(found.path, found.sha256, found.executable) for found in planned.fetched]
+    if step.modes:
+        parts["modes"] = (step.modes, _preload(planned))
     if step.crates is not None:
         parts["crates"] = (step.crates, source)
     return Digest.of(canonical(plain(parts)))
+
+
+def _preload(planned: PlannedStep) -> Digest | None:
+    """The package of libfaketime, if a mode of the step brings it in: the step sees it, so it is part of the action."""
+    if not any(MODES[mode].preloads for mode in planned.step.modes):
+        return None
+    return next((found.sha256 for found in planned.environment.instruments if found.name == PRELOADED), None)
 
 
 def resolve(
@@ -219,8 +233,10 @@ def resolve(
         outputs=tuple(sorted(step.outputs)),
         workspace=workspace,
         root=RootRef(tree=planned.environment.root.tree, metadata=planned.environment.root.metadata),
-        cpus=step.resources.cpus,
+        cpus=step.cpus,
         architecture=planned.environment.architecture,
+        modes=step.modes,
+        preload=_preload(planned),
     )
     encoded = action.encode()
     blobs = {**directories, encoded.ref: encoded.action}

@@ -45,6 +45,9 @@ from lockage.ports.errors import (
     MirrorUnconfigured as MirrorUnconfigured,
 )
 from lockage.ports.errors import (
+    ModeUnavailable as ModeUnavailable,
+)
+from lockage.ports.errors import (
     PackageChanged as PackageChanged,
 )
 from lockage.ports.errors import (
@@ -79,6 +82,7 @@ from lockage.ports.errors import (
 )
 from lockage.ports.storage import Storage as Storage
 from lockage.recipe.model import Resources
+from lockage.record.result import ActionResult
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 from lockage.variation.world import World
@@ -93,10 +97,10 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
+    from lockage.environment.root import Entry
     from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import FetchInput, VersionFrom
     from lockage.record.artifact import Run
-    from lockage.record.result import ActionResult
 
 
 #: The file that marks a folder of what failed steps left: what is in it may be replaced.
@@ -400,6 +404,24 @@ class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[tuple[str, Path], ...]
 
 
+class RootLayer(Protocol):
+    """One layer of a realised root, to be looked into."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies below ``/``; it hides what lower layers have there. Empty: ``/`` itself."""
+        ...
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """What it holds, by full path."""
+        ...
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes of one of its files, checked. Raises :class:`RootDrift`."""
+        ...
+
+
 class Roots(Protocol):
     """Puts roots together from kept packages, without root privileges and without maintainer scripts."""
 
@@ -412,6 +434,10 @@ class Roots(Protocol):
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         """A folder with the unpacked instruments of an environment; None if it has none."""
+        ...
+
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
+        """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
         ...
 
     def audit(self, heard: Heard) -> Audit:
@@ -449,6 +475,21 @@ class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
     log: BlobRef
 
 
+class Writer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which process wrote a file of a sandbox: the file's absolute path there, and the process's command line, cut when long."""
+
+    path: str
+    argv: tuple[str, ...]
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution and its writers, in the order of their last writes; ``unobserved`` says why they could not be told."""
+
+    outcome: ActionResult | ExecutionFailed
+    writers: tuple[Writer, ...] = ()
+    unobserved: str | None = None
+
+
 class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
@@ -458,6 +499,13 @@ class Executor(Protocol):
     """
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
+
+    def observe(self, request: ExecutionRequest) -> Observed:
+        """Run an action as :meth:`execute` does, and note which process wrote each file in the writable folders.
+
+        A file that was renamed keeps the writer of its content. Where a host does not allow that, it is run all the same, unobserved.
+        """
+        ...
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
         """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code.

@@ -13,6 +13,7 @@ __all__ = [
     "KeyUnusable",
     "LedgerConflict",
     "MirrorUnconfigured",
+    "ModeUnavailable",
     "PackageChanged",
     "PackageVanished",
     "RootDrift",
@@ -131,6 +132,13 @@ class SandboxUnavailable(NotPermitted):
 
     code = "sandbox-unavailable"
     hint = "Allow unprivileged user namespaces on this host (see docs/sandbox.md), or build on another one."
+
+
+class ModeUnavailable(NotPermitted):
+    """A step asks for a mode that this host or its environment cannot hold."""
+
+    code = "mode-unavailable"
+    hint = "Take the mode out of `modes` of the step, or build on a host that allows it (docs/what-can-differ.md#modes)."
 
 
 class FolderUnwritable(NotPermitted):

@@ -12,6 +12,8 @@ from lockage.base.digest import Digest
 from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
+from lockage.recipe.modes import Mode
+from lockage.stabilize.choice import Choice
 
 __all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
 
@@ -70,7 +72,11 @@ class FetchInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source."""
+    """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source.
+
+    ``stabilize``: whether its artifacts go through the passes, or through which.
+    ``unset`` are variables that it is not given, although its environment or the defaults would.
+    """
 
     name: StepName
     kind: StepKind = StepKind.BUILD
@@ -84,9 +90,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     flags: tuple[FlagName, ...] = ()
     variables: dict[str, str] = {}
     resources: Resources = Resources()
-    stabilize: bool = True
+    stabilize: bool | Choice = True
     fetch: tuple[FetchName, ...] = ()
     crates: RelPath | None = None
+    modes: tuple[Mode, ...] = ()
+    unset: tuple[str, ...] = ()
+
+    @property
+    def cpus(self) -> int:
+        """How many CPUs it sees."""
+        return 1 if Mode.SINGLE_CPU in self.modes else self.resources.cpus
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +124,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def digest(self) -> Digest:
         document = plain(self)
         for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
-            for key in ("fetch", "fetches", "crates"):
+            for key in ("fetch", "fetches", "crates", "modes", "unset"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from lockage.environment.declaration import PythonLock
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
+from lockage.stabilize.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lockage.environment.declaration import Declaration
 
-__all__ = ["render", "render_tests", "toml_text"]
+__all__ = ["render", "render_tests", "toml_array", "toml_lines", "toml_table", "toml_text"]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DEFAULTS = Resources()
@@ -70,9 +71,9 @@ def _project(recipe: Recipe) -> str:
 def _environment(name: str, declaration: Declaration) -> str:
     lines = [f"os = {toml_text(str(declaration.os))}"]
     if declaration.packages:
-        lines.append(f"packages = {_array(declaration.packages)}")
+        lines.append(f"packages = {toml_array(declaration.packages)}")
     if declaration.python:
-        lines.append(f"python = {_array(declaration.python)}")
+        lines.append(f"python = {toml_array(declaration.python)}")
     if isinstance(declaration.python_lock, PythonLock):
         lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
@@ -84,13 +85,13 @@ def _python_lock(lock: PythonLock) -> Iterator[str]:
     if lock.project is not None:
         yield f"project = {toml_text(lock.project)}"
     if lock.groups:
-        yield f"groups = {_array(lock.groups)}"
+        yield f"groups = {toml_array(lock.groups)}"
     if lock.extras:
-        yield f"extras = {_array(lock.extras)}"
+        yield f"extras = {toml_array(lock.extras)}"
 
 
 def _fetch(found: FetchInput) -> str:
-    lines = [f"url = {toml_text(found.urls[0]) if len(found.urls) == 1 else _array(found.urls)}", f"sha256 = {toml_text(found.sha256)}"]
+    lines = [f"url = {toml_text(found.urls[0]) if len(found.urls) == 1 else toml_array(found.urls)}", f"sha256 = {toml_text(found.sha256)}"]
     lines.append(f"path = {toml_text(found.path)}")
     if found.executable:
         lines.append("executable = true")
@@ -115,25 +116,34 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"kind = {toml_text(step.kind)}"
     yield f"environment = {toml_text(step.environment)}"
     if step.needs:
-        yield f"needs = {_array(step.needs)}  # their outputs, at their own paths"
+        yield f"needs = {toml_array(step.needs)}  # their outputs, at their own paths"
     if step.inputs != ("**",):
-        yield f"inputs = {_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
+        yield f"inputs = {toml_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
     if step.fetch:
-        yield f"fetch = {_array(step.fetch)}"
+        yield f"fetch = {toml_array(step.fetch)}"
     if step.crates is not None:
         yield f"crates = {toml_text(step.crates)}  # all that it pins, where cargo finds it"
     if step.stamp:
-        yield f"stamp = {_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
+        yield f"stamp = {toml_array(step.stamp)}  # SOURCE_DATE_EPOCH" + (" and LOCKAGE_VERSION" if len(step.stamp) > 1 else "")
     if step.flags:
-        yield f"flags = {_array(step.flags)}"
+        yield f"flags = {toml_array(step.flags)}"
     yield f"run = {_run(step.run)}"
     if step.outputs:
-        yield f"outputs = {_array(step.outputs)}"
+        yield f"outputs = {toml_array(step.outputs)}"
     if step.artifacts:
-        yield f"artifacts = {_array(step.artifacts)}"
-    yield from _variables(step.variables)
+        yield f"artifacts = {toml_array(step.artifacts)}"
+    yield from _variables(step.variables, step.unset)
+    if step.modes:
+        yield f"modes = {toml_array(step.modes)}"
     yield from _resources(step.resources)
-    if not step.stabilize:
+    yield from _stabilize(step.stabilize)
+
+
+def _stabilize(passes: bool | Choice) -> Iterator[str]:
+    if isinstance(passes, Choice):
+        named = (("on", passes.on), ("off", passes.off))
+        yield f"stabilize = {{ {', '.join(f'{key} = {toml_array(names)}' for key, names in named if names)} }}"
+    elif not passes:
         yield "stabilize = false"
 
 
@@ -150,19 +160,24 @@ def _resources(resources: Resources) -> Iterator[str]:
         yield f"processes = {resources.processes}"
 
 
-def _variables(variables: Mapping[str, str]) -> Iterator[str]:
-    if variables:
-        pairs = ", ".join(f"{_key(name)} = {toml_text(value)}" for name, value in variables.items())
-        yield f"variables = {{ {pairs} }}"
+def _variables(variables: Mapping[str, str], unset: Sequence[str] = ()) -> Iterator[str]:
+    if variables or unset:
+        yield f"variables = {toml_table({**variables, **dict.fromkeys(unset, False)})}"
+
+
+def toml_table(values: Mapping[str, str | bool]) -> str:
+    """An inline table."""
+    pairs = (f"{_key(name)} = {_truth(value) if isinstance(value, bool) else toml_text(value)}" for name, value in values.items())
+    return f"{{ {', '.join(pairs)} }}"
 
 
 def _run(arguments: tuple[str, ...]) -> str:
     if len(arguments) == 3 and arguments[:2] == ("/bin/sh", "-euc") and arguments[2].strip():
-        return _lines(arguments[2])
-    return _array(arguments)
+        return toml_lines(arguments[2])
+    return toml_array(arguments)
 
 
-def _lines(text: str) -> str:
+def toml_lines(text: str) -> str:
     """Several lines as they are if TOML's literal text can hold them; else, and for one line, a basic text."""
     plain = all(character in "\n\t" or (character >= " " and character != "\x7f") for character in text)
     if text.count("\n") > 1 and plain and "'''" not in text and not text.endswith("'"):
@@ -188,7 +203,8 @@ def _key(name: str) -> str:
     return name if _BARE.fullmatch(name) else toml_text(name)
 
 
-def _array(items: Sequence[str]) -> str:
+def toml_array(items: Sequence[str]) -> str:
+    """An array of texts, on one line if that is not long."""
     texts = [toml_text(item) for item in items]
     if sum(map(len, texts)) + 2 * len(texts) <= _WIDTH:
         return f"[{', '.join(texts)}]"

@@ -8,9 +8,11 @@ from lockage.base.name import EnvironmentName, FetchName, FlagName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
+from lockage.recipe.modes import Mode
 from lockage.recipe.quantity import DURATION_FORM, SIZE_FORM, duration, size
 from lockage.recipe.reader import Table, shown, suggestion
-from lockage.recipe.variables import variables_of
+from lockage.recipe.variables import step_variables
+from lockage.stabilize import PASSES, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,11 +41,12 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         table.faults.add(table.key, "a build step needs `outputs`", _NO_OUTPUTS)
     artifacts = _patterns(table, "artifacts")
     step_flags = table.texts("flags", lambda text: FlagName(_declared(text, flags, "flag")), "flags")
-    variables = variables_of(table)
+    variables, unset = step_variables(table)
     resources = _resources(table)
-    stabilize = table.flag("stabilize", default=True)
+    stabilize = _stabilize(table)
     fetch = table.texts("fetch", lambda text: FetchName(_declared(text, fetches, "fetch input")), "fetch inputs")
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
+    modes = table.texts("modes", _mode, "modes")
     table.close()
     try:
         step_name = StepName(name)
@@ -66,6 +69,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         stabilize=stabilize,
         fetch=fetch or (),
         crates=crates,
+        modes=tuple(sorted(modes or ())),
+        unset=unset,
     )
 
 
@@ -77,6 +82,23 @@ def _resources(table: Table) -> Resources:
         timeout=table.quantity("timeout", _DEFAULTS.timeout, duration, DURATION_FORM, _MOST_SECONDS),
         processes=table.integer("processes", _DEFAULTS.processes, 1, 1 << 22),
     )
+
+
+def _stabilize(table: Table) -> bool | Choice:
+    """True, false, or a table of the passes to switch on and off."""
+    value = table.raw("stabilize")
+    if value is None or isinstance(value, bool):
+        return value is not False
+    if not isinstance(value, dict):
+        table.fault("stabilize", f"expected true, false or a table of passes, found {shown(value)}", 'Such as { off = ["png"] }.')
+        return True
+    within = table.table("stabilize")
+    known = [each.name for each in PASSES]
+    on, off = (within.texts(key, lambda text: _declared(text, known, "pass"), "names of passes") or () for key in ("on", "off"))
+    within.close()
+    for name in sorted(set(on) & set(off)):
+        within.fault("on", f"the pass {shown(name)} is switched on and off")
+    return Choice(on=tuple(sorted(on)), off=tuple(sorted(off))) if on or off else True
 
 
 def _patterns(table: Table, name: str) -> tuple[str, ...] | None:
@@ -94,6 +116,10 @@ def _kind(text: str) -> StepKind:
 
 def _stamp(text: str) -> Stamp:
     return Stamp(_member(text, [str(stamp) for stamp in Stamp]))
+
+
+def _mode(text: str) -> Mode:
+    return Mode(_member(text, [str(mode) for mode in Mode]))
 
 
 def _member(text: str, known: list[str]) -> str:

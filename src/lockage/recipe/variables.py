@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lockage.recipe.reader import Table
 
-__all__ = ["OWNED", "refusal", "variables_of"]
+__all__ = ["OWNED", "refusal", "step_variables", "variables_of"]
 
 #: Owned by the contract (plan/contract.py sets them); the reason is what somebody who sets one is told.
 OWNED = {
@@ -36,17 +36,29 @@ def refusal(name: str) -> str | None:
 
 
 def variables_of(parent: Table) -> dict[str, str]:
-    """The table ``variables`` of an environment or a step, sorted by name."""
-    table = parent.table("variables")
+    """The table ``variables`` of an environment, sorted by name."""
+    return _read(parent.table("variables"), removable=False)[0]
+
+
+def step_variables(parent: Table) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The same of a step, and the names of those that are ``false``: not set at all, whatever else would set them."""
+    return _read(parent.table("variables"), removable=True)
+
+
+def _read(table: Table, *, removable: bool) -> tuple[dict[str, str], tuple[str, ...]]:
     found: dict[str, str] = {}
+    unset: list[str] = []
     for name in table.names():
         reason = refusal(name)
         if reason is not None:
             table.fault(name, f"cannot be set by a recipe: {reason}")
-        value = table.text(name, _no_nul, "text")
+        if removable and table.raw(name) is False:
+            unset.append(name)
+            continue
+        value = table.text(name, _no_nul, "text, or false for none at all" if removable else "text")
         if value is not None:
             found[name] = value
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), tuple(sorted(unset))
 
 
 def _no_nul(text: str) -> str:

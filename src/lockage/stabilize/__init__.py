@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.stabilize.choice import Choice
 from lockage.stabilize.model import ArchiveKind, Change, Fault, MemberKind, PassReport, Report, Stabilized, archive_kind
-from lockage.stabilize.passes import PASSES, PASSES_VERSION, Pass, passes_for, stabilize
+from lockage.stabilize.passes import PASSES, PASSES_VERSION, Pass, has_pass, stabilize
 
 if TYPE_CHECKING:
     from lockage.base.digest import Digest
@@ -15,6 +16,7 @@ __all__ = [
     "PASSES_VERSION",
     "ArchiveKind",
     "Change",
+    "Choice",
     "Fault",
     "MemberKind",
     "Pass",
@@ -23,7 +25,7 @@ __all__ = [
     "Stabilized",
     "archive_kind",
     "content_digest",
-    "passes_for",
+    "has_pass",
     "stabilize",
 ]
 

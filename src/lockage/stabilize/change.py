@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockage.stabilize.model import Change
 
-__all__ = ["Changes"]
+__all__ = ["Changes", "within"]
 
 #: So many different values of one field are listed; more are folded into one line with a count.
 _DISTINCT = 16
@@ -28,6 +28,14 @@ class Changes:
         first, count = alike.get(key, (path, 0))
         alike[key] = (first, count + 1)
 
+    def adopt(self, prefix: str, other: Changes) -> None:
+        """Take over what was noted of the member ``prefix``, whose own members become ``prefix!member``."""
+        for field, alike in other._found.items():
+            ours = self._found.setdefault(field, {})
+            for key, (path, count) in alike.items():
+                first, already = ours.get(key, (within(prefix, path), 0))
+                ours[key] = (first, already + count)
+
     def listed(self) -> tuple[Change, ...]:
         """Every change, folded."""
         out: list[Change] = []
@@ -45,6 +53,11 @@ class Changes:
             total = sum(count for _, count in alike.values())
             out.append(Change(path=first, field=field, before=f"{befores} values", after=after, count=total))
         return tuple(out)
+
+
+def within(prefix: str, path: str) -> str:
+    """The path of what is in the member ``prefix``; of that member itself if ``path`` is empty."""
+    return f"{prefix}!{path}" if prefix and path else prefix or path
 
 
 def _short(text: str) -> str:

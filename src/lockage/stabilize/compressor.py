@@ -19,7 +19,7 @@ from lockage.stabilize.errors import ArchiveTooLarge, CompressorDiffers, Malform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COMPRESSOR", "UNPACKED_LIMIT", "Compressor", "crc32", "deflate", "gunzip", "inflate"]
+__all__ = ["COMPRESSOR", "UNPACKED_LIMIT", "Compressor", "crc32", "deflate", "gunzip", "inflate", "sample"]
 
 #: Bytes that one archive may unpack to. An artifact is handled in memory; below 4 GiB no member needs ZIP64 fields.
 UNPACKED_LIMIT = 2 << 30
@@ -44,8 +44,8 @@ COMPRESSOR = Compressor(
 )
 
 
-def _sample() -> bytes:
-    """Bytes with literals, near and far matches, runs and a block that cannot be packed."""
+def sample() -> bytes:
+    """What every compressor is tried on: literals, near and far matches, runs and a block that cannot be packed."""
     text = "".join(Digest.of(str(number).encode()) for number in range(600))
     noise = b"".join(Digest.of(b"noise %d" % number).raw for number in range(300))
     return (text + text[::-1] + text[700:30000]).encode() + noise + bytes(5000) + noise[::-1]
@@ -57,7 +57,7 @@ def _packer() -> Callable[[bytes | memoryview, int], bytearray]:
         import deflate as package  # loaded only when something is packed
     except ImportError as error:
         raise CompressorDiffers("the package `deflate` is not installed", expected=COMPRESSOR.version, found=None) from error
-    packed = Digest.of(memoryview(package.deflate_compress(_sample(), COMPRESSOR.level)))
+    packed = Digest.of(memoryview(package.deflate_compress(sample(), COMPRESSOR.level)))
     if packed != COMPRESSOR.sample:
         raise CompressorDiffers(
             f"`deflate` {package.__version__} packs the fixed sample to other bytes than `deflate` {COMPRESSOR.version}",

@@ -12,13 +12,11 @@ from lockage.base.canonical import canonical
 from lockage.base.digest import Digest
 from lockage.base.errors import StepFailed
 from lockage.stabilize.compressor import UNPACKED_LIMIT, gunzip
-from lockage.stabilize.errors import ArchiveTooLarge, MalformedArchive, Unhandled
+from lockage.stabilize.errors import Unhandled
 from lockage.stabilize.model import ArchiveKind, MemberKind, archive_kind
 
 if TYPE_CHECKING:
-    from bz2 import BZ2Decompressor
     from collections.abc import Sequence
-    from lzma import LZMADecompressor
 
     from lockage.stabilize.member import Member
 
@@ -70,32 +68,14 @@ def _opened(kind: ArchiveKind | None, data: bytes) -> Contents:
             return Contents(read_tar(_unpacked(kind, data)).members)
 
 
-def _unpacker(kind: ArchiveKind) -> tuple[BZ2Decompressor | LZMADecompressor, type[Exception]]:
-    """A decompressor, and what it raises for bytes that it cannot read."""
-    if kind is ArchiveKind.TAR_BZ2:
-        import bz2
-
-        return bz2.BZ2Decompressor(), OSError
-    import lzma
-
-    return lzma.LZMADecompressor(memlimit=1 << 30), lzma.LZMAError
-
-
 def _unpacked(kind: ArchiveKind, data: bytes) -> bytes:
     if kind is ArchiveKind.TAR:
         return data
     if kind is ArchiveKind.TAR_GZ:
         return gunzip(data)
-    unpacker, fault = _unpacker(kind)
-    try:
-        out = unpacker.decompress(data, UNPACKED_LIMIT + 1)
-    except fault as error:
-        raise MalformedArchive(f"not a {kind} file: {error}") from error
-    if len(out) > UNPACKED_LIMIT:
-        raise ArchiveTooLarge(f"a compressed tar archive unpacks to more than {UNPACKED_LIMIT} bytes", limit=UNPACKED_LIMIT)
-    if not unpacker.eof or unpacker.unused_data:
-        raise MalformedArchive("a compressed tar archive is cut short, or bytes follow its end")
-    return out
+    from lockage.stabilize.stream import unpack
+
+    return unpack("bzip2" if kind is ArchiveKind.TAR_BZ2 else "xz", data, UNPACKED_LIMIT, single=True)
 
 
 def content_digest(filename: str, data: bytes) -> Digest:

@@ -43,7 +43,7 @@ class CompressorDiffers(Integrity):
     """The installed compressor is not the pinned one, or does not give the bytes that the pinned one gives."""
 
     code = "compressor-differs"
-    hint = "Install the exact `deflate` version that lockage requires, from its published wheel (see docs/adr/0002-compressor.md)."
+    hint = "Install the exact version of the package named that lockage requires, from its published wheel (docs/adr/0002-compressor.md)."
 
 
 class Unhandled(Exception):

@@ -10,7 +10,7 @@ from lockage.base.digest import BlobRef
 from lockage.base.instant import Instant
 from lockage.stabilize.compressor import Compressor
 
-__all__ = ["ArchiveKind", "Change", "Fault", "MemberKind", "PassReport", "Report", "Stabilized", "archive_kind"]
+__all__ = ["DATE", "ArchiveKind", "Change", "Fault", "MemberKind", "PassReport", "Report", "Stabilized", "archive_kind"]
 
 
 class ArchiveKind(StrEnum):
@@ -63,8 +63,15 @@ class MemberKind(StrEnum):
     OPAQUE = "opaque"
 
 
+#: What a report says in place of the date itself, so that reports of two dates can be compared.
+DATE = "the source's date"
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One field that a pass changed, alike in ``count`` members; ``path`` is the first, empty for the archive itself."""
+    """One field that a pass changed, alike in ``count`` members; ``path`` is the first, empty for the file itself.
+
+    A member of a member is ``inner.zip!member``, at any depth.
+    """
 
     path: str
     field: str
@@ -82,7 +89,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PassReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one pass did. ``kept`` says why it left the file as it was; then there are no changes."""
+    """What one pass did, to the file and to whatever is in it. ``kept`` says why it left the file as it was; then there are no changes.
+
+    A member that was left as it was is a fault whose code begins with ``member-``.
+    """
 
     name: str
     version: int

@@ -1,21 +1,32 @@
-"""The passes `tar`, `tar-gzip` and `gzip`: one order, one date, no owner, plain modes, the pinned compressor. Contents stay."""
+"""The passes over tar archives, packed or not, and `gzip`: one order, one date, no owner, plain modes, the pinned compressors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lockage.base.instant import ZIP_FLOOR
-from lockage.stabilize.change import Changes
 from lockage.stabilize.compressor import COMPRESSOR, crc32, deflate, gunzip
 from lockage.stabilize.errors import MalformedArchive, Unhandled
-from lockage.stabilize.model import MemberKind, PassReport
+from lockage.stabilize.model import DATE, MemberKind
+from lockage.stabilize.stream import STREAMS, pack, unpack
 from lockage.stabilize.tar_reader import TarArchive, TarMember, read_tar
 from lockage.stabilize.tar_writer import MODES, TarWriter
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
+    from lockage.stabilize.compressor import Compressor
+    from lockage.stabilize.job import Job
 
-__all__ = ["gzip_fields", "pack_gzip", "stabilize_gzip", "stabilize_tar", "stabilize_tar_gzip"]
+__all__ = [
+    "gzip_fields",
+    "pack_gzip",
+    "stabilize_gzip",
+    "stabilize_tar",
+    "stabilize_tar_bzip2",
+    "stabilize_tar_gzip",
+    "stabilize_tar_xz",
+    "stabilize_tar_zstd",
+]
 
 #: RFC 1952: no flags, no time, no extra flags, unknown operating system.
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -45,41 +56,58 @@ def gzip_fields(data: bytes) -> dict[str, str]:
     return found
 
 
-def _note_gzip(changes: Changes, before: bytes, after: bytes) -> None:
+def _note_gzip(job: Job, before: bytes, after: bytes) -> None:
     old, new = gzip_fields(before), gzip_fields(after)
     for field in sorted(old.keys() | new.keys()):
-        changes.add("", f"gzip {field}", old.get(field, ""), new.get(field, ""))
+        job.change("", f"gzip {field}", old.get(field, ""), new.get(field, ""))
+    _note_packing(job, COMPRESSOR, before, after)
+
+
+def _note_packing(job: Job, compressor: Compressor, before: bytes, after: bytes) -> None:
+    job.packed_by(compressor)
     if before != after:
-        changes.add("", "packed bytes", "as written", f"{COMPRESSOR.package} {COMPRESSOR.version}")
+        job.change("", "packed bytes", "as written", f"{compressor.package} {compressor.version}")
 
 
-def stabilize_gzip(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:  # noqa: ARG001 (one signature for every pass)
-    """A gzip file of one part, without name and time."""
-    changes = Changes()
-    out = pack_gzip(gunzip(data))
-    _note_gzip(changes, data, out)
-    return out, PassReport(name=name, version=version, changes=changes.listed(), compressor=COMPRESSOR)
+def stabilize_gzip(data: bytes, job: Job) -> bytes:
+    """A gzip file of one part, without name and time; its content goes through the passes of the name without ``.gz``."""
+    content = gunzip(data, job.limit)
+    out = pack_gzip(job.content(content))
+    _note_gzip(job, data, out)
+    return out
 
 
-def stabilize_tar(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:
+def stabilize_tar(data: bytes, job: Job) -> bytes:
     """A tar archive in its fixed form."""
-    try:
-        changes = Changes()
-        out = _written(read_tar(data), changes, date)
-    except Unhandled as reason:
-        return data, PassReport(name=name, version=version, kept=str(reason))
-    return out, PassReport(name=name, version=version, changes=changes.listed())
+    return _written(read_tar(data), job)
 
 
-def stabilize_tar_gzip(name: str, version: int, data: bytes, date: Instant) -> tuple[bytes, PassReport]:
+def stabilize_tar_gzip(data: bytes, job: Job) -> bytes:
     """A tar archive in its fixed form, in a gzip file of one part."""
-    try:
-        changes = Changes()
-        out = pack_gzip(_written(read_tar(gunzip(data)), changes, date))
-    except Unhandled as reason:
-        return data, PassReport(name=name, version=version, kept=str(reason))
-    _note_gzip(changes, data, out)
-    return out, PassReport(name=name, version=version, changes=changes.listed(), compressor=COMPRESSOR)
+    out = pack_gzip(_written(read_tar(gunzip(data, job.limit)), job))
+    _note_gzip(job, data, out)
+    return out
+
+
+def _streamed(form: str, data: bytes, job: Job) -> bytes:
+    out = pack(form, _written(read_tar(unpack(form, data, job.limit)), job))
+    _note_packing(job, STREAMS[form], data, out)
+    return out
+
+
+def stabilize_tar_bzip2(data: bytes, job: Job) -> bytes:
+    """A tar archive in its fixed form, in one bzip2 stream."""
+    return _streamed("bzip2", data, job)
+
+
+def stabilize_tar_xz(data: bytes, job: Job) -> bytes:
+    """A tar archive in its fixed form, in one xz stream."""
+    return _streamed("xz", data, job)
+
+
+def stabilize_tar_zstd(data: bytes, job: Job) -> bytes:
+    """A tar archive in its fixed form, in one zstd frame."""
+    return _streamed("zstd", data, job)
 
 
 def _ordered(archive: TarArchive) -> list[TarMember]:
@@ -107,29 +135,33 @@ def _ordered(archive: TarArchive) -> list[TarMember]:
     return sorted(archive.members, key=lambda member: (member.kind is MemberKind.HARDLINK, member.path.encode().split(b"/")))
 
 
-def _written(archive: TarArchive, changes: Changes, date: Instant) -> bytes:
+def _written(archive: TarArchive, job: Job) -> bytes:
+    date = job.date
     stamp = type(date)(min(max(int(date), int(ZIP_FLOOR)), _CEILING))
     ordered = _ordered(archive)
     executables = {member.path for member in archive.members if member.executable}
     if ordered != list(archive.members):
-        changes.add("", "member order", "as written", "by path")
+        job.change("", "member order", "as written", "by path")
     writer = TarWriter(stamp)
     for member in ordered:
         executable = member.target in executables if member.kind is MemberKind.HARDLINK else member.executable
         mode = MODES[member.kind] | (0o111 if executable else 0)
-        writer.add(member.path, member.kind, member.packed(), mode=mode, target=member.target)
-        _note(changes, member, mode, stamp)
-    changes.add("", "tar dialect", "+".join(archive.dialects), "+".join(sorted(writer.dialects)))
+        content = member.packed()
+        if member.kind is MemberKind.FILE:
+            content = job.member(member.path, content)
+        writer.add(member.path, member.kind, content, mode=mode, target=member.target)
+        _note(job, member, mode, stamp)
+    job.change("", "tar dialect", "+".join(archive.dialects), "+".join(sorted(writer.dialects)))
     return writer.finish()
 
 
-def _note(changes: Changes, member: TarMember, mode: int, stamp: Instant) -> None:
+def _note(job: Job, member: TarMember, mode: int, stamp: Instant) -> None:
     path = member.path
-    changes.add(path, "name", member.name.rstrip("/"), path)
+    job.change(path, "name", member.name.rstrip("/"), path)
     fixed = {"mtime": str(int(stamp)), "mode": f"{mode:o}", "uid": "0", "gid": "0", "uname": "", "gname": ""}
     for field, before in member.header.items():
         if field == "mtime" and before != fixed["mtime"]:
             before = before.partition(".")[0] + " and a fraction" if "." in before else before
-            changes.add(path, field, before, "the source's date")
+            job.change(path, field, before, DATE)
         else:
-            changes.add(path, field, before, fixed.get(field, ""))
+            job.change(path, field, before, fixed.get(field, ""))

@@ -1,4 +1,5 @@
-"""A wheel's RECORD: checked against the members, then its lines put in one order. It is never repaired.
+"""A wheel's RECORD: checked against the members, then its lines put in one order, with new hashes of what passes changed. It is never
+repaired.
 
 Binary distribution format: RECORD is a CSV of path, hash and size; every file but RECORD itself and its signatures is
 listed with a sha256 or better. A RECORD that does not hold, or that is signed, stays byte for byte as it is.
@@ -7,17 +8,18 @@ listed with a sha256 or better. A RECORD that does not hold, or that is signed, 
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
 from lockage.stabilize.model import Fault, MemberKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockage.stabilize.member import Member
 
-__all__ = ["check_record", "find_record", "in_order"]
+__all__ = ["check_record", "find_record", "hash_of", "in_order"]
 
 _SIGNATURES = (".jws", ".p7s")
 _Row = tuple[str, str, str]
@@ -36,15 +38,23 @@ def find_record(members: Sequence[Member]) -> tuple[Member | None, tuple[Fault, 
     return None, (Fault(code="record-missing" if not found else "record-ambiguous", path="", message=message),)
 
 
-def in_order(text: str, record: str) -> str:
-    """The same rows sorted by path, RECORD's own row last; ``text`` must be a RECORD without faults."""
+def in_order(text: str, record: str, changed: Mapping[str, tuple[str, int]] = MappingProxyType({})) -> str:
+    """The same rows sorted by path, RECORD's own row last; ``text`` must be a RECORD without faults.
+
+    Rows of ``changed`` members, by path, get their new hash (:func:`hash_of`) and size.
+    """
     import csv  # loaded only for wheels
     import io
 
     rows = sorted(_rows(text), key=lambda row: (row[0] == record, row[0].encode()))
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    csv.writer(out, lineterminator="\n").writerows((path, *changed[path]) if path in changed else (path, *rest) for path, *rest in rows)
     return out.getvalue()
+
+
+def hash_of(data: bytes) -> str:
+    """A file's hash as RECORD writes it."""
+    return "sha256=" + urlsafe_b64encode(Digest.of(data).raw).rstrip(b"=").decode()
 
 
 def _rows(text: str) -> list[_Row]:
@@ -102,9 +112,9 @@ def _check(member: Member, row: _Row) -> list[Fault]:
         code = "record-hash-unchecked" if algorithm in ("sha384", "sha512") else "record-hash-weak"
         return [Fault(code=code, path=path, message=f"RECORD gives it a hash that is not checked here: {declared[:80]!r}")]
     data = member.read()
-    found = urlsafe_b64encode(Digest.of(data).raw).rstrip(b"=").decode()
-    if value.rstrip("=") != found:
-        return [Fault(code="record-hash", path=path, message=f"RECORD says sha256={value[:60]}, its bytes are sha256={found}")]
+    found = hash_of(data)
+    if declared.rstrip("=") != found:
+        return [Fault(code="record-hash", path=path, message=f"RECORD says sha256={value[:60]}, its bytes are {found}")]
     if size and size != str(len(data)):
         return [Fault(code="record-size", path=path, message=f"RECORD says {size[:20]} bytes, it has {len(data)}")]
     return []

@@ -111,16 +111,19 @@ class ZipArchive:
         self.members, self.prefix, self.comment, self.unreferenced = members, prefix, comment, unreferenced
 
 
-def read_zip(data: bytes) -> ZipArchive:
-    """Read a zip archive. Raises :class:`MalformedArchive` and the other errors of this room, and :class:`Unhandled`."""
+def read_zip(data: bytes, limit: int = UNPACKED_LIMIT) -> ZipArchive:
+    """Read a zip archive that unpacks to ``limit`` bytes at most.
+
+    Raises :class:`MalformedArchive` and the other errors of this room, and :class:`Unhandled`.
+    """
     count, directory, directory_size, shift, comment = _find_directory(data)
     position, members, locals_ = directory, [], []
     total = 0
     for _ in range(count):
         member, local, position = _entry(data, position, directory + directory_size, shift, directory)
         total += member.size
-        if total > UNPACKED_LIMIT:
-            raise ArchiveTooLarge(f"a zip archive unpacks to more than {UNPACKED_LIMIT} bytes", limit=UNPACKED_LIMIT)
+        if total > limit:
+            raise ArchiveTooLarge(f"a zip archive unpacks to more than {limit} bytes", limit=limit)
         members.append(member)
         locals_.append(local)
     if position != directory + directory_size:

@@ -45,16 +45,22 @@ class ZipWriter:
         self._count = 0
         self._time = dos_time(date)
 
-    def add(self, path: str, kind: MemberKind, data: bytes, *, executable: bool = False) -> bytes:
-        """Add a member; returns its bytes as they lie in the archive. A link's data are its target. Packed only if that is shorter."""
-        packed = deflate(data) if data and kind is MemberKind.FILE else bytearray(data)
+    def add(
+        self, path: str, kind: MemberKind, data: bytes, *, executable: bool = False, stored: bool = False, time: int | None = None
+    ) -> bytes:
+        """Add a member; returns its bytes as they lie in the archive. A link's data are its target. Packed only if that is shorter.
+
+        ``stored``: not even then; ``time``: another than the archive's, as :func:`dos_time` has it.
+        """
+        packed = deflate(data) if data and kind is MemberKind.FILE and not stored else bytearray(data)
+        time = self._time if time is None else time
         method = 8 if len(packed) < len(data) else 0
         body = bytes(packed) if method else data
         name = f"{path}/".encode() if kind is MemberKind.DIRECTORY else path.encode()
         flags = 0 if name.isascii() else _UTF8
         mode = MODES[kind, executable]
         attributes = mode << 16 | (0x10 if kind is MemberKind.DIRECTORY else 0)
-        common = (_NEEDED, flags, method, self._time & 0xFFFF, self._time >> 16, crc32(data), len(body), len(data), len(name), 0)
+        common = (_NEEDED, flags, method, time & 0xFFFF, time >> 16, crc32(data), len(body), len(data), len(name), 0)
         self._central += struct.pack("<4s6H3L5H2L", b"PK\x01\x02", CREATOR, *common, 0, 0, 0, attributes, len(self._out)) + name
         self._out += struct.pack("<4s5H3L2H", b"PK\x03\x04", *common) + name + body
         self._count += 1

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lockage.base.tree import Tree
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.ports.images import ImageLayouts
     from lockage.record.event import Event
     from lockage.schedule import Capacity
     from lockage.variation import World
@@ -163,6 +164,12 @@ class Wiring:
         from lockage.adapters.folders_local import LocalFolders
 
         return LocalFolders(self.blobs)
+
+    @cached_property
+    def image_layouts(self) -> ImageLayouts:
+        from lockage.adapters.image_layouts_local import LocalImageLayouts
+
+        return LocalImageLayouts()
 
     @cached_property
     def surroundings(self) -> ports.Surroundings:

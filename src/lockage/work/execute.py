@@ -13,7 +13,8 @@ from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
-from lockage.ports import ExecutionFailed, ExecutionRequest
+from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.recipe.modes import MODES
 from lockage.record.artifact import StepRun
 from lockage.record.event import Planned, StepEnded, StepStarted
 from lockage.record.result import ActionResult, Usage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.recipe.model import Step
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
@@ -41,7 +43,7 @@ class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept.
-    After :meth:`run`, ``results`` holds a StepRun per executed step.
+    After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
     def __init__(
@@ -53,24 +55,24 @@ class Execution:
         fresh: bool = False,
         root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
         keep: Path | None = None,
+        observing: bool = False,
     ) -> None:
         self._services = services
         self._plan = plan
         self._world = world
         self._fresh = fresh
         self._keep = keep
+        self._observing = observing
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
         self.results: dict[StepName, StepRun] = {}
+        self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
         """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
-        jobs = [
-            Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.resources.cpus, memory=p.step.resources.memory)
-            for p in self._plan.steps
-        ]
+        jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
         schedule = Schedule.of(jobs, self._services.capacity)
         self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
         pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
@@ -88,6 +90,9 @@ class Execution:
                     planned, action = pending.pop(StepName(key))
                     if isinstance(outcome, BaseException):
                         raise outcome
+                    if isinstance(outcome, Observed):
+                        self.observed[planned.name] = outcome
+                        outcome = outcome.outcome
                     assert isinstance(outcome, ActionResult | ExecutionFailed)
                     done = self._finish(planned, action, outcome)
                     schedule = schedule.finished(planned.name, succeeded=done.failure is None)
@@ -114,7 +119,8 @@ class Execution:
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
         executor = self._services.executor
-        self._services.workers.start(planned.name, lambda: executor.execute(request))
+        run = executor.observe if self._observing else executor.execute
+        self._services.workers.start(planned.name, lambda: run(request))
         pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
         return None
 
@@ -135,9 +141,13 @@ class Execution:
             root=root,
             resources=planned.step.resources,
             world=self._world,
-            instruments=None if self._world == CONTRACT else self._services.roots.instruments(environment),
+            instruments=self._services.roots.instruments(environment) if self._instrumented(planned.step) else None,
             keep=None if self._keep is None else self._keep / planned.name,
         )
+
+    def _instrumented(self, step: Step) -> bool:
+        """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
+        return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
     def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
         if isinstance(outcome, ExecutionFailed):

@@ -12,6 +12,7 @@ from lockage.environment.debian import pin
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
+from lockage.recipe.modes import PRELOADED
 from lockage.record.event import Phase
 from lockage.work.roots import bytes_missing
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["lock_environment", "lock_recipe"]
 
-#: What verification needs beside a root: another clock, and the sources of other locales.
-INSTRUMENTS = ("libfaketime", "locales")
+#: What verification and modes need beside a root: another clock, and the sources of other locales.
+INSTRUMENTS = (PRELOADED, "locales")
 
 _UNKNOWN = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
 

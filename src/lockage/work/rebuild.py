@@ -10,6 +10,7 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.errors import StepFailed
 from lockage.base.name import StepName
+from lockage.ports import Observed
 from lockage.record.artifact import Artifact
 from lockage.variation import vary
 from lockage.work.artifacts import deliver
@@ -29,13 +30,17 @@ __all__ = ["Rebuild", "Rebuilder"]
 
 
 class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one rebuild: its artifacts, the outputs of every step that went through, and why a step failed with its last lines."""
+    """What came of one rebuild: its artifacts, the outputs of every step that went through, and why a step failed with its last lines.
+
+    ``observed`` is by step what was observed of it, if that was asked for.
+    """
 
     axes: tuple[str, ...]
     artifacts: tuple[Artifact, ...]
     outputs: dict[StepName, BlobRef]
     failure: str | None = None
     last_lines: tuple[str, ...] = ()
+    observed: dict[StepName, Observed] = {}
 
     def artifact(self, name: str) -> Artifact | None:
         """The artifact of that name, if it was delivered."""
@@ -56,10 +61,10 @@ class Rebuilder:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def rebuild(self, axes: Collection[str]) -> Rebuild:
+    def rebuild(self, axes: Collection[str], *, observing: bool = False) -> Rebuild:
         """Run every step with these axes varied. A step that fails, or artifacts that cannot be delivered, are told, not raised."""
         world = vary(axes)
-        execution = Execution(self._services, self._plan, world=world, fresh=True, root_for=self._roots(world))
+        execution = Execution(self._services, self._plan, world=world, fresh=True, root_for=self._roots(world), observing=observing)
         execution.run()
         failed = [run for run in execution.results.values() if run.failure is not None]
         failures = [f"{run.step}: {run.failure}" for run in failed]
@@ -74,6 +79,7 @@ class Rebuilder:
             outputs={run.step: run.outputs for run in execution.results.values() if run.failure is None},
             failure="; ".join(failures) or None,
             last_lines=last_lines(self._services.blobs.get(failed[0].log)) if failed else (),
+            observed=execution.observed,
         )
 
     def _roots(self, world: World) -> Callable[[LockedEnvironment], RealisedRoot]:

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["RELEASED_RECIPES", "Closed", "NoRelease", "SourceNotClean", "find_release", "read_release", "release_project", "release_title"]
+__all__ = [
+    "RELEASED_RECIPES",
+    "Closed",
+    "NoRelease",
+    "SourceNotClean",
+    "find_release",
+    "named_release",
+    "read_release",
+    "release_project",
+    "release_title",
+]
 
 _TRIES = 10
 #: The kind of memo that keeps a release's recipe by its digest: to infer it again one would have to be told again what was wanted.
@@ -124,6 +134,11 @@ def read_release(services: Services, record: ReleaseRecord) -> Release:
         return Release.decode(services.blobs.get(ref))
     except BlobCorrupt as error:
         raise error.naming(f"the document of {release_title(record)}") from error
+
+
+def named_release(services: Services, text: str) -> Release:
+    """The document of the release that people mean; see :func:`find_release`."""
+    return read_release(services, find_release(Book.open(services, make=False).catalog, text))
 
 
 def release_title(record: ReleaseRecord | Release) -> str:

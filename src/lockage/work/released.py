@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lockage.record.release import Release
     from lockage.work.services import Services
 
-__all__ = ["ReleaseInputDiffers", "ReleaseInputMissing", "built_of_release", "named_release"]
+__all__ = ["ReleaseInputDiffers", "ReleaseInputMissing", "built_of_release", "release_meant"]
 
 
 class ReleaseInputMissing(LockageError):
@@ -51,7 +51,7 @@ class ReleaseInputDiffers(Drift):
     hint = "The release's provenance says what it was made from (`lockage evidence list`)."
 
 
-def named_release(services: Services, text: str) -> ReleaseRecord | None:
+def release_meant(services: Services, text: str) -> ReleaseRecord | None:
     """The release of this store that a name means; None if it means none, and does not look as if it should.
 
     Raises :class:`NoRelease` for another version of a project that the store knows.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lockage.base.name import PrincipalName
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.ports.images import ImageLayouts
     from lockage.record.event import Event
     from lockage.schedule import Capacity
     from lockage.variation import World
@@ -57,6 +58,8 @@ class Services(Protocol):
     def surroundings(self) -> ports.Surroundings: ...
     @property
     def folders(self) -> ports.Folders: ...
+    @property
+    def image_layouts(self) -> ImageLayouts: ...
     @property
     def ledger(self) -> ports.Ledger: ...
     @property

@@ -14,10 +14,11 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
+from lockage.base.name import StepName
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
 from lockage.record.event import Phase
-from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, select
+from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, held_axes, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
@@ -77,6 +78,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pairs`` are how many pairs of values of two axes occurred in some rebuild, and how many there are.
     ``blamed`` is what was found out about differences, if that was asked for.
+    ``held`` are the axes that modes hold still, by step; those that no step was varied in are among the ``unavailable``.
     """
 
     reproduced: Grade
@@ -88,6 +90,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[int, int] = (0, 0)
     unavailable: dict[str, str] = {}
     blamed: Blamed | None = None
+    held: dict[StepName, tuple[str, ...]] = {}
 
     @property
     def identical(self) -> bool:
@@ -161,7 +164,10 @@ def verify(
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
     asked = select(axes, severe=severe)
+    modes = {planned.name: planned.step.modes for planned in plan.steps}
     reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
+    still = held_axes(modes.values())
+    reasons |= {choice: "a mode holds it still" for wanted in asked for choice in wanted if axis_of(choice) in still}
     everything = [choices for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons))]
     host = [choices for choices in everything if axis_of(choices[0]) in _OF_HOST]
     performed: list[Round] = []
@@ -186,6 +192,7 @@ def verify(
         started=started,
         pairs=count_pairs(everything, [round_.axes for round_ in performed]),
         unavailable={choice: reasons[choice] for wanted in asked for choice in wanted if choice in reasons},
+        held={name: still for name, chosen in modes.items() if (still := held_axes([chosen]))},
     )
 
 

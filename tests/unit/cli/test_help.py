@@ -45,11 +45,14 @@ def test_examples_can_be_typed(typed: str, command: click.Command, tmp_path: Pat
         _parse(program, words)
 
 
-def _parse(command: click.Command, words: list[str]) -> None:
-    """Parse as click does, without running anything; raises on what there is not."""
-    context = command.make_context("lockage", list(words))
+def _parse(command: click.Command, words: list[str], parent: click.Context | None = None) -> None:
+    """Parse as click does, without running anything; raises on what there is not.
+
+    Within its parent's context: click keeps the names of a command's help option as it is asked for them first.
+    """
+    context = command.make_context("lockage", list(words), parent=parent)
     if isinstance(command, click.Group) and context._protected_args:
         rest = [*context._protected_args, *context.args]
         _, inner, left = command.resolve_command(context, rest)
         assert inner is not None
-        _parse(inner, left)
+        _parse(inner, left, context)

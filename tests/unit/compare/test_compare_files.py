@@ -102,20 +102,30 @@ def test_one_byte_is_found() -> None:
 
 def test_a_text_shows_its_lines() -> None:
     found = compare_files("x.zip", packed([("a.py", TEXT)]), packed([("a.py", TEXT.replace(b"line 100\n", b"line one hundred\n"))]))
-    assert found.members[0].diff == ("line 99:", " line 98", " line 99", "-line 100", "+line one hundred", " line 101", " line 102")
+    assert found.members[0].diff == (
+        "@@ -99,5 +99,5 @@",
+        " line 98",
+        " line 99",
+        "-line 100",
+        "+line one hundred",
+        " line 101",
+        " line 102",
+    )
 
 
 def test_long_texts_and_lines_are_cut() -> None:
     a, b = (b"".join(b"%s %d %s\n" % (word, number, b"x" * 300) for number in range(500)) for word in (b"a", b"b"))
     (difference,) = compare_files("x.txt", a, b).members
-    assert len(difference.diff) == 14
-    assert difference.diff[-1] == "…"
-    assert max(map(len, difference.diff)) == 160
+    assert len(difference.diff) == 61
+    assert difference.diff[-1] == "… in all 500 lines removed, 500 added"
+    assert {line[0] for line in difference.diff[1:-1]} == {"-", "+"}
+    assert max(map(len, difference.diff)) == 161
 
 
 def test_line_ends_are_named() -> None:
     (difference,) = compare_files("x.txt", b"a\nb\n", b"a\r\nb\r\n").members
-    assert difference.diff == ("the lines are the same; their ends differ",)
+    assert difference.diff == ()
+    assert [(detail.name, detail.a, detail.b) for detail in difference.details] == [("line ends", "LF", "CRLF")]
 
 
 def test_members_of_one_side() -> None:
@@ -186,6 +196,22 @@ def test_bytes_before_the_archive_are_content() -> None:
 def test_a_file_and_its_stable_form() -> None:
     raw = packed([("b", TEXT), ("a", TEXT)])
     assert compare_files("x.zip", raw, stabilize("x.zip", raw, ZIP_FLOOR).data).grade is Grade.STABILIZED
+
+
+def test_what_the_passes_make_the_same_is_stabilized_at_any_depth() -> None:
+    old, new = (b"Last updated on %s.\n" % date for date in (b"Sep 02, 2019", b"Jan 17, 2020"))
+    assert compare_files("index.html", old, new).grade is Grade.STABILIZED
+    assert compare_files("index.html", old, new + b"x").grade is Grade.DIFFERENT
+    one, two = (packed([("a.jar", packed([("index.html", page)]))]) for page in (old, new))
+    found = compare_files("x.zip", one, two)
+    assert found.grade is Grade.STABILIZED
+    assert found.members[0].nested is not None
+    assert found.members[0].nested.members[0].path == "index.html"
+
+
+def test_content_that_no_pass_is_for_is_different_whatever_else_is() -> None:
+    one, two = (packed([("index.html", b"Last updated on Sep 02, 201%s." % text), ("a.txt", text)]) for text in (b"1", b"2"))
+    assert compare_files("x.zip", one, two).grade is Grade.DIFFERENT
 
 
 def test_thousands_of_differences_are_counted() -> None:

@@ -27,6 +27,14 @@ def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_file_gets_the_owner_that_the_user_may_give(tmp_path: Path) -> None:
+    mine, given = (os.getuid(), os.getgid()), (12345, 54321)
+    durable.write_file(tmp_path / "mine", b"one", owner=mine)
+    durable.write_file(tmp_path / "given", b"one", owner=given)
+    owners = [((tmp_path / name).stat().st_uid, (tmp_path / name).stat().st_gid) for name in ("mine", "given")]
+    assert owners == [mine, given if os.getuid() == 0 else mine]
+
+
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "in the way").write_bytes(b"")

@@ -21,7 +21,19 @@ def regenerate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["errors.md", "commands.md", "settings.md", "verify.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "errors.md",
+        "fix.md",
+        "commands.md",
+        "settings.md",
+        "stabilizers.md",
+        "verify.md",
+        "what-can-differ.md",
+        "why-did-my-build-differ.md",
+    ],
+)
 def test_pages_made_from_the_code_are_true(regenerate: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text() == regenerate.PAGES[page](), "run: .venv/bin/python docs/regenerate.py"
 

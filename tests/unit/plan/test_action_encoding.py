@@ -1,5 +1,6 @@
 """Actions are encoded as protobuf itself encodes the messages of build/bazel/remote/execution/v2."""
 
+import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
@@ -8,6 +9,7 @@ from lockage.base.path import RelPath
 from lockage.base.tree import Directory, FileNode, LinkNode, Tree
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
+from lockage.recipe.modes import Mode
 
 _STRING, _MESSAGE, _BOOL, _INT64, _INT32 = 9, 11, 8, 3, 5
 _REPEATED = {"arguments", "environment_variables", "output_paths", "properties", "files", "directories", "symlinks"}
@@ -91,6 +93,15 @@ def test_directories_are_canonical_protobuf() -> None:
     directory = message_classes()["Directory"]
     for data in blobs.values():
         assert directory.FromString(data).SerializeToString(deterministic=True) == data
+
+
+def test_modes_are_a_platform_property() -> None:
+    encoded = msgspec.structs.replace(ACTION, modes=(Mode.SINGLE_CPU, Mode.FIXED_PIDS), preload=Digest.of(b"x")).encode()
+    action = message_classes()["Action"].FromString(encoded.action)
+    properties = {p.name: p.value for p in action.platform.properties}
+    assert properties["lockage-modes"] == "fixed-pids single-cpu"
+    assert properties["lockage-preload"] == Digest.of(b"x")
+    assert list(properties) == sorted(properties)
 
 
 def test_golden_digest() -> None:

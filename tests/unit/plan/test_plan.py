@@ -13,8 +13,8 @@ from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, 
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree, read_tree
 from lockage.environment.declaration import Declaration, OsBase
-from lockage.environment.lock import Lock, LockedEnvironment, RootRef
-from lockage.plan.contract import FIXED, PREVENTION, relocated
+from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
+from lockage.plan.contract import FIXED, JOBS, PREVENTION, relocated
 from lockage.plan.plan import (
     InputsCollide,
     LockMismatch,
@@ -28,6 +28,7 @@ from lockage.plan.plan import (
     resolve,
 )
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, StepKind, VersionFrom
+from lockage.recipe.modes import MODES, PRELOADED, Mode
 from lockage.record.source import CommitOrigin, Source
 from lockage.variation import CONTRACT
 
@@ -141,7 +142,12 @@ def test_a_changed_declaration_names_both_digests() -> None:
     changed = msgspec.structs.replace(DECLARATION, python=("hatchling",))
     with pytest.raises(LockMismatch, match="'build' was changed in the recipe since it was locked") as caught:
         make_plan(recipe(step("a"), declaration=changed), LOCK, SOURCE)
-    assert caught.value.details == {"environment": "build", "expected": DECLARATION.digest, "found": changed.digest}
+    assert caught.value.details == {
+        "environment": "build",
+        "differences": ("package dash: not locked by that name", "requirement hatchling: not locked"),
+        "expected": DECLARATION.digest,
+        "found": changed.digest,
+    }
     assert "lockage lock" in caught.value.hint
 
 
@@ -160,7 +166,7 @@ def variables(one: Step, *, of_environment: Mapping[str, str] = {}, flags: Mappi
 
 
 def test_a_step_gets_the_contracts_variables_and_nothing_of_the_host() -> None:
-    assert set(variables(step("a"))) == {*PREVENTION, *FIXED, "SOURCE_DATE_EPOCH"}
+    assert set(variables(step("a"))) == {*PREVENTION, *JOBS, *FIXED, "SOURCE_DATE_EPOCH"}
 
 
 def test_whose_variable_counts() -> None:
@@ -192,7 +198,65 @@ def test_moved_paths_are_mapped_away_where_they_are() -> None:
 
 def test_every_prevention_says_why() -> None:
     assert all(reason for _, reason in PREVENTION.values())
-    assert not set(PREVENTION) & set(FIXED)
+    assert all(JOBS.values())
+    assert not (set(PREVENTION) | set(JOBS)) & set(FIXED)
+    assert not set(PREVENTION) & set(JOBS)
+
+
+def test_tools_are_told_how_many_cpus_the_step_sees() -> None:
+    many = step("a", resources=Resources(cpus=3))
+    assert {variables(many)[name] for name in JOBS} == {"3"}
+    assert {variables(msgspec.structs.replace(many, modes=(Mode.SINGLE_CPU,)))[name] for name in JOBS} == {"1"}
+    assert variables(msgspec.structs.replace(many, variables={"MAX_JOBS": "7"}))["MAX_JOBS"] == "7"
+
+
+@pytest.mark.parametrize("name", [*PREVENTION, *JOBS, "MINE", "OURS"])
+def test_a_step_can_leave_any_variable_out_that_is_not_the_contracts(name: str) -> None:
+    ours = {"OURS": "1"}
+    one = step("a", variables={"MINE": "1"} if name != "MINE" else {})
+    without = variables(msgspec.structs.replace(one, unset=(name,)), of_environment=ours)
+    assert name not in without
+    assert set(without) == set(variables(one, of_environment=ours)) - {name}
+
+
+def test_what_the_contract_fixes_cannot_be_left_out() -> None:
+    left = variables(step("a", unset=(*FIXED, "SOURCE_DATE_EPOCH")))
+    assert {*FIXED, "SOURCE_DATE_EPOCH"} <= set(left)
+
+
+def test_a_mode_is_part_of_the_action_and_of_what_is_remembered_of_it() -> None:
+    plain, held = planned(step("a")), planned(step("a", modes=(Mode.FROZEN_CLOCK,)))
+    assert resolution_key(plain, BlobRef.of(b"x"), {}) != resolution_key(held, BlobRef.of(b"x"), {})
+    one, two = (resolve(each, Tree.of([FileNode(RelPath("a"), BlobRef.of(b"a"))]), {}) for each in (plain, held))
+    assert one.encoded.ref != two.encoded.ref
+    assert two.action.modes == (Mode.FROZEN_CLOCK,)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_library_that_holds_a_mode_is_part_of_the_action(mode: Mode) -> None:
+    def made(version: bytes) -> Resolved:
+        library = LockedPackage(
+            name=PRELOADED, version="1", architecture="amd64", path=RelPath("pool/x.deb"), size=1, sha256=Digest.of(version)
+        )
+        one = planned(step("a", modes=(mode,)))
+        return resolve(
+            msgspec.structs.replace(one, environment=msgspec.structs.replace(one.environment, instruments=(library,))), FILES, {}
+        )
+
+    one, two = made(b"one"), made(b"two")
+    assert one.action.preload == (Digest.of(b"one") if MODES[mode].preloads else None)
+    assert (one.encoded.ref != two.encoded.ref) == MODES[mode].preloads
+
+
+def test_a_single_cpu_is_one_whatever_was_declared() -> None:
+    assert (
+        resolve(
+            planned(step("a", resources=Resources(cpus=4), modes=(Mode.SINGLE_CPU,))),
+            Tree.of([FileNode(RelPath("a"), BlobRef.of(b"a"))]),
+            {},
+        ).action.cpus
+        == 1
+    )
 
 
 def test_no_variable_takes_the_place_of_a_tools_own_flags() -> None:

@@ -15,6 +15,7 @@ from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.model import Recipe, Resources, Stamp, StepKind, VersionFrom
 from lockage.recipe.parse import parse_recipe
 from lockage.recipe.variables import OWNED
+from lockage.stabilize import Choice
 
 DESIGN = """
 [project]
@@ -130,6 +131,18 @@ def test_everything_that_can_be_said() -> None:
     assert (two.kind, two.outputs) == (StepKind.CHECK, ())
 
 
+def test_passes_are_switched_on_and_off_by_name() -> None:
+    for written, meant in (
+        ("true", True),
+        ("{}", True),
+        ("false", False),
+        ('{ off = ["png", "html"], on = ["elf"] }', Choice(on=("elf",), off=("html", "png"))),
+    ):
+        assert recipe(f"{MINIMAL}stabilize = {written}\n").steps[0].stabilize == meant
+    assert recipe(f"{MINIMAL}stabilize = true\n").digest == recipe(MINIMAL).digest
+    assert recipe(f'{MINIMAL}stabilize = {{ on = ["elf"] }}\n').digest != recipe(MINIMAL).digest
+
+
 def test_steps_keep_the_order_of_the_file() -> None:
     text = MINIMAL + '[step.b]\nrun = "x"\noutputs = ["b"]\n[step.a]\nrun = "x"\noutputs = ["a"]\n'
     assert [step.name for step in recipe(text).steps] == ["wheel", "b", "a"]
@@ -211,9 +224,39 @@ DEFECTS: dict[str, tuple[str, str]] = {
         MINIMAL + 'variables."a b" = "1"\n',
         'lockage.toml:8: step.wheel.variables."a b": cannot be set by a recipe: not a variable\'s name',
     ),
-    "variable-not-text": (MINIMAL + "variables.A = 1\n", "lockage.toml:8: step.wheel.variables.A: expected text, found 1"),
+    "variable-not-text": (
+        MINIMAL + "variables.A = 1\n",
+        "lockage.toml:8: step.wheel.variables.A: expected text, or false for none at all, found 1",
+    ),
+    "variable-true": (MINIMAL + "variables.A = true\n", "step.wheel.variables.A: expected text, or false for none at all, found true"),
+    "variable-owned-left-out": (MINIMAL + "variables.TZ = false\n", "step.wheel.variables.TZ: cannot be set by a recipe"),
+    "variable-of-environment-left-out": (
+        MINIMAL.replace('os = "debian:bookworm"', 'os = "debian:bookworm"\nvariables.A = false'),
+        "environment.build.variables.A: expected text, found false",
+    ),
+    "mode-misspelt": (MINIMAL + 'modes = ["frozen-clok"]\n', 'step.wheel.modes[0]: expected "fixed-addresses" or "fixed-pids" or'),
+    "mode-suggested": (MINIMAL + 'modes = ["frozen-clok"]\n', 'found "frozen-clok"; did you mean "frozen-clock"?'),
+    "mode-twice": (MINIMAL + 'modes = ["single-cpu", "single-cpu"]\n', 'step.wheel.modes[1]: "single-cpu" is there twice'),
+    "modes-not-a-list": (MINIMAL + 'modes = "single-cpu"\n', 'step.wheel.modes: expected an array of modes, found "single-cpu"'),
     "variable-nul": (MINIMAL + 'variables.A = "\\u0000"\n', "a NUL cannot be handed to a process"),
     "flag-not-boolean": (MINIMAL + '[flags]\nnew = "yes"\n', 'lockage.toml:9: flags.new: expected true or false, found "yes"'),
+    "stabilize-not-a-switch": (
+        MINIMAL + 'stabilize = "png"\n',
+        'lockage.toml:8: step.wheel.stabilize: expected true, false or a table of passes, found "png"',
+    ),
+    "pass-unknown": (
+        MINIMAL + 'stabilize = { off = ["pngs"] }\n',
+        'lockage.toml:8: step.wheel.stabilize.off[0]: there is no pass "pngs"; did you mean "png"?',
+    ),
+    "pass-on-and-off": (
+        MINIMAL + 'stabilize = { off = ["png"], on = ["png"] }\n',
+        'lockage.toml:8: step.wheel.stabilize.on: the pass "png" is switched on and off',
+    ),
+    "passes-unknown-key": (MINIMAL + "stabilize = { of = [] }\n", "lockage.toml:8: step.wheel.stabilize.of: unknown key"),
+    "passes-not-an-array": (
+        MINIMAL + 'stabilize.on = "elf"\n',
+        "lockage.toml:8: step.wheel.stabilize.on: expected an array of names of passes",
+    ),
     "flags-of-one-variable": (MINIMAL + '[flags]\na-b = true\n"a.b" = true\n', 'the flags "a-b" and "a.b" would have the same variable'),
     "flag-undeclared": (
         MINIMAL + 'flags = ["nwe"]\n[flags]\nnew = true\n',

@@ -12,6 +12,7 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, PythonLock
 from lockage.recipe.glob import check_pattern
 from lockage.recipe.model import Recipe, Resources, Step
+from lockage.recipe.modes import Mode
 from lockage.recipe.parse import parse_recipe
 from lockage.recipe.quantity import duration, size
 from lockage.recipe.variables import OWNED
@@ -49,7 +50,7 @@ def test_the_example_of_publishing_is_a_recipe() -> None:
 def test_every_key_has_its_line() -> None:
     assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
     assert keys("`[environment.NAME]`") == fields(Declaration) | (fields(PythonLock) - {"file", "sha256"})
-    assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources"}) | fields(Resources)
+    assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources", "unset"}) | fields(Resources)
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
@@ -62,6 +63,10 @@ def test_the_defaults_are_those_of_the_code() -> None:
 
 def test_every_variable_of_the_contract_is_named() -> None:
     assert {name for name in OWNED if f"`{name}`" not in section("Variables")} == set()
+
+
+def test_every_mode_is_named() -> None:
+    assert {mode for mode in Mode if f'`"{mode}"`' not in section("`[step.NAME]`")} == set()
 
 
 @pytest.mark.parametrize("pattern", re.findall(r"^\| `([^`!]+)` \|", section("Patterns"), re.MULTILINE))

@@ -10,8 +10,10 @@ from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName,
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
+from lockage.recipe.modes import Mode
 from lockage.recipe.parse import parse_recipe
 from lockage.recipe.render import render
+from lockage.stabilize import Choice
 
 _RECIPE = Recipe(
     project=ProjectName("shop"),
@@ -37,6 +39,8 @@ _RECIPE = Recipe(
             resources=Resources(cpus=2, memory=1 << 29, disk=1_000_001, timeout=90, processes=7),
             stabilize=False,
             variables={"C": ""},
+            unset=("ARFLAGS", "CPPFLAGS"),
+            modes=(Mode.FIXED_RANDOM, Mode.SINGLE_CPU),
             fetch=(FetchName("da.ta"),),
         ),
         Step(
@@ -47,6 +51,7 @@ _RECIPE = Recipe(
             inputs=(),
             flags=(FlagName("new-checkout"),),
             run=("pytest", "-x", "a b", "multi\nline"),
+            stabilize=Choice(on=("elf",), off=("html", "png")),
             resources=Resources(timeout=7200),
         ),
     ),
@@ -80,7 +85,9 @@ def test_a_recipe_with_everything_survives() -> None:
 
 
 def test_what_is_the_default_is_not_written() -> None:
-    plain = msgspec.structs.replace(_RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, stamp=(), fetch=())
+    plain = msgspec.structs.replace(
+        _RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, unset=(), modes=(), stamp=(), fetch=()
+    )
     text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}, fetches=()))
     assert set(tomllib.loads(text)["step"]["wheel"]) == {"environment", "run", "outputs", "artifacts"}
 

@@ -185,4 +185,4 @@ def test_the_pinned_compressor_is_installed() -> None:
     import deflate
 
     assert deflate.__version__ == compressor.COMPRESSOR.version
-    assert Digest.of(bytes(deflate.deflate_compress(compressor._sample(), compressor.COMPRESSOR.level))) == compressor.COMPRESSOR.sample
+    assert Digest.of(bytes(deflate.deflate_compress(compressor.sample(), compressor.COMPRESSOR.level))) == compressor.COMPRESSOR.sample

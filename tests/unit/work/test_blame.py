@@ -58,7 +58,8 @@ def test_one_axis(commit: Commit) -> None:
     one = only(found)
     assert (one.axes, one.cause, one.step, one.artifact, one.member) == (("hostname",), "host-name-written", "first", "product.txt", "")
     assert (one.offset, one.length) == (9, len("other-host"))
-    assert found.rebuilds == 3, "the bytes tell the axis: nothing varied, that axis, all but that axis"
+    assert found.rebuilds == 4, "the bytes tell the axis: nothing varied, that axis, all but that axis; and one to see the process"
+    assert one.process == ("first",)
     assert not found.exhausted
 
 
@@ -123,7 +124,7 @@ def test_what_differs_by_itself(commit: Commit) -> None:
 
     found, _ = blamed(commit, first)
     assert (only(found).axes, only(found).cause) == ((), "process-number")
-    assert found.rebuilds == 1
+    assert found.rebuilds == 2
 
 
 def test_a_rebuild_that_fails(commit: Commit) -> None:

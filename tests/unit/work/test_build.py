@@ -1,5 +1,7 @@
 """Building over fakes: what is run again and what is not, in which order, and what a failure leaves."""
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -376,3 +378,48 @@ def test_jobs_and_their_interleaving_do_not_show(commands: Commands, commit: Com
         assert execute(services, make_plan(project.recipe, project.lock, project.source)).keys() == {s.step for s in result.run.steps}
         assert executed(services) == []
     assert found[0] == found[1]
+
+
+PAGES = """
+[step.pages]
+inputs = ["src/**"]
+run = ["pages"]
+outputs = ["dist"]
+artifacts = ["dist/*"]
+{more}
+"""
+
+
+def pages(workspace: Workspace) -> int:
+    """A zip of the sources beside a page that a generator stamped."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("made.html", OLD + b"!")
+        for path, data in workspace.files.items():
+            archive.writestr(path, data)
+    workspace.write("dist/docs.zip", out.getvalue())
+    return 0
+
+
+OLD, NEW = b"Last updated on Sep 02, 2019.", b"Last updated on Jan 01, 1980."
+
+
+@pytest.mark.parametrize(
+    ("more", "made"),
+    [("", NEW + b"!"), ("stabilize = false", OLD + b"!"), ('stabilize = { off = ["html"] }', OLD + b"!"), ("stabilize = true", NEW + b"!")],
+)
+def test_members_are_stabilized_but_for_files_of_the_source(commit: Commit, more: str, made: bytes) -> None:
+    services = MemoryServices({"pages": pages})
+    project = commit(services, {"src/fixture.html": OLD}, recipe=PAGES.format(more=more))
+    (artifact,) = built(services, project).artifacts
+    with zipfile.ZipFile(io.BytesIO(services.blobs.get(artifact.blob))) as archive:
+        assert archive.read("src/fixture.html") == OLD
+        assert archive.read("made.html") == made
+
+
+def test_a_build_with_nothing_to_do_does_not_read_the_source(commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = MemoryServices({"pages": pages})
+    project = commit(services, recipe=PAGES.format(more=""))
+    first = built(services, project)
+    monkeypatch.delitem(services.blobs.data, project.source.tree.digest)
+    assert built(services, project).artifacts == first.artifacts

@@ -15,7 +15,7 @@ from lockage.evidence.predicate import REPRODUCTION
 from lockage.variation import Claim
 from lockage.work.book import Book
 from lockage.work.release import NoRelease, find_release, release_project
-from lockage.work.released import ReleaseInputDiffers, ReleaseInputMissing, built_of_release, named_release
+from lockage.work.released import ReleaseInputDiffers, ReleaseInputMissing, built_of_release, release_meant
 from lockage.work.verify import Verification, verify_release
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ def test_a_lock_that_is_gone_is_asked_for_and_taken_only_if_it_is_the_same(servi
 
 
 def test_a_name_means_a_release_only_if_there_is_one(services: MemoryServices, commit: Commit) -> None:
-    assert named_release(services, "shop") is None, "there is no store yet"
+    assert release_meant(services, "shop") is None, "there is no store yet"
     release_project(services, commit(services))
-    assert named_release(services, "shop") == record(services)
-    assert named_release(services, "shop@1.0-1") == record(services)
-    assert named_release(services, "no such folder") is None
-    assert named_release(services, "other@1.0") is None
+    assert release_meant(services, "shop") == record(services)
+    assert release_meant(services, "shop@1.0-1") == record(services)
+    assert release_meant(services, "no such folder") is None
+    assert release_meant(services, "other@1.0") is None
     with pytest.raises(NoRelease, match="the newest of shop are"):
-        named_release(services, "shop@9.9")
+        release_meant(services, "shop@9.9")

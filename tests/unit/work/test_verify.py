@@ -192,6 +192,21 @@ def test_only_the_axes_asked_for_and_available_are_varied(services: MemoryServic
     assert "load" in verify_project(services, project, severe=True).axes
 
 
+def test_what_modes_hold_still_is_told_and_not_counted_where_all_do(services: MemoryServices, commit: Commit) -> None:
+    steps = "".join(
+        f'[step.{name}]\nrun = ["constant", "{name}"]\noutputs = ["{name}"]\nartifacts = ["{name}"]\nmodes = {modes}\n'
+        for name, modes in (("a", '["frozen-clock", "single-cpu"]'), ("b", '["frozen-clock"]'), ("c", "[]"))
+    )
+    found = verify_project(services, commit(services, recipe=steps))
+    assert found.held == {"a": ("clock", "cpu-count"), "b": ("clock",)}
+    assert {"clock", "cpu-count"} <= set(found.axes)
+    without = steps[: steps.index("[step.c]")]
+    found = verify_project(services, commit(services, recipe=without))
+    assert "clock" not in found.axes
+    assert found.unavailable["clock"] == "a mode holds it still"
+    assert "cpu-count" in found.axes
+
+
 def test_packages_that_are_gone_are_fetched_before_anything_is_rebuilt(services: MemoryServices, commit: Commit) -> None:
     project = commit(services)
     plan = make_plan(project.recipe, project.lock, project.source)

@@ -11,8 +11,9 @@ import msgspec
 from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.base.units import human_duration
-from lockage.ports import ExecutionFailed, TooManyCpus
+from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
 from lockage.record.result import ActionResult
+from lockage.variation import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,19 @@ class MemoryExecutor:
         self._host_cpus = host_cpus
         self.ran: list[Ended] = []
         self.cancelled = False
+        #: Set by tests: why writers cannot be told.
+        self.unobserved: str | None = None
+        self._written: set[str] = set()
+
+    def observe(self, request: ExecutionRequest) -> Observed:
+        """Everything that was written was written by the action's own command."""
+        if self.unobserved is not None:
+            return Observed(outcome=self.execute(request), unobserved=self.unobserved)
+        outcome = self.execute(request)
+        given = {str(node.path) for node in read_tree(request.action.workspace, self._blobs.get)}
+        place = request.world.build_path
+        paths = sorted(path for path in self._written if path not in given)
+        return Observed(outcome=outcome, writers=tuple(Writer(path=f"{place}/{path}", argv=request.action.arguments) for path in paths))
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         action = request.action
@@ -84,6 +98,7 @@ class MemoryExecutor:
                 limit = human_duration(request.resources.timeout)
                 outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit}")
         self.ran.append(Ended(action.arguments, outcome))
+        self._written = {str(path) for path in (*workspace.files, *workspace.links)}
         if request.keep is not None and (isinstance(outcome, ExecutionFailed) or outcome.exit_code != 0):
             shutil.rmtree(request.keep, ignore_errors=True)
             for path, data in workspace.files.items():
@@ -105,6 +120,7 @@ class MemoryExecutor:
         self.cancelled = True
 
     def _filled(self, request: ExecutionRequest) -> Workspace:
+        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes))
         workspace = Workspace(request, {}, {}, set())
         for node in read_tree(request.action.workspace, self._blobs.get):
             if isinstance(node, FileNode):

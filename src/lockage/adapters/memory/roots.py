@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.path import RelPath
 from lockage.environment.lock import RootRef
+from lockage.environment.root import Entry, Kind
 from lockage.ports import RealisedRoot, RootDrift
 from lockage.ports.storage import Audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.ports import Blobs
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Heard
 
 __all__ = ["MemoryRoots"]
@@ -52,6 +54,12 @@ class MemoryRoots:
             return None
         return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
 
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
+        """Layers with a file for every package, whose bytes are the package's."""
+        self.realise(environment)
+        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", environment.packages)]
+        return found if not environment.python else [*found, _MemoryLayer(self._blobs, "usr/local", environment.python)]
+
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
         listed = sorted(refs)
         key = canonical([kind, *(str(ref) for ref in listed)])
@@ -64,3 +72,17 @@ class MemoryRoots:
     def audit(self, heard: Heard) -> Audit:
         heard(0)
         return Audit(count=len(self._made), size=0)
+
+
+class _MemoryLayer:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[LockedPackage | LockedWheel]) -> None:
+        self._blobs = blobs
+        self.place = place
+        folder = place or "os"
+        self.entries = [
+            Entry(path=RelPath(f"{folder}/{item.name}"), kind=Kind.FILE, mode=0o644, size=item.size, sha256=item.sha256) for item in items
+        ]
+
+    def read(self, entry: Entry) -> bytes:
+        assert entry.sha256 is not None
+        return self._blobs.get(BlobRef(entry.sha256, entry.size))

@@ -9,6 +9,7 @@ from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
 from lockage.adapters.memory.folders import MemoryFolders
+from lockage.adapters.memory.image_layouts import MemoryImageLayouts
 from lockage.adapters.memory.ledger import MemoryLedger
 from lockage.adapters.memory.os_packages import MemoryOsPackages
 from lockage.adapters.memory.pins import MemoryPins
@@ -72,6 +73,7 @@ class MemoryServices:
         self.sources = MemorySources(self.blobs)
         self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
+        self.image_layouts = MemoryImageLayouts()
         self.surroundings = MemorySurroundings()
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()

@@ -14,13 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
+from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.layer import LayerSpec, manifest_of, python_layer, system_layer, unpacked_layer
-from lockage.adapters.roots_local.sweep import Kept, first_difference, stamp_of
+from lockage.adapters.roots_local.sweep import first_difference, stamp_of
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.environment.lock import REALISER, RootRef
-from lockage.environment.root import LOCAL, root_ref
+from lockage.environment.root import LOCAL, root_ref, stacked
 from lockage.ports import RealisedRoot, RootDrift
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.environment.root import Entries
-    from lockage.ports import Blobs
+    from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard
 
 __all__ = ["LocalRoots"]
@@ -45,19 +45,17 @@ class LocalRoots:
         self._workers = workers
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
-        system_key = _key("os", "", (package.sha256 for package in environment.packages))
+        keys = _layers_of(environment)
+        (_, system_key), *above = keys
         coming = iter(arriving)
         system = self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, coming))
         layers = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
-        keys = [("os", system_key)]
-        if environment.python:
-            key = _key("python", system_key, (wheel.sha256 for wheel in environment.python))
-            below = self._home("os", system_key)
-            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, _manifest(below)))
+        below = self._home("os", system_key)
+        for _, key in above:
+            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, manifest(below)))
             layers.append((str(LOCAL), folder))
-            keys.append(("python", key))
         ref = self._ref(keys)
         if expect:
             _compare(environment.root, ref)
@@ -69,6 +67,10 @@ class LocalRoots:
             return None
         key = _key("instruments", "", (package.sha256 for package in packages))
         return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+
+    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
+        self.realise(environment)
+        return self._kept_layers(_layers_of(environment))
 
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
@@ -102,7 +104,7 @@ class LocalRoots:
             found = stamp_of(home / "root")
             if found == stamp:
                 return True
-            difference = first_difference(home / "root", _manifest(home))
+            difference = first_difference(home / "root", manifest(home))
             if difference is None:
                 durable.write_file(home / "stamp", found.encode())
                 return True
@@ -172,25 +174,27 @@ class LocalRoots:
             return decode(file.read_bytes(), RootRef)
         except (FileNotFoundError, LockageError):
             pass
-        merged: Entries = {}
-        for kind, key in keys:
-            below = f"{LOCAL}/" if kind == "python" else ""
-            if below:
-                merged = {path: entry for path, entry in merged.items() if not path.startswith(below)}
-            merged.update({entry.path: entry for entry in (kept.entry(below, kind) for kept in _manifest(self._home(kind, key)))})
-        ref = root_ref(merged.values())
+        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys)))
         with durable.unwritable(self._folder):
             durable.ensure_folder(file.parent)
         durable.write_file(file, canonical_of(ref))
         return ref
 
+    def _kept_layers(self, keys: Sequence[tuple[str, Digest]]) -> list[KeptLayer]:
+        return [KeptLayer(self._home(kind, key), str(LOCAL) if kind == "python" else "", kind) for kind, key in keys]
+
+
+def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
+    """The kinds and keys of an environment's layers, the lowest first."""
+    system = _key("os", "", (package.sha256 for package in environment.packages))
+    layers = [("os", system)]
+    if environment.python:
+        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python))))
+    return layers
+
 
 def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:
     return Digest.of(canonical({"below": below, "kind": kind, "packages": sorted(digests), "realiser": REALISER}))
-
-
-def _manifest(home: Path) -> list[Kept]:
-    return decode((home / "manifest").read_bytes(), list[Kept])
 
 
 def _compare(expected: RootRef, found: RootRef) -> None:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.layout import Layout
     from lockage.variation.world import World
 
-__all__ = ["ARGS_FD", "BLOCK_FD", "COMMAND_LINE", "INFO_FD", "Place", "arguments", "places"]
+__all__ = ["ARGS_FD", "BLOCK_FD", "COMMAND_LINE", "FILTER_FD", "INFO_FD", "Place", "arguments", "places"]
 
-ARGS_FD, INFO_FD, BLOCK_FD = 3, 4, 5
+ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD = 3, 4, 5, 6
 COMMAND_LINE = ("bwrap", "--args", str(ARGS_FD), "--")
 
 _KIB = 1 << 10
@@ -59,10 +59,12 @@ def arguments(
     over: Iterable[tuple[str, str]],
     variables: Iterable[tuple[str, str]],
     session: bool = True,
+    filtered: bool = False,
 ) -> bytes:
     """What :data:`ARGS_FD` gives, NUL-separated; ``over`` are read-only binds (host, sandbox) on top of /proc and /sys.
 
-    Without ``session`` the sandbox stays in the session that it is started in, whose terminal is made for it.
+    Without ``session`` the sandbox stays in the session that it is started in, whose terminal is made for it. ``filtered``: a seccomp
+    program comes by :data:`FILTER_FD`.
     """
     found = [*_ISOLATION, *(("--new-session",) if session else ())]
     found += ["--uid", str(world.uid), "--gid", str(world.gid), "--hostname", world.hostname, "--clearenv"]
@@ -76,4 +78,6 @@ def arguments(
         in_memory = ["--size", str(place.size), "--perms", f"{place.mode:04o}", "--tmpfs", place.path]
         found += in_memory if place.disk is None else ["--bind", place.disk, place.path]
     found += ["--chdir", world.build_path, "--info-fd", str(INFO_FD), "--block-fd", str(BLOCK_FD)]
+    if filtered:
+        found += ["--seccomp", str(FILTER_FD)]
     return b"".join(text.encode() + b"\0" for text in found)

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.making import Maker
+from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
 from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full
 from lockage.base.errors import StepFailed
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, SandboxUnavailable, StoreUnwritable, TooManyCpus
+from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
 from lockage.record.result import ActionResult, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
 
@@ -68,7 +70,8 @@ class BwrapExecutor:
     """Runs actions in sandboxes below bubblewrap; may be used from several threads at once.
 
     ``scratch`` is a folder for what is made once (fixed files, compiled locales). ``host_cpus`` are the CPUs that steps may
-    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`, and what the blobs raise.
+    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`,
+    :class:`lockage.ports.ModeUnavailable`, and what the blobs raise.
     """
 
     def __init__(
@@ -85,6 +88,22 @@ class BwrapExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
+        return self._once(request)
+
+    def observe(self, request: ExecutionRequest) -> Observed:
+        """Run one action under a tracer; see :class:`lockage.ports.Executor`."""
+        from lockage.adapters.sandbox_bwrap.tracer import Tracer, Untraceable  # no build needs it
+
+        try:
+            tracer = Tracer(os.uname())
+            outcome = self._once(request, tracer)
+        except Untraceable as error:
+            return Observed(outcome=self._once(request), unobserved=str(error))
+        writers = tuple(Writer(path=path, argv=argv) for path, argv in tracer.writers.found.items())
+        return Observed(outcome=outcome, writers=writers)
+
+    def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         try:
@@ -95,17 +114,20 @@ class BwrapExecutor:
                 watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
                 self._running[id(watch)] = watch
                 try:
-                    return self._execute(request, sandbox, watch, log, cpus)
+                    return self._execute(request, sandbox, watch, log, cpus, tracer)
                 finally:
                     del self._running[id(watch)]
         finally:
             sandbox.close()
+            if tracer is not None:
+                tracer.join()
             self._give_back(cpus)
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
         """Run one action for somebody who looks on; see :class:`lockage.ports.Executor`."""
         from lockage.adapters.sandbox_bwrap.attach import attach  # no build needs terminals
 
+        request = with_modes(request)
         cpus = self._take_cpus(request)
         sandbox = Sandbox()
         watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)
@@ -114,7 +136,7 @@ class BwrapExecutor:
             with _scratch(self._scratch):
                 pass  # it is there
             with attach(attached) as streams:
-                self._maker.make(request, sandbox, watch, cpus, streams)
+                self._maker.make(request, sandbox, watch, cpus, streams=streams)
                 sandbox.release()
                 streams.relay(sandbox.monitor)
                 code = sandbox.wait().exit_code
@@ -132,10 +154,10 @@ class BwrapExecutor:
             watch.end("cancelled", "the build was cancelled")
 
     def _execute(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int]
+        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], tracer: Tracer | None
     ) -> ActionResult | ExecutionFailed:
         try:
-            folders = self._maker.make(request, sandbox, watch, cpus)
+            folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
         except Full:
             _kept(request, watch, sandbox.open(request.world.build_path))
             return self._failed(watch, log)

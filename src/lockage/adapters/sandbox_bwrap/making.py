@@ -17,6 +17,7 @@ from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
+from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
 from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
@@ -24,12 +25,14 @@ from lockage.adapters.sandbox_bwrap.watch import Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
 from lockage.base.instant import ZIP_FLOOR
 from lockage.ports import SandboxUnavailable
+from lockage.recipe.modes import Mode
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
+    from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.ports import Blobs, ExecutionRequest
     from lockage.variation.world import World
 
@@ -52,11 +55,18 @@ class Maker:
         self._overs: dict[object, list[tuple[str, str]]] = {}
 
     def make(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int], streams: Streams | None = None
+        self,
+        request: ExecutionRequest,
+        sandbox: Sandbox,
+        watch: Watch,
+        cpus: Sequence[int],
+        *,
+        streams: Streams | None = None,
+        tracer: Tracer | None = None,
     ) -> list[int]:
         """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
         try:
-            return self._make(request, sandbox, cpus, streams)
+            return self._make(request, sandbox, cpus, streams, tracer)
         except NotBuilt as error:
             raise unavailable(str(error)) from error
         except Full:
@@ -70,7 +80,9 @@ class Maker:
         except OSError as error:
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
 
-    def _make(self, request: ExecutionRequest, sandbox: Sandbox, cpus: Sequence[int], streams: Streams | None) -> list[int]:
+    def _make(
+        self, request: ExecutionRequest, sandbox: Sandbox, cpus: Sequence[int], streams: Streams | None, tracer: Tracer | None
+    ) -> list[int]:
         world, action = request.world, request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         disk = self._folder_on_disk(sandbox) if world.on_disk else None
@@ -80,11 +92,12 @@ class Maker:
         sandbox.start(
             self._spawner,
             self._bwrap,
-            self._arguments(request, layout, writable, session=session),
+            self._arguments(request, layout, writable, session=session, filtered=tracer is not None),
             command=(*_TWICE, *action.arguments) if world.twice else action.arguments,
             world=world,
             personality=_personality(world),
             streams=streams,
+            seccomp=None if tracer is None else tracer.program,
         )
         sandbox.hold(max(place.path for place in writable))
         freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
@@ -103,6 +116,8 @@ class Maker:
                 os.utime(folder, (epoch, epoch))
         sandbox.enter(world)
         sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)
+        if tracer is not None:
+            tracer.start(sandbox.init)
         return list(opened.values())
 
     def _folder_on_disk(self, sandbox: Sandbox) -> str:
@@ -111,13 +126,15 @@ class Maker:
         sandbox.at_the_end(lambda: _remove(folder))
         return folder
 
-    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool) -> bytes:
+    def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
         world = request.world
-        library = clock_library(request.instruments) if world.clock_offset else None
+        library = clock_library(request.instruments) if preloaded(request.action, world) else None
         clock = self._fixtures.file(without_sleeping(library.read_bytes())) if library is not None else None
         sources = locale_sources(world.locale, request.instruments) if world.locale != CONTRACT.locale else None
         locale = compiled_locale(world.locale, sources, request.root, self._bwrap, self._scratch) if sources else None
         over = self._over(request)
+        if Mode.FIXED_RANDOM in request.action.modes:
+            over += [(str(self._fixtures.file(content)), path) for path, content in fixed_random().items()]
         over += [(str(source), path) for source, path in ((clock, CLOCK), (locale, LOCALES)) if source is not None]
         if world.other_shell:
             from lockage.adapters.sandbox_bwrap.support import other_shell  # only a verification needs it
@@ -126,11 +143,11 @@ class Maker:
             over += [(str(shell[0]), shell[1])] if shell is not None else []
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session)
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world
-        wanted = ((world.clock_offset, CLOCK), (world.locale != CONTRACT.locale, LOCALES))
+        wanted = ((preloaded(request.action, world), CLOCK), (world.locale != CONTRACT.locale, LOCALES))
         later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
         points, texts = tuple(place.path for place in writable), etc_files(world)
         key = (root.layers, points, tuple(texts.values()), later)

@@ -87,24 +87,26 @@ class Sandbox:
         world: World,
         personality: int,
         streams: Streams | None = None,
+        seccomp: bytes | None = None,
     ) -> None:
         """Spawn bubblewrap and wait until it holds, all mounts made; its output is the log unless there are ``streams``.
+
+        ``seccomp`` is a filter for everything in the sandbox.
 
         Raises :class:`NotBuilt`, OSError.
         """
         given_in = self._keep(no_input(piped=world.piped_input))
-        given = self._keep(os.memfd_create("arguments", os.MFD_CLOEXEC))
-        os.write(given, arguments)
-        os.lseek(given, 0, os.SEEK_SET)
+        given = self._in_memory("arguments", arguments)
         log_read, log_write = terminal() if world.terminal else os.pipe()
         info_read, info_write = os.pipe()
         block_read, self._block = os.pipe()
         self.log = self._keep(log_read)
         self._keep(info_read)
         try:
-            # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD
+            # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD
             standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
-            descriptors = (*standard, given, info_write, block_read)
+            filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
+            descriptors = (*standard, given, info_write, block_read, *filters)
             assert descriptors.index(info_write) == INFO_FD
             assert descriptors.index(block_read) == BLOCK_FD
             tty = None if streams is None else streams.terminal
@@ -116,6 +118,18 @@ class Sandbox:
                 os.close(descriptor)
         self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
         self._await_init(info_read)
+
+    def _in_memory(self, name: str, data: bytes) -> int:
+        """A descriptor that these bytes can be read from."""
+        descriptor = self._keep(os.memfd_create(name, os.MFD_CLOEXEC))
+        os.write(descriptor, data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    @property
+    def init(self) -> int:
+        """The first process of the sandbox, by its number outside."""
+        return self._init
 
     def _keep(self, descriptor: int) -> int:
         self._descriptors.append(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.adapters.sandbox_bwrap.modes import instructions
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
@@ -47,13 +48,7 @@ def variables(action: Action, world: World, *, root: Path, clock: bool, locale: 
     if world.locale in ("C", "POSIX"):
         changed |= {"LANG": world.locale, "LC_ALL": world.locale}
     if clock:
-        # files keep their real times, and the monotonic clock its pace: make and timeouts depend on them
-        changed |= {
-            "FAKETIME": f"{world.clock_offset:+d}",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "LD_PRELOAD": CLOCK,
-            "NO_FAKE_STAT": "1",
-        }
+        changed |= {"LD_PRELOAD": CLOCK, **instructions(action, world)}
     own = dict(action.variables)
     if world.perl_seed != CONTRACT.perl_seed and own.get("PERL_HASH_SEED") == CONTRACT.perl_seed:  # a recipe may set its own
         changed["PERL_HASH_SEED"] = world.perl_seed

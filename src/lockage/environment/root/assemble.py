@@ -139,3 +139,13 @@ def with_parents(entries: Entries) -> Entries:
             entries[parent] = directory(parent)
             parent = parent.parent
     return entries
+
+
+def stacked(layers: Iterable[tuple[str, Iterable[Entry]]]) -> list[Entry]:
+    """Layers as one root, the lowest first: each, with the place it lies at, hides what those below have there."""
+    merged: Entries = {}
+    for place, entries in layers:
+        if place:
+            merged = {path: entry for path, entry in merged.items() if not path.startswith(f"{place}/")}
+        merged.update({entry.path: entry for entry in entries})
+    return list(merged.values())

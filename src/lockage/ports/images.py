@@ -1,0 +1,43 @@
+"""Where images go: OCI image layouts of the user's, folders or archives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from lockage.base.digest import BlobRef
+
+__all__ = ["ImageLayout", "ImageLayouts"]
+
+
+class ImageLayout(Protocol):
+    """One layout, being written; nothing that was there before is changed until :meth:`publish`."""
+
+    @property
+    def index(self) -> bytes | None:
+        """The present ``index.json``; None in a new layout."""
+        ...
+
+    def has(self, ref: BlobRef) -> bool:
+        """Whether a blob of this digest and size is there."""
+        ...
+
+    def put(self, pieces: Iterable[bytes]) -> BlobRef:
+        """Keep a blob that comes in pieces. Raises :class:`FolderUnwritable` and what the pieces raise."""
+        ...
+
+    def publish(self, index: bytes) -> None:
+        """Put the index in place, after all that it names. Raises :class:`FolderUnwritable`."""
+        ...
+
+
+class ImageLayouts(Protocol):
+    """Opens layouts: a name that ends in ``.tar`` is an archive of a layout, made whole or not at all; any other is a folder."""
+
+    def open(self, target: Path) -> AbstractContextManager[ImageLayout]:
+        """Raises :class:`FolderUnwritable`, and InvalidLayout for a folder that holds something else."""
+        ...

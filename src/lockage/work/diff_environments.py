@@ -1,0 +1,151 @@
+"""Two environments compared: of one lock, of two, or of a lock and of what a release was built in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.errors import Usage
+from lockage.environment.difference import EnvironmentDifference, environment_difference, file_changes
+from lockage.environment.lock import Lock, LockedEnvironment
+from lockage.environment.root import stacked
+from lockage.record.event import Phase
+from lockage.work.environments import NoSuchEnvironment, read_lock
+from lockage.work.roots import fetch_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lockage.environment.difference import FileChange
+    from lockage.environment.root import Entry
+    from lockage.work.services import Services
+
+__all__ = ["Compared", "NoCommonEnvironment", "compare_environments"]
+
+
+class NoCommonEnvironment(Usage):
+    """Two locks have no environment of the same name, or what was named is neither an environment nor anything that has a lock."""
+
+    code = "no-common-environment"
+    hint = "Name environments of lockage.lock, or lock files, sources or releases that have an environment of the same name."
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair of environments, by the names that people gave them, and what differs."""
+
+    a: str
+    b: str
+    difference: EnvironmentDifference
+
+
+def compare_environments(
+    services: Services, a: str, b: str, *, source: str, name: str | None, files: bool, read_file: Callable[[str], bytes | None]
+) -> tuple[Compared, ...]:
+    """What differs between ``a`` and ``b``; each is the first of these that there is: an environment of the lock of ``source``, a
+    lock file (its bytes are what ``read_file`` gives, None if it is none), a source or a release.
+
+    Of two locks the environments that both have are compared, or the one called ``name``; of an environment and a lock that which
+    has its name. With ``files`` both roots are put together and looked into. Raises :class:`NoCommonEnvironment`, NoSuchEnvironment.
+    """
+    local = _own(services, source) if any(_is_plain(text) for text in (a, b)) else {}
+    sides = [_side(services, text, local, read_file) for text in (a, b)]
+    pairs = _pairs(sides[0], sides[1], name)
+    found = []
+    for (title_a, one), (title_b, two) in pairs:
+        difference = environment_difference(one, two)
+        if files:
+            difference = msgspec.structs.replace(difference, files=() if difference.same_root else _file_changes(services, one, two))
+        found.append(Compared(a=title_a, b=title_b, difference=difference))
+    return tuple(found)
+
+
+class _Side(msgspec.Struct, frozen=True, kw_only=True):
+    """What was named on one side: one environment, or all of a lock."""
+
+    title: str
+    environments: Mapping[str, LockedEnvironment]
+    single: str | None = None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be the name of an environment: no path, no address."""
+    return not any(character in text for character in "/@:") and text not in (".", "..")
+
+
+def _own(services: Services, source: str) -> Mapping[str, LockedEnvironment]:
+    try:
+        return read_lock(services, source, None).environments
+    except Usage:  # no source, or one without a lock: then no environment of it can be meant
+        return {}
+
+
+def _side(services: Services, text: str, local: Mapping[str, LockedEnvironment], read_file: Callable[[str], bytes | None]) -> _Side:
+    if _is_plain(text) and text in local:
+        return _Side(title=text, environments=local, single=text)
+    data = read_file(text)
+    if data is not None:
+        return _Side(title=text, environments=Lock.decode(data).environments)
+    try:
+        found = services.sources.read(text).lock
+    except Usage as error:
+        released = _of_release(services, text)
+        if released is None:
+            raise NoCommonEnvironment(f"{text!r} is no environment, lock file, source or release: {error.message}", name=text) from error
+        return released
+    if found is None:
+        raise NoCommonEnvironment(f"{text} has no lockage.lock", name=text)
+    return _Side(title=text, environments=Lock.decode(found).environments)
+
+
+def _of_release(services: Services, text: str) -> _Side | None:
+    from lockage.ports import BlobMissing
+    from lockage.work.book import Book
+    from lockage.work.release import find_release, read_release, release_title
+
+    try:
+        record = find_release(Book.open(services, make=False).catalog, text)
+    except Usage:  # no release of that name, or a store without any
+        return None
+    release = read_release(services, record)
+    ref = services.blobs.locate(release.lock)
+    if ref is None:
+        raise BlobMissing(f"the lock of {release_title(record)} is not in the store", sha256=release.lock)
+    return _Side(title=release_title(record), environments=Lock.decode(services.blobs.get(ref)).environments)
+
+
+_Named = tuple[str, LockedEnvironment]
+
+
+def _pairs(a: _Side, b: _Side, name: str | None) -> list[tuple[_Named, _Named]]:
+    if a.single is not None and b.single is not None:
+        return [((a.single, a.environments[a.single]), (b.single, b.environments[b.single]))]
+    wanted = a.single or b.single or name
+    names = [wanted] if wanted is not None else [name for name in a.environments if name in b.environments]
+    if not names:
+        raise NoCommonEnvironment(f"{a.title} and {b.title} have no environment of the same name", a=a.title, b=b.title)
+    return [((_title(a, name), _of(a, name)), (_title(b, name), _of(b, name))) for name in names]
+
+
+def _title(side: _Side, name: str) -> str:
+    return name if side.single is not None else f"{name} of {side.title}"
+
+
+def _of(side: _Side, name: str) -> LockedEnvironment:
+    found = side.environments.get(name)
+    if found is None:
+        known = ", ".join(sorted(side.environments)) or "none"
+        raise NoSuchEnvironment(f"{side.title} has no environment {name!r}; it has {known}", environment=name)
+    return found
+
+
+def _file_changes(services: Services, a: LockedEnvironment, b: LockedEnvironment) -> tuple[FileChange, ...]:
+    for environment in (a, b):
+        fetch_missing(services, environment)
+    services.tell(Phase(text="looking into both roots"))
+    return file_changes(_entries(services, a), _entries(services, b))
+
+
+def _entries(services: Services, environment: LockedEnvironment) -> Iterable[Entry]:
+    return stacked((layer.place, layer.entries) for layer in services.roots.layers(environment))

@@ -1,0 +1,159 @@
+"""An environment as an OCI image: its layers packed, and on top of them, if asked for, what a release brings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockage.base.canonical import canonical, canonical_of, decode, plain
+from lockage.base.digest import BlobRef, Digest, Hasher
+from lockage.base.errors import LockageError, Usage
+from lockage.base.path import RelPath
+from lockage.environment.image import ImageConfig, Layer, image_documents, index_with, layer_gzip, layer_tar
+from lockage.environment.image.layer import LAYER_FORMAT
+from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_of, stacked, with_parents
+from lockage.record.event import Phase
+from lockage.stabilize.compressor import COMPRESSOR
+from lockage.work.roots import fetch_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from lockage.environment.lock import LockedEnvironment
+    from lockage.environment.python import PythonTarget
+    from lockage.ports.images import ImageLayout
+    from lockage.record.release import Release
+    from lockage.work.services import Services
+
+__all__ = ["Exported", "NotInstallable", "export_image"]
+
+
+class NotInstallable(Usage):
+    """A release's artifact cannot be installed in this environment."""
+
+    code = "not-installable"
+    hint = "Choose an environment with the Python that the release's wheels are for."
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """The image that was written: the digest of its manifest, and what it is made of, in bytes as they are kept."""
+
+    digest: Digest
+    size: int
+    layers: tuple[Layer, ...]
+
+
+class _Packed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of a layer that was packed once."""
+
+    blob: BlobRef
+    diff_id: Digest
+
+
+def export_image(
+    services: Services,
+    environment: LockedEnvironment,
+    target: Path,
+    config: ImageConfig,
+    *,
+    tag: str | None,
+    release: Release | None = None,
+) -> Exported:
+    """Write the image into ``target``, a layout's folder or archive (see ImageLayouts). Layers that it has already are not packed again.
+
+    Labels say which root, and which release, it was made of. Raises what fetching and realising raise, and :class:`NotInstallable`.
+    """
+    fetch_missing(services, environment)
+    services.tell(Phase(text="putting the root together"))
+    below = services.roots.layers(environment)
+    labels = {"lockage.root.metadata": str(environment.root.metadata), "lockage.root.tree": str(environment.root.tree.digest)}
+    with services.image_layouts.open(target) as layout:
+        layers = []
+        for number, layer in enumerate(below, 1):
+            services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
+            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(environment.python)} wheels"
+            layers.append(_packed(services, layout, layer.entries, layer.read, comment))
+        if release is not None:
+            services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))
+            entries, contents = _installed(services, release, environment, stacked((layer.place, layer.entries) for layer in below))
+            title = f"{release.project} {release.version}-{release.build}"
+            layers.append(_packed(services, layout, entries, lambda entry: contents[entry.path], title))
+            labels["lockage.release"] = str(release.digest)
+        document, manifest, descriptor = image_documents(msgspec.structs.replace(config, labels=labels | config.labels), layers, tag)
+        for data in (document, manifest):
+            if not layout.has(BlobRef.of(data)):
+                layout.put([data])
+        layout.publish(index_with(layout.index, descriptor))
+    return Exported(digest=descriptor.ref.digest, size=sum(layer.blob.size for layer in layers), layers=tuple(layers))
+
+
+def _packed(services: Services, layout: ImageLayout, entries: Sequence[Entry], read: Callable[[Entry], bytes], comment: str) -> Layer:
+    """A layer in the layout: the one that is there if it is known what these entries come out as, else packed now."""
+    key = Digest.of(canonical([LAYER_FORMAT, plain(COMPRESSOR), str(Digest.of(metadata_bytes(entries)))]))
+    kept = services.memo.get("image-layer", key)
+    if kept is not None:
+        try:
+            known = decode(kept, _Packed)
+        except LockageError:  # another lockage wrote it; a memo counts for nothing
+            known = None
+        if known is not None and layout.has(known.blob):
+            return Layer(blob=known.blob, diff_id=known.diff_id, comment=comment)
+    plain_bytes = Hasher()
+
+    def hashed() -> Iterator[bytes]:
+        for piece in layer_tar(entries, read):
+            plain_bytes.update(piece)
+            yield piece
+
+    blob = layout.put(layer_gzip(hashed()))
+    found = _Packed(blob=blob, diff_id=plain_bytes.digest())
+    services.memo.put("image-layer", key, canonical_of(found))
+    return Layer(blob=found.blob, diff_id=found.diff_id, comment=comment)
+
+
+def _installed(
+    services: Services, release: Release, environment: LockedEnvironment, below: list[Entry]
+) -> tuple[list[Entry], dict[RelPath, bytes]]:
+    """What a release brings: its wheels installed as the environment's own are, its other artifacts in a folder of the project's."""
+    present = {entry.path: entry for entry in below}
+    contents: dict[RelPath, bytes] = {}
+    executable: set[RelPath] = set()
+    for artifact in release.artifacts:
+        if not artifact.name.endswith(".whl"):
+            contents[LOCAL.joined(RelPath(f"share/{release.project}/{artifact.name}"))] = services.blobs.get(artifact.ref)
+    wheels = [artifact for artifact in release.artifacts if artifact.name.endswith(".whl")]
+    if wheels:
+        from lockage.environment.python import target_of  # only releases with wheels need them
+        from lockage.environment.wheel_install import install_wheel
+
+        python = python_of(present)
+        target = target_of(environment.packages) if python is not None else None
+        name = _fitting([artifact.name for artifact in wheels], target) if target is not None else None
+        if python is None or name is None:
+            names = ", ".join(artifact.name for artifact in wheels)
+            has = f"Python {python}" if python is not None else "no Python"
+            raise NotInstallable(f"the environment has {has}; no wheel of the release fits: {names}", release=str(release.digest))
+        chosen = next(artifact for artifact in wheels if artifact.name == name)
+        for file in install_wheel(name, services.blobs.get(chosen.ref), python):
+            path = LOCAL.joined(file.path)
+            contents[path] = file.data
+            if file.executable:
+                executable.add(path)
+    entries = {
+        path: Entry(path=path, kind=Kind.FILE, mode=0o755 if path in executable else 0o644, size=len(data), sha256=Digest.of(data))
+        for path, data in contents.items()
+    }
+    return [entry for path, entry in with_parents(dict(entries)).items() if path in entries or path not in present], contents
+
+
+def _fitting(names: list[str], target: PythonTarget) -> str | None:
+    """The wheel that fits best. One that is for ``linux`` and no more was built in such an environment: it counts as one for its glibc."""
+    from lockage.environment.python import best_wheel
+
+    here = next(target.platforms())
+    bare = f"-linux_{target.machine}.whl"
+    known = {name.removesuffix(bare) + f"-{here}.whl" if name.endswith(bare) else name: name for name in names}
+    best = best_wheel(list(known), target)
+    return known[best] if best is not None else None

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.e2e.conftest import Done, Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
@@ -89,32 +87,6 @@ def test_what_was_mended_is_found_to_be_so(fixed: Fixed) -> None:
     said = fixed.store("verify", "--fix", expect=0)
     assert "mended" not in said.stdout
     assert (fixed.store.work / "lockage.toml").read_text() == recipe
-
-
-@pytest.fixture
-def project(warm: Store, tmp_path: Path) -> tuple[Store, Path]:
-    """A project without a recipe whose wheel differs: its setup.py writes the zone down."""
-    store = warm.copy(tmp_path / "copy")
-    folder = tmp_path / "zone"
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools >= 77"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "zone"\nversion = "1.0"\n[tool.setuptools]\npy-modules = ["zone"]\n'
-    )
-    (folder / "setup.py").write_text(
-        "import sys, time\nfrom setuptools import setup\n"
-        "open('zone.py', 'w').write(f'ZONE = {time.tzname if \"bdist_wheel\" in sys.argv else ()}\\n')\nsetup()\n"
-    )
-    return store, folder
-
-
-def test_an_inferred_recipe_is_written_with_what_mends_it(project: tuple[Store, Path]) -> None:
-    store, folder = project
-    said = store("verify", "--fix", "--axes", "timezone", ".", cwd=folder, expect=0)
-    written = (folder / "lockage.toml").read_text()
-    assert "export TZ=UTC" in written
-    assert "lockage.toml written" in said.stdout
-    assert store("build", cwd=folder).code == 0, "its lock lies beside it"
 
 
 @pytest.mark.parametrize(

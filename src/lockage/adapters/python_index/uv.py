@@ -174,6 +174,9 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     plain = " ".join(lines[:_MANY])
     plain = re.sub(r",? ?(?:and )?we can conclude that your requirements are unsatisfiable", "", plain)
     plain = re.sub(r"^No solution found when resolving dependencies:?\s*", "", plain).strip()
+    # Of a requirement with an extra uv says so also where no index knows the project at all.
+    unknown = r"only (\S+\[[^\]]+\])<(\S+) is available and you require \1>=\2"
+    plain = re.sub(unknown, r"no index that was asked has \1>=\2, or the project", plain)
     if "valid authentication credentials" in text:
         return ServiceUnreachable(f"the package index refused: {plain}", hint=CREDENTIALS_HINT)
     built = re.findall(r"Wheels are required for `([^`]+)`", text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lockage.base.digest import BlobRef
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree
 from lockage.environment.lock import Lock
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Store
 
-    from lockage.base.digest import BlobRef
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
 
@@ -183,12 +183,15 @@ def test_an_axis_is_live(choice: str, bench: Bench, unavailable: dict[str, str])
         pytest.skip(unavailable[choice])
     axis = axis_of(choice)
     straight = bench.out(axis, CONTRACT)
-    if axis == "load" and straight != bench.out("load", CONTRACT):
+    if axis == "load" and Tree.of([FileNode(RelPath("out"), BlobRef.of(b"crowded\n"))]).encode()[0] in (
+        straight,
+        bench.out(axis, CONTRACT),
+    ):
         pytest.skip("this machine is too busy for a step to be alone")
     assert bench.out(axis, vary([choice])) != straight
 
 
-@pytest.mark.parametrize("axis", [axis.name for axis in AXES])
+@pytest.mark.parametrize("axis", [axis.name for axis in AXES if axis.name != "load"])  # how busy it is besides is not ours to say
 def test_no_other_axis_does_it(axis: str, bench: Bench, unavailable: dict[str, str]) -> None:
     others = [choices[0] for choices in select() if axis_of(choices[0]) not in (axis, "root-order") and choices[0] not in unavailable]
     assert len(others) >= 25

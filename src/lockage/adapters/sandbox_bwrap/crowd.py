@@ -16,18 +16,30 @@ if TYPE_CHECKING:
 
 __all__ = ["crowd"]
 
-_BUSY = "import select\nwhile not select.select([0], [], [], 0)[0]:\n    for _ in range(20000): pass"
+_BUSY = "import select\nprint(flush=True)\nwhile not select.select([0], [], [], 0)[0]:\n    for _ in range(20000): pass"
 
 
 @contextlib.contextmanager
 def crowd(count: int, cpus: Collection[int]) -> Iterator[None]:
     """Keep ``count`` processes busy on those CPUs. Each has its own session: the kernel shares time among sessions first (sched(7))."""
     with contextlib.ExitStack() as stack:
+        started = []
         for _ in range(count):
-            one = subprocess.Popen([sys.executable, "-IS", "-c", _BUSY], stdin=subprocess.PIPE, env={}, cwd="/", start_new_session=True)
+            one = subprocess.Popen(
+                [sys.executable, "-IS", "-c", _BUSY],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
             stack.callback(_end, one)
+            started.append(one)
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(one.pid, cpus)
+        for one in started:
+            assert one.stdout is not None
+            one.stdout.readline()  # the step is not to have the CPU to itself while they start
         yield
 
 

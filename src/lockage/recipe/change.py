@@ -56,7 +56,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
             set(self.modes) <= set(step.modes)
             and set(self.stamp) <= set(step.stamp)
             and set(self.variables) <= set(step.variables.items())
-            and (step.stabilize is True or not self.stabilize)
+            and (step.stabilize is not False or not self.stabilize)
             and set(self.before) <= set(lines)
             and (_WORKSPACE in lines or not self.own_folder)
         )

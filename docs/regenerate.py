@@ -18,7 +18,7 @@ from lockage.base.errors import ExitCode, LockageError
 from lockage.cli.app import COMMANDS, program
 from lockage.compare.causes import CAUSES
 from lockage.compare.mitigations import ITSELF, MITIGATIONS
-from lockage.plan.contract import JOBS, PREVENTION
+from lockage.plan.contract import JOBS, PLATFORM, PREVENTION
 from lockage.recipe.modes import MODES
 from lockage.stabilize import PASSES
 from lockage.stabilize.finding import CODES
@@ -197,6 +197,7 @@ def stabilizers_page() -> str:
 def contract_page() -> str:
     told = {name: (f"`{value}`", reason) for name, (value, reason) in PREVENTION.items()}
     told |= {name: ("the CPUs that the step declares", f"jobs beside each other: {reason}") for name, reason in JOBS.items()}
+    told |= {name: ("`linux-x86_64` or `linux-aarch64`", reason) for name, reason in PLATFORM.items()}
     preventions = [
         "| variable | value | why |",
         "|---|---|---|",

@@ -6,7 +6,7 @@ instead (:func:`relocated`), so that a mapping away of the path still maps the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lockage.base.instant import ZIP_FLOOR
 from lockage.plan.action import WORKING_DIRECTORY
@@ -15,7 +15,7 @@ from lockage.recipe.model import Stamp
 if TYPE_CHECKING:
     from lockage.record.source import Source
 
-__all__ = ["FIXED", "JOBS", "PREVENTION", "prevention", "relocated", "stamps"]
+__all__ = ["FIXED", "JOBS", "PLATFORM", "PREVENTION", "prevention", "relocated", "stamps"]
 
 #: Fixed by the contract (docs/what-can-differ.md); a recipe cannot change them.
 FIXED: dict[str, str] = {
@@ -63,10 +63,17 @@ JOBS: dict[str, str] = {
     "NPY_NUM_BUILD_JOBS": "numpy.distutils",
 }
 
+#: Variables that name the platform that is built for; a recipe may override them as well.
+PLATFORM: dict[str, str] = {
+    "_PYTHON_HOST_PLATFORM": "Python names wheels for it, or else for the machine that the kernel tells of (`sysconfig.get_platform`)",
+}
+_PLATFORMS = {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}
 
-def prevention(cpus: int) -> dict[str, str]:
-    """The values of :data:`PREVENTION` and :data:`JOBS` for a step that sees so many CPUs."""
-    return {name: value for name, (value, _) in PREVENTION.items()} | dict.fromkeys(JOBS, str(cpus))
+
+def prevention(cpus: int, architecture: Literal["amd64", "arm64"]) -> dict[str, str]:
+    """The values of :data:`PREVENTION`, :data:`JOBS` and :data:`PLATFORM` for a step that sees so many CPUs of this architecture."""
+    fixed = {name: value for name, (value, _) in PREVENTION.items()}
+    return fixed | dict.fromkeys(JOBS, str(cpus)) | dict.fromkeys(PLATFORM, _PLATFORMS[architecture])
 
 
 def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:

@@ -156,7 +156,7 @@ def _ordered(wanted: Iterable[Step], known: Mapping[StepName, Step]) -> Iterable
 
 
 def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
-    variables = prevention(step.cpus)
+    variables = prevention(step.cpus, lock.environments[step.environment].architecture)
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}

@@ -14,7 +14,7 @@ from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree, read_tree
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
-from lockage.plan.contract import FIXED, JOBS, PREVENTION, relocated
+from lockage.plan.contract import FIXED, JOBS, PLATFORM, PREVENTION, relocated
 from lockage.plan.plan import (
     InputsCollide,
     LockMismatch,
@@ -166,7 +166,7 @@ def variables(one: Step, *, of_environment: Mapping[str, str] = {}, flags: Mappi
 
 
 def test_a_step_gets_the_contracts_variables_and_nothing_of_the_host() -> None:
-    assert set(variables(step("a"))) == {*PREVENTION, *JOBS, *FIXED, "SOURCE_DATE_EPOCH"}
+    assert set(variables(step("a"))) == {*PREVENTION, *JOBS, *PLATFORM, *FIXED, "SOURCE_DATE_EPOCH"}
 
 
 def test_whose_variable_counts() -> None:
@@ -199,7 +199,9 @@ def test_moved_paths_are_mapped_away_where_they_are() -> None:
 def test_every_prevention_says_why() -> None:
     assert all(reason for _, reason in PREVENTION.values())
     assert all(JOBS.values())
-    assert not (set(PREVENTION) | set(JOBS)) & set(FIXED)
+    assert all(PLATFORM.values())
+    assert variables(step("a"))["_PYTHON_HOST_PLATFORM"] == "linux-x86_64"
+    assert not (set(PREVENTION) | set(JOBS) | set(PLATFORM)) & set(FIXED)
     assert not set(PREVENTION) & set(JOBS)
 
 
@@ -210,7 +212,7 @@ def test_tools_are_told_how_many_cpus_the_step_sees() -> None:
     assert variables(msgspec.structs.replace(many, variables={"MAX_JOBS": "7"}))["MAX_JOBS"] == "7"
 
 
-@pytest.mark.parametrize("name", [*PREVENTION, *JOBS, "MINE", "OURS"])
+@pytest.mark.parametrize("name", [*PREVENTION, *JOBS, *PLATFORM, "MINE", "OURS"])
 def test_a_step_can_leave_any_variable_out_that_is_not_the_contracts(name: str) -> None:
     ours = {"OURS": "1"}
     one = step("a", variables={"MINE": "1"} if name != "MINE" else {})

@@ -23,7 +23,7 @@ HOLDS = {
         """printf 'const char *when = __DATE__ __TIME__;' > d.c && env -u SOURCE_DATE_EPOCH TZ=UTC gcc -c -o d.o d.c && sha256sum d.o""",
         "gcc -c -o x.o x.c && ar rcUS x.a x.o && head -c 36 x.a | tail -c 12",
     ],
-    Mode.SINGLE_CPU: ["nproc", f"python3 -c '{_PYTHON}(os.cpu_count(), len(os.sched_getaffinity(0)))'"],
+    Mode.SINGLE_CPU: ["env -u OMP_NUM_THREADS nproc", f"python3 -c '{_PYTHON}(os.cpu_count(), len(os.sched_getaffinity(0)))'"],
     Mode.FIXED_ADDRESSES: [f"python3 -c '{_PYTHON}(object())'"],
     Mode.FIXED_PIDS: [f"(true & wait; sleep 0.0$(date +%N | cut -c1) & true; python3 -c '{_PYTHON}(os.getpid())')"],
     Mode.FIXED_RANDOM: [
@@ -78,7 +78,8 @@ def test_an_axis_that_no_step_is_varied_in_is_not_counted_as_proven(warm: Store,
     store.recipe(step("frozen-clock", Mode.FROZEN_CLOCK, 'modes = ["frozen-clock"]'))
     found = store("verify", "--json", "--axes", "clock,user", expect=0).json
     assert found["axes"] == ["user"]
-    assert found["unavailable"] == ["clock"]
+    assert found["unavailable"] == ["clock", "clock=next-month"]
+    assert set(found["unavailable_because"].values()) == {"a mode holds it still"}
 
 
 def test_the_clock_stands_at_the_sources_date_if_the_step_is_stamped(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -5,6 +5,7 @@ Invariant: what a sandbox shows follows from the request alone; folders of fixed
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.adapters.sandbox_bwrap.watch import Watch, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
 from lockage.base.instant import ZIP_FLOOR
-from lockage.ports import SandboxUnavailable
+from lockage.ports import SandboxUnavailable, StoreUnwritable
 from lockage.recipe.modes import Mode
 from lockage.variation.world import CONTRACT
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Maker"]
 
+#: What a file system answers that has no room, or takes nothing: our own scratch folder's fault, not the sandbox's.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 #: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
 _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
 
@@ -78,6 +81,8 @@ class Maker:
                 hint="Mount /proc without hidepid, and allow ptrace-like access to one's own processes (docs/sandbox.md).",
             ) from error
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise StoreUnwritable(f"cannot write below {self._scratch}: {error}", file=str(self._scratch)) from error
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
 
     def _make(

@@ -164,8 +164,9 @@ def _explain(services: Services, search: _Search, built: Built, world: frozenset
             if axes and found[spot] != axes:  # it has two causes, each of which suffices
                 found[_again(spot, found)] = axes
             if axes is None or len(axes) < 2:  # of what several axes do together, each may do something alone
+                by_itself = search.spots(frozenset()) if axes else ()
                 for other in search.spots(frozenset(axes or ())):
-                    found.setdefault(other, axes or ())
+                    found.setdefault(other, () if other in by_itself else axes or ())
         guilty = {axis for axes in found.values() for axis in axes}
         if not guilty & remaining:
             return

@@ -63,6 +63,25 @@ def test_one_axis(commit: Commit) -> None:
     assert not found.exhausted
 
 
+def test_what_differs_by_itself_is_not_laid_on_an_axis_that_makes_something_else_differ(commit: Commit) -> None:
+    count = iter(range(1000))
+
+    def first(workspace: Workspace) -> int:
+        workspace.write("made/x", f"nice {workspace.request.world.niceness}".encode())
+        workspace.write("made/y", f"number {next(count)}".encode())
+        return 0
+
+    def copied(workspace: Workspace) -> int:
+        for name in "xy":
+            workspace.write(f"out/{name}.txt", workspace.files[f"made/{name}"])
+        return 0
+
+    services = MemoryServices({"first": first, "second": copied})
+    found = verify_project(services, commit(services, recipe=TWO_STEPS), blaming=60)
+    assert found.blamed is not None
+    assert {one.artifact: one.axes for one in found.blamed.found} == {"x.txt": ("priority",), "y.txt": ()}
+
+
 @pytest.mark.parametrize("axis", [axis.name for axis in AXES if not axis.severe])
 def test_every_axis_is_found_although_the_bytes_tell_nothing(commit: Commit, axis: str) -> None:
     field, value = next(each for each in AXES if each.name == axis).fields[0]

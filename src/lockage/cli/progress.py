@@ -47,7 +47,14 @@ class Progress:
         self._read, self._now = read, now
 
     def __call__(self, event: Event) -> None:
-        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepStarted  # a command without progress pays nothing
+        from lockage.record.event import (
+            Fetched,
+            Phase,
+            Planned,
+            StepEnded,
+            StepSkipped,
+            StepStarted,
+        )  # a command without progress pays nothing
 
         if self._quiet:
             return
@@ -59,6 +66,10 @@ class Progress:
                 self._line(f"  {text}")
             case StepEnded():
                 self._ended(event)
+            case StepSkipped():
+                from lockage.cli.view import skipped_line
+
+                self._line(f"  {skipped_line(event)}")
             case Fetched() | Planned() | StepStarted():
                 pass
 

@@ -10,7 +10,7 @@ from lockage.base.name import ProjectName, StepName
 from lockage.record.result import Usage
 from lockage.record.source import Source
 
-__all__ = ["Artifact", "Run", "StepRun"]
+__all__ = ["Artifact", "Run", "Skipped", "StepRun"]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,8 +37,15 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     failure: str | None = None
 
 
+class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step that a run that kept going did not execute: ``failed`` are the steps it needs, directly or not, that failed, in plan order."""
+
+    step: StepName
+    failed: tuple[StepName, ...]
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution of a plan; ``steps`` in plan order. Times are in whole seconds and not part of any identity."""
+    """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity."""
 
     project: ProjectName
     source: Source
@@ -49,3 +56,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     steps: tuple[StepRun, ...]
     artifacts: tuple[Artifact, ...]
     host: dict[str, str] = {}
+    skipped: tuple[Skipped, ...] = ()

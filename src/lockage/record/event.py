@@ -7,7 +7,7 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.name import StepName
 
-__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepStarted"]
+__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepSkipped", "StepStarted"]
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -45,4 +45,11 @@ class StepEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaul
     log: BlobRef | None = None
 
 
-Event = Phase | Fetched | Planned | StepStarted | StepEnded
+class StepSkipped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A step is not executed, because these steps failed that it needs, directly or not."""
+
+    step: StepName
+    failed: tuple[StepName, ...]
+
+
+Event = Phase | Fetched | Planned | StepStarted | StepEnded | StepSkipped

@@ -11,7 +11,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
 from lockage.work.artifacts import deliver
-from lockage.work.execute import execute
+from lockage.work.execute import execute, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,17 +48,19 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan, *, keep: Path | None = None) -> Built:
-    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept.
+def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> Built:
+    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept, ``keep_going``: not only up to the first.
 
-    Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded.
+    Raises, once all is recorded, :class:`StepNotDone` naming the step, the reason and its last lines; if several failed,
+    :class:`lockage.work.failure.StepsNotDone`, which tells that of each.
     """
     started = services.clock.now()
-    results = execute(services, plan, keep=keep)
+    results = execute(services, plan, keep=keep, keep_going=keep_going)
     run, run_id = record_run(services, plan, results, started)
-    failed = [step for step in run.steps if step.failure is not None]
-    if failed:
-        raise not_done(services, plan, failed[0], run_id, keep=keep)
+    if any(step.failure is not None for step in run.steps):
+        from lockage.work.failure import failure  # only on the way to an error
+
+        raise failure(services, plan, run, run_id, keep=keep)
     return Built(run=run, run_id=run_id)
 
 
@@ -83,6 +85,7 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
         host=services.host,
+        skipped=skipped(plan, results),
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -106,8 +109,11 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:
     """The log of a run: every step's output in plan order under a heading, without times; the same for any number of jobs."""
     parts: list[bytes] = []
+    left_out = {one.step: one for one in skipped(plan, results)}
     for planned in plan.steps:
         run = results.get(planned.name)
+        if planned.name in left_out:
+            parts.append(f"== {planned.name} · not started: it needs {', '.join(left_out[planned.name].failed)}, which failed\n".encode())
         if run is None:
             continue
         parts.append(f"== {planned.name} · action {run.action.digest}\n".encode())

@@ -15,8 +15,8 @@ from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
-from lockage.record.artifact import StepRun
-from lockage.record.event import Planned, StepEnded, StepStarted
+from lockage.record.artifact import Skipped, StepRun
+from lockage.record.event import Planned, StepEnded, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
@@ -24,7 +24,7 @@ from lockage.work.inputs import fetch_inputs
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lockage.recipe.model import Step
     from lockage.work.services import Services
 
-__all__ = ["Execution", "execute"]
+__all__ = ["Execution", "execute", "skipped"]
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -42,7 +42,8 @@ class _Known(msgspec.Struct, frozen=True):
 class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
 
-    ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept.
+    ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
+    ``keep_going``: a failure stops only what needs the step.
     After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
@@ -56,6 +57,7 @@ class Execution:
         root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
         keep: Path | None = None,
         observing: bool = False,
+        keep_going: bool = False,
     ) -> None:
         self._services = services
         self._plan = plan
@@ -63,6 +65,7 @@ class Execution:
         self._fresh = fresh
         self._keep = keep
         self._observing = observing
+        self._keep_going = keep_going
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
@@ -71,9 +74,9 @@ class Execution:
         self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
-        """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
+        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
         jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
-        schedule = Schedule.of(jobs, self._services.capacity)
+        schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
         self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
         pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
         try:
@@ -99,6 +102,9 @@ class Execution:
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
+        if self._keep_going:
+            for one in skipped(self._plan, self.results):
+                self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
     def _cancel(self) -> None:
         self._services.executor.cancel()
@@ -228,8 +234,24 @@ class Execution:
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
 
 
-def execute(services: Services, plan: Plan, *, keep: Path | None = None) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache; ``keep`` is where the workspaces of failed steps are kept."""
-    execution = Execution(services, plan, keep=keep)
+def skipped(plan: Plan, results: Mapping[StepName, StepRun]) -> tuple[Skipped, ...]:
+    """The steps without a result that need, directly or not, steps that failed; in plan order."""
+    behind: dict[StepName, frozenset[StepName]] = {}
+    found: list[Skipped] = []
+    order = {planned.name: place for place, planned in enumerate(plan.steps)}
+    for planned in plan.steps:
+        run = results.get(planned.name)
+        if run is not None:
+            behind[planned.name] = frozenset() if run.failure is None else frozenset({planned.name})
+            continue
+        behind[planned.name] = frozenset().union(*(behind[need] for need in planned.step.needs))
+        if behind[planned.name]:
+            found.append(Skipped(step=planned.name, failed=tuple(sorted(behind[planned.name], key=order.__getitem__))))
+    return tuple(found)
+
+
+def execute(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> dict[StepName, StepRun]:
+    """Run a plan as the contract says, with the cache; ``keep`` and ``keep_going`` are as for :class:`Execution`."""
+    execution = Execution(services, plan, keep=keep, keep_going=keep_going)
     execution.run()
     return execution.results

@@ -117,10 +117,16 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
         if run is None:
             continue
         parts.append(f"== {planned.name} · action {run.action.digest}\n".encode())
-        text = services.blobs.get(run.log)
-        parts.append(text if text.endswith(b"\n") or not text else text + b"\n")
+        for number, attempt in enumerate(run.attempts, 1):
+            parts.append(_lines(services.blobs.get(attempt.log)))
+            parts.append(f"== {planned.name} · attempt {number} of {planned.step.retries + 1}: {attempt.failure}\n".encode())
+        parts.append(_lines(services.blobs.get(run.log)))
         parts.append(f"== {planned.name} · {run.failure or 'done'}\n".encode())
     return b"".join(parts)
+
+
+def _lines(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") or not text else text + b"\n"
 
 
 def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep: Path | None = None) -> StepNotDone:
@@ -135,11 +141,12 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     planned = next(planned for planned in plan.steps if planned.name == step.step)
     suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
+    tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
     hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
     return StepNotDone(
-        f"step {step.step!r} failed: {message}{found}",
+        f"step {step.step!r} failed{tried}: {message}{found}",
         hint=" ".join(filter(None, hints)),
         step=step.step,
         reason=reason,

@@ -15,8 +15,8 @@ from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
-from lockage.record.artifact import Skipped, StepRun
-from lockage.record.event import Planned, StepEnded, StepSkipped, StepStarted
+from lockage.record.artifact import Attempt, Skipped, StepRun
+from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
@@ -35,12 +35,27 @@ if TYPE_CHECKING:
 __all__ = ["Execution", "execute", "skipped"]
 
 
+#: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
+_PASSING = frozenset({"timeout", "killed"})
+
+
 class _Known(msgspec.Struct, frozen=True):
     action: BlobRef
 
 
+class _Started(msgspec.Struct, frozen=True):
+    """A step that is being executed, and the attempts at it that failed."""
+
+    planned: PlannedStep
+    action: BlobRef
+    request: ExecutionRequest
+    attempts: tuple[Attempt, ...] = ()
+
+
 class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
+
+    A fresh pass runs nothing again that failed: whether a step gives the same every time is what it is made to find out.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
     ``keep_going``: a failure stops only what needs the step.
@@ -78,7 +93,7 @@ class Execution:
         jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
         schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
         self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
-        pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
+        pending: dict[StepName, _Started] = {}
         try:
             while not schedule.finished_all:
                 for job in schedule.startable():
@@ -90,15 +105,16 @@ class Execution:
                         break  # a hit may have made an earlier step startable
                 else:
                     key, outcome = self._services.workers.wait()
-                    planned, action = pending.pop(StepName(key))
+                    started = pending.pop(StepName(key))
                     if isinstance(outcome, BaseException):
                         raise outcome
                     if isinstance(outcome, Observed):
-                        self.observed[planned.name] = outcome
+                        self.observed[started.planned.name] = outcome
                         outcome = outcome.outcome
                     assert isinstance(outcome, ActionResult | ExecutionFailed)
-                    done = self._finish(planned, action, outcome)
-                    schedule = schedule.finished(planned.name, succeeded=done.failure is None)
+                    done = self._finish(started, outcome, pending)
+                    if done is not None:
+                        schedule = schedule.finished(done.step, succeeded=done.failure is None)
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
@@ -109,7 +125,7 @@ class Execution:
     def _cancel(self) -> None:
         self._services.executor.cancel()
 
-    def _start(self, planned: PlannedStep, pending: dict[StepName, tuple[PlannedStep, BlobRef]]) -> StepRun | None:
+    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
         """The step's result if it is known; else start it and return None."""
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
@@ -124,11 +140,14 @@ class Execution:
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
+        self._begin(_Started(planned, resolved.encoded.ref, request), pending)
+        return None
+
+    def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
-        self._services.workers.start(planned.name, lambda: run(request))
-        pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
-        return None
+        self._services.workers.start(started.planned.name, lambda: run(started.request))
+        pending[started.planned.name] = started  # only what has begun is waited for
 
     def request(self, planned: PlannedStep) -> ExecutionRequest:
         """What the executor would be given to run a step whose needs have results."""
@@ -155,14 +174,30 @@ class Execution:
         """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
         return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
-    def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
-        if isinstance(outcome, ExecutionFailed):
-            return self._ended(planned, action, outcome, cached=False)
-        if outcome.exit_code == 0 and not self._fresh:
-            self._services.cache.put(action, outcome)
-        return self._ended(planned, action, outcome, cached=False)
+    def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started]) -> StepRun | None:
+        """The step's result; None if it is run once more."""
+        planned = started.planned
+        attempts = planned.step.retries + 1
+        number = len(started.attempts) + 1
+        if number < attempts and not self._fresh and _may_pass(outcome):
+            usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
+            attempt = Attempt(failure=str(_failure(outcome)), log=outcome.log, usage=usage)
+            self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
+            self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
+            return None
+        if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
+            self._services.cache.put(started.action, outcome)
+        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
 
-    def _ended(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed, *, cached: bool) -> StepRun:
+    def _ended(
+        self,
+        planned: PlannedStep,
+        action: BlobRef,
+        outcome: ActionResult | ExecutionFailed,
+        *,
+        cached: bool,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> StepRun:
         if isinstance(outcome, ExecutionFailed):
             empty = BlobRef.of(b"")
             run = StepRun(
@@ -173,10 +208,10 @@ class Execution:
                 outputs=empty,
                 log=outcome.log,
                 usage=Usage(),
-                failure=f"{outcome.reason}: {outcome.message}",
+                failure=_failure(outcome),
+                attempts=attempts,
             )
         else:
-            failure = None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
             run = StepRun(
                 step=planned.name,
                 action=action,
@@ -185,7 +220,8 @@ class Execution:
                 outputs=outcome.outputs,
                 log=outcome.log,
                 usage=outcome.usage,
-                failure=failure,
+                failure=_failure(outcome),
+                attempts=attempts,
             )
         self.results[planned.name] = run
         self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
@@ -232,6 +268,18 @@ class Execution:
         except LockageError:
             return False
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
+
+
+def _failure(outcome: ActionResult | ExecutionFailed) -> str | None:
+    """Why it is a failure, as it stands in the record; None if it is none."""
+    if isinstance(outcome, ExecutionFailed):
+        return f"{outcome.reason}: {outcome.message}"
+    return None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
+
+
+def _may_pass(outcome: ActionResult | ExecutionFailed) -> bool:
+    """Whether it is a failure that another attempt may not have."""
+    return outcome.reason in _PASSING if isinstance(outcome, ExecutionFailed) else outcome.exit_code != 0
 
 
 def skipped(plan: Plan, results: Mapping[StepName, StepRun]) -> tuple[Skipped, ...]:

@@ -57,7 +57,10 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity."""
+    """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
+
+    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to.
+    """
 
     project: ProjectName
     source: Source
@@ -69,3 +72,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     artifacts: tuple[Artifact, ...]
     host: dict[str, str] = {}
     skipped: tuple[Skipped, ...] = ()
+    environments: dict[str, BlobRef] = {}

@@ -6,24 +6,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical
-from lockage.base.digest import Digest
+from lockage.base.canonical import canonical, canonical_of
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
 from lockage.work.artifacts import deliver
-from lockage.work.execute import execute, skipped
+from lockage.work.execute import execute
+from lockage.work.outcome import skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from lockage.base.instant import Instant
-    from lockage.base.name import StepName
+    from lockage.base.name import EnvironmentName, StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run"]
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
 
 class StepNotDone(StepFailed):
@@ -86,6 +87,7 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         artifacts=artifacts,
         host=services.host,
         skipped=skipped(plan, results),
+        environments={str(name): BlobRef.of(data) for name, data in _environments(plan).items()},
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -101,9 +103,15 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             return known
+    services.blobs.put_many(_environments(plan).values())
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
     return run_id
+
+
+def _environments(plan: Plan) -> dict[EnvironmentName, bytes]:
+    """What the plan's environments are locked to, by name: what tells later in which packages another run's differ."""
+    return {planned.step.environment: canonical_of(planned.environment) for planned in plan.steps}
 
 
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:
@@ -129,6 +137,12 @@ def _lines(text: bytes) -> bytes:
     return text if text.endswith(b"\n") or not text else text + b"\n"
 
 
+def see_output(run_id: str, *steps: str) -> str:
+    """The last sentences of the hint about steps that failed."""
+    commands = ", ".join(f"`lockage logs {run_id} {step}`" for step in steps)
+    return f"See all of {'its' if len(steps) == 1 else 'their'} output with {commands}, mend the cause, and build again."
+
+
 def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep: Path | None = None) -> StepNotDone:
     """The error that explains a failed step: the reason, what it says that it did not find and which packages have it, its last lines."""
     from lockage.work.diagnose import advice, last_lines, missing  # only on the way to an error
@@ -144,7 +158,7 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
-    hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
+    hints.append(see_output(run_id, step.step))
     return StepNotDone(
         f"step {step.step!r} failed{tried}: {message}{found}",
         hint=" ".join(filter(None, hints)),

@@ -15,28 +15,26 @@ from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
-from lockage.record.artifact import Attempt, Skipped, StepRun
+from lockage.record.artifact import Attempt
 from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
+from lockage.work.outcome import failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
+    from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Execution", "execute", "skipped"]
-
-
-#: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
-_PASSING = frozenset({"timeout", "killed"})
+__all__ = ["Execution", "execute"]
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -149,6 +147,19 @@ class Execution:
         self._services.workers.start(started.planned.name, lambda: run(started.request))
         pending[started.planned.name] = started  # only what has begun is waited for
 
+    def look(self) -> dict[StepName, Resolved]:
+        """The actions of all steps as far as they are known without running any, with ``results`` from the cache.
+
+        In the action of a step that needs one without a result, what that would make is not there.
+        """
+        found: dict[StepName, Resolved] = {}
+        for planned in self._plan.steps:
+            resolved = found[planned.name] = self._resolve(planned, partial=True)
+            hit = self._services.cache.get(resolved.encoded.ref)
+            if hit is not None and self._whole(hit) and all(need in self.results for need in planned.step.needs):
+                self.results[planned.name] = run_of(planned.name, resolved.encoded.ref, hit, cached=True)
+        return found
+
     def request(self, planned: PlannedStep) -> ExecutionRequest:
         """What the executor would be given to run a step whose needs have results."""
         return self._request(planned, self._resolve(planned))
@@ -179,9 +190,9 @@ class Execution:
         planned = started.planned
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and _may_pass(outcome):
+        if number < attempts and not self._fresh and may_pass(outcome):
             usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
-            attempt = Attempt(failure=str(_failure(outcome)), log=outcome.log, usage=usage)
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
@@ -198,31 +209,7 @@ class Execution:
         cached: bool,
         attempts: tuple[Attempt, ...] = (),
     ) -> StepRun:
-        if isinstance(outcome, ExecutionFailed):
-            empty = BlobRef.of(b"")
-            run = StepRun(
-                step=planned.name,
-                action=action,
-                exit_code=-1,
-                cached=False,
-                outputs=empty,
-                log=outcome.log,
-                usage=Usage(),
-                failure=_failure(outcome),
-                attempts=attempts,
-            )
-        else:
-            run = StepRun(
-                step=planned.name,
-                action=action,
-                exit_code=outcome.exit_code,
-                cached=cached,
-                outputs=outcome.outputs,
-                log=outcome.log,
-                usage=outcome.usage,
-                failure=_failure(outcome),
-                attempts=attempts,
-            )
+        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
         self.results[planned.name] = run
         self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
         return run
@@ -230,9 +217,11 @@ class Execution:
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
         return {need: self.results[need].outputs for need in planned.step.needs}
 
-    def _resolve(self, planned: PlannedStep) -> Resolved:
+    def _resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
+        """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
         get = self._services.blobs.get
-        needs = {need: read_tree(ref, get) for need, ref in self._needs(planned).items()}
+        lacking = [need for need in planned.step.needs if need not in self.results] if partial else []
+        needs = {need: EMPTY_TREE if need in lacking else read_tree(self.results[need].outputs, get) for need in planned.step.needs}
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
@@ -268,34 +257,6 @@ class Execution:
         except LockageError:
             return False
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
-
-
-def _failure(outcome: ActionResult | ExecutionFailed) -> str | None:
-    """Why it is a failure, as it stands in the record; None if it is none."""
-    if isinstance(outcome, ExecutionFailed):
-        return f"{outcome.reason}: {outcome.message}"
-    return None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
-
-
-def _may_pass(outcome: ActionResult | ExecutionFailed) -> bool:
-    """Whether it is a failure that another attempt may not have."""
-    return outcome.reason in _PASSING if isinstance(outcome, ExecutionFailed) else outcome.exit_code != 0
-
-
-def skipped(plan: Plan, results: Mapping[StepName, StepRun]) -> tuple[Skipped, ...]:
-    """The steps without a result that need, directly or not, steps that failed; in plan order."""
-    behind: dict[StepName, frozenset[StepName]] = {}
-    found: list[Skipped] = []
-    order = {planned.name: place for place, planned in enumerate(plan.steps)}
-    for planned in plan.steps:
-        run = results.get(planned.name)
-        if run is not None:
-            behind[planned.name] = frozenset() if run.failure is None else frozenset({planned.name})
-            continue
-        behind[planned.name] = frozenset().union(*(behind[need] for need in planned.step.needs))
-        if behind[planned.name]:
-            found.append(Skipped(step=planned.name, failed=tuple(sorted(behind[planned.name], key=order.__getitem__))))
-    return tuple(found)
 
 
 def execute(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> dict[StepName, StepRun]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockage.base.errors import StepFailed
-from lockage.work.build import not_done
+from lockage.work.build import not_done, see_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lockage.plan.plan import Plan
@@ -38,7 +38,7 @@ def failure(services: Services, plan: Plan, run: Run, run_id: str, *, keep: Path
     lines = [(f"== {error.details['step']}", *_texts(error, "last_lines")) for error in told]
     return StepsNotDone(
         f"{len(told)} steps failed:\n" + "\n".join(f"  {error.message}" for error in told),
-        hint=" ".join(dict.fromkeys(error.hint for error in told)),
+        hint=" ".join(_hints(told, run_id)),
         steps=tuple(str(error.details["step"]) for error in told),
         reasons=tuple(str(error.details["reason"]) for error in told),
         not_started=left_out,
@@ -49,6 +49,14 @@ def failure(services: Services, plan: Plan, run: Run, run_id: str, *, keep: Path
         kept=tuple(str(error.details["kept"]) for error in told) if keep is not None else None,
         last_lines=tuple(line for block in lines for line in block),
     )
+
+
+def _hints(errors: Sequence[StepNotDone], run_id: str) -> Iterator[str]:
+    """What to do about each, with what is the same for all said once."""
+    steps = [str(error.details["step"]) for error in errors]
+    apart = (error.hint.removesuffix(see_output(run_id, step)).strip() for error, step in zip(errors, steps, strict=True))
+    yield from dict.fromkeys(filter(None, apart))
+    yield see_output(run_id, *steps)
 
 
 def _texts(error: StepNotDone, detail: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import canonical, canonical_of
-from lockage.base.digest import BlobRef, Digest
+from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
 from lockage.work.artifacts import deliver
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.base.instant import Instant
-    from lockage.base.name import EnvironmentName, StepName
+    from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
@@ -87,7 +87,6 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         artifacts=artifacts,
         host=services.host,
         skipped=skipped(plan, results),
-        environments={str(name): BlobRef.of(data) for name, data in _environments(plan).items()},
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -103,15 +102,13 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             return known
-    services.blobs.put_many(_environments(plan).values())
+    # What tells later in which packages another run's environments differ.
+    locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
+    environments = {name: services.blobs.put(canonical_of(environment)) for name, environment in locked.items()}
+    run = msgspec.structs.replace(run, environments=environments)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
     return run_id
-
-
-def _environments(plan: Plan) -> dict[EnvironmentName, bytes]:
-    """What the plan's environments are locked to, by name: what tells later in which packages another run's differ."""
-    return {planned.step.environment: canonical_of(planned.environment) for planned in plan.steps}
 
 
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:

@@ -50,7 +50,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step that a run did not execute because of others: ``failed`` are the steps it needs, directly or not, that failed, in plan order."""
+    """A step that a run did not execute: ``failed`` are the steps it needs, directly or not, that failed, in plan order."""
 
     step: StepName
     failed: tuple[StepName, ...]

@@ -37,6 +37,7 @@ COMMANDS = {
     "stabilize": "make any wheel, zip or tar the same whoever packed it",
     "check-archive": "what in an archive would differ, or is not valid",
     "logs": "what the steps of a run printed",
+    "explain": "why a step would run, or would not",
     "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",
     "evidence": "signed statements about a release",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import steps as step_names
-from lockage.cli.options import json_option, keep_options, lock_option, out_option, source_argument, wanted_options
+from lockage.cli.options import json_option, keep_going_option, keep_options, lock_option, out_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = ["command"]
 )
 @click.option("--add-missing", is_flag=True, help="Without lockage.toml: add the OS packages that a failed step lacks, and build again.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@keep_going_option
 @keep_options
 @json_option
 def command(
@@ -37,6 +38,7 @@ def command(
     steps: tuple[str, ...],
     add_missing: bool,
     jobs: int | None,
+    keep_going: bool,
     keep_failed: bool,
     keep_failed_in: Path | None,
     as_json: bool,
@@ -51,6 +53,7 @@ def command(
       lockage build                           the commit checked out here, artifacts into ./dist
       lockage build shop-1.2.0.tar.gz --out D
       lockage build . --step package -j 4
+      lockage build --keep-going              every failure at once, not only the first
       lockage build shop-1.2.0.tar.gz --publishable --python 3.11 --python 3.13
       lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
       lockage build lxml-6.0.0.tar.gz --add-missing
@@ -70,10 +73,10 @@ def command(
         if lock_file is not None:
             raise click.UsageError("--add-missing makes a new lock; it cannot be used together with --lock.")
         wiring = open_services(jobs=jobs, quiet=as_json, keep=keep)
-        project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only)
+        project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only, keep_going=keep_going)
     else:
         wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
-        built = hand_over(wiring, project, out=out, keep=keep, only=only)
+        built = hand_over(wiring, project, out=out, keep=keep, only=only, keep_going=keep_going)
     examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
     repairing = repairing_command("build", source, project, wanted)
     if as_json:

@@ -38,5 +38,7 @@ def command(run: str | None, step: str | None) -> None:
         chosen = [one for one in record.steps if one.step == step]
         if not chosen:
             raise Usage(f"{run_id} has no step {step!r}; it has {', '.join(one.step for one in record.steps)}")
-        data = wiring.blobs.get(chosen[0].log)
+        tried = [(wiring.blobs.get(attempt.log), attempt.failure) for attempt in chosen[0].attempts]
+        parts = [log + f"== {step} · attempt {number}: {failure}\n".encode() for number, (log, failure) in enumerate(tried, 1)]
+        data = b"".join((*parts, wiring.blobs.get(chosen[0].log)))
     sys.stdout.buffer.write(data)

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from lockage.recipe.wanted import Wanted
 
-__all__ = ["json_option", "keep_options", "lock_option", "options_of", "out_option", "source_argument", "wanted_options"]
+__all__ = [
+    "json_option",
+    "keep_going_option",
+    "keep_options",
+    "lock_option",
+    "options_of",
+    "out_option",
+    "source_argument",
+    "wanted_options",
+]
 
 F = TypeVar("F", bound="Callable[..., object]")
 
@@ -26,6 +35,17 @@ def source_argument(function: F) -> F:
 def json_option(function: F) -> F:
     """--json: one stable document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def keep_going_option(function: F) -> F:
+    """--keep-going, --fail-fast: what a failure stops."""
+    return click.option(
+        "--keep-going/--fail-fast",
+        "-k",
+        "keep_going",
+        default=False,
+        help="After a step has failed: run all that does not need it, or start nothing more (the default).",
+    )(function)
 
 
 def keep_options(function: F) -> F:

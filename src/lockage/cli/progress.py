@@ -47,7 +47,8 @@ class Progress:
         self._read, self._now = read, now
 
     def __call__(self, event: Event) -> None:
-        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepStarted  # a command without progress pays nothing
+        # Imported here, so that a command without progress pays nothing.
+        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 
         if self._quiet:
             return
@@ -59,6 +60,10 @@ class Progress:
                 self._line(f"  {text}")
             case StepEnded():
                 self._ended(event)
+            case StepRetried() | StepSkipped():
+                from lockage.cli.view import step_line
+
+                self._line(f"  {step_line(event)}")
             case Fetched() | Planned() | StepStarted():
                 pass
 

@@ -99,7 +99,9 @@ def built_document(project: Project, built: Built) -> dict[str, Any]:
         "added": added_in(project.lock),
         "lock": project.lock.digest,
         "run": built.run_id,
-        "steps": [{"step": step.step, "action": step.action.digest, "cached": step.cached} for step in built.run.steps],
+        "steps": [
+            {"step": step.step, "action": step.action.digest, "cached": step.cached, "attempts": step.attempts} for step in built.run.steps
+        ],
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, keep_options, lock_option, source_argument, wanted_options
+from lockage.cli.options import json_option, keep_going_option, keep_options, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,7 @@ __all__ = ["command"]
 @lock_option
 @wanted_options
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@keep_going_option
 @keep_options
 @json_option
 def command(
@@ -28,6 +29,7 @@ def command(
     lock_file: Path | None,
     wanted: Wanted,
     jobs: int | None,
+    keep_going: bool,
     keep_failed: bool,
     keep_failed_in: Path | None,
     as_json: bool,
@@ -39,6 +41,7 @@ def command(
     \b
     Examples:
       lockage test
+      lockage test --keep-going               every test step, whichever fail
       lockage test shop-1.2.0.tar.gz --lock locked/lockage.lock
     """
     from lockage.base.errors import ExitCode
@@ -48,12 +51,23 @@ def command(
 
     keep = keep_folder(keep_failed, keep_failed_in)
     wiring, project = open_project(source, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
-    outcome = test_project(wiring, project, keep=keep)
+    outcome = test_project(wiring, project, keep=keep, keep_going=keep_going)
     if as_json:
-        print_json({"project": project.recipe.project, "passed": outcome.passed, "steps": outcome.steps, "run": outcome.run_id})
+        print_json(
+            {
+                "project": project.recipe.project,
+                "passed": outcome.passed,
+                "steps": outcome.steps,
+                "not_started": outcome.run.skipped,
+                "run": outcome.run_id,
+            }
+        )
     else:
         for step in outcome.steps:
-            say(f"{step.step}: {'passed' if step.failure is None else step.failure}{' (unchanged)' if step.cached else ''}")
+            more = " (unchanged)" if step.cached else f" (attempt {len(step.attempts) + 1})" if step.attempts else ""
+            say(f"{step.step}: {'passed' if step.failure is None else step.failure}{more}")
+        for one in outcome.run.skipped:
+            say(f"{one.step}: not started, as it needs {', '.join(one.failed)}")
         if not outcome.steps:
             say("the recipe has no test steps")
     if not outcome.passed:

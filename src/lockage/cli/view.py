@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from lockage.base.units import human_size, human_time
 from lockage.cli.columns import cells, cut
-from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepStarted
+from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 
 if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.record.event import Event
 
-__all__ = ["View", "ended_line"]
+__all__ = ["View", "ended_line", "step_line"]
 
 #: How many running steps are shown each on its line.
 _LINES = 8
@@ -32,6 +32,13 @@ def ended_line(event: StepEnded) -> str:
     if event.failure is not None:
         return f"{event.step}: failed ({event.failure})"
     return f"{event.step}: unchanged" if event.cached else f"{event.step}: done in {human_time(event.wall_ms)}"
+
+
+def step_line(event: StepRetried | StepSkipped) -> str:
+    """The one line that stays of an attempt that is followed by another, or of a step that was not started."""
+    if isinstance(event, StepRetried):
+        return f"{event.step}: attempt {event.attempt} of {event.attempts} failed ({event.failure}), running it again"
+    return f"{event.step}: not started, as it needs {', '.join(event.failed)}"
 
 
 class View:
@@ -82,6 +89,14 @@ class View:
                 self._done += not cached
                 self._cached += cached
                 return [*stay, f"  {ended_line(event)}"]
+            case StepRetried(step=step):
+                stay = self.settled(at)
+                self._running[step] = at
+                return [*stay, f"  {step_line(event)}"]
+            case StepSkipped(step=step):
+                stay = self.settled(at)
+                self._waiting.pop(step, None)
+                return [*stay, f"  {step_line(event)}"]
             case _ as other:
                 assert_never(other)
 

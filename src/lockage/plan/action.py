@@ -7,16 +7,21 @@ properties, as REAPI has no other place for them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.base.protobuf import bytes_field, string_field, varint_field
-from lockage.base.tree import encode_ref
+from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
+from lockage.base.tree import encode_ref, parse_ref
 from lockage.environment.lock import RootRef
 from lockage.recipe.modes import Mode
 
-__all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction", "read_action"]
 
 #: The number of the set of guarantees in docs/what-can-differ.md.
 CONTRACT_VERSION = 1
@@ -25,6 +30,8 @@ WORKING_DIRECTORY = RelPath("build")
 
 #: REAPI ``Command.OutputDirectoryFormat.TREE_AND_DIRECTORY``.
 _TREE_AND_DIRECTORY = 2
+#: REAPI's names of instruction sets.
+_ISA = {"amd64": "x86-64", "arm64": "aarch64"}
 
 
 class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +63,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _platform(self) -> bytes:
         properties = {
-            "ISA": {"amd64": "x86-64", "arm64": "aarch64"}[self.architecture],
+            "ISA": _ISA[self.architecture],
             "OSFamily": "linux",
             "chrootRootDigest": str(self.root.tree),
             "lockage-contract": str(self.contract),
@@ -94,3 +101,51 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
         return EncodedAction(ref=BlobRef.of(action), action=action, command=command)
+
+
+def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:
+    """The inverse of :meth:`Action.encode`; ``get`` returns a blob's verified bytes. Raises ValueError for what was not written here."""
+    action = _messages(get(ref))
+    command = _messages(get(parse_ref(_one(action, 1))))
+    workspace = _messages(_one(_messages(get(parse_ref(_one(action, 2)))), 2))
+    properties = dict(_pair(body) for body in _messages(_one(command, 5)).get(1, []))
+    try:
+        found = Action(
+            arguments=tuple(body.decode() for body in command.get(1, [])),
+            variables=tuple(_pair(body) for body in command.get(2, [])),
+            outputs=tuple(RelPath(body.decode()) for body in command.get(7, [])),
+            workspace=parse_ref(_one(workspace, 2)),
+            root=RootRef(tree=BlobRef.parse(properties["chrootRootDigest"]), metadata=Digest(properties["lockage-root-metadata"])),
+            cpus=int(properties["lockage-cpus"]),
+            architecture=next(name for name, isa in _ISA.items() if isa == properties["ISA"]),
+            contract=int(properties["lockage-contract"]),
+            modes=tuple(Mode(mode) for mode in properties.get("lockage-modes", "").split()),
+            preload=Digest(properties["lockage-preload"]) if "lockage-preload" in properties else None,
+        )
+    except (KeyError, StopIteration) as error:
+        raise ValueError("not an action of lockage") from error
+    if found.encode().ref != ref:
+        raise ValueError("an action with more in it than lockage writes")
+    return found
+
+
+def _messages(data: bytes) -> dict[int, list[bytes]]:
+    """The fields of a message that are bytes, by number; integers say nothing that an action of lockage could have otherwise."""
+    found: dict[int, list[bytes]] = {}
+    for number, value in fields(data):
+        if isinstance(value, bytes):
+            found.setdefault(number, []).append(value)
+    return found
+
+
+def _one(message: dict[int, list[bytes]], number: int) -> bytes:
+    found = message.get(number, [])
+    if len(found) != 1:
+        raise ValueError(f"expected one field {number}")
+    return found[0]
+
+
+def _pair(data: bytes) -> tuple[str, str]:
+    """A name and its value, of which an empty one is not written."""
+    message = _messages(data)
+    return _one(message, 1).decode(), message[2][0].decode() if 2 in message else ""

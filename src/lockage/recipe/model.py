@@ -75,7 +75,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A named command: ``run`` is an argument list (a shell line becomes ``/bin/sh -euc LINE``). ``inputs`` are globs over the source.
 
     ``stabilize``: whether its artifacts go through the passes, or through which.
-    ``unset`` are variables that it is not given, although its environment or the defaults would.
+    ``unset`` are variables that it is not given, although its environment or the defaults would. ``retries`` is how often it is run
+    again if it fails in a way that may pass; as with limits, its action does not depend on it.
     """
 
     name: StepName
@@ -95,6 +96,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     crates: RelPath | None = None
     modes: tuple[Mode, ...] = ()
     unset: tuple[str, ...] = ()
+    retries: int = 0
 
     @property
     def cpus(self) -> int:
@@ -124,7 +126,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def digest(self) -> Digest:
         document = plain(self)
         for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
-            for key in ("fetch", "fetches", "crates", "modes", "unset"):
+            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

@@ -136,6 +136,8 @@ def _step_lines(step: Step) -> Iterator[str]:
     if step.modes:
         yield f"modes = {toml_array(step.modes)}"
     yield from _resources(step.resources)
+    if step.retries:
+        yield f"retries = {step.retries}"
     yield from _stabilize(step.stabilize)
 
 

@@ -22,6 +22,7 @@ __all__ = ["step_of"]
 _DEFAULTS = Resources()
 _MOST_BYTES = 1 << 50
 _MOST_SECONDS = 30 * 86400
+_MOST_RETRIES = 10
 #: What stands in a step for a value that was reported: the rules between steps see the rest of it, and no recipe comes of it.
 _UNREADABLE = EnvironmentName("unreadable")
 
@@ -47,6 +48,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     fetch = table.texts("fetch", lambda text: FetchName(_declared(text, fetches, "fetch input")), "fetch inputs")
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     modes = table.texts("modes", _mode, "modes")
+    retries = table.integer("retries", 0, 0, _MOST_RETRIES)
     table.close()
     try:
         step_name = StepName(name)
@@ -71,6 +73,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         crates=crates,
         modes=tuple(sorted(modes or ())),
         unset=unset,
+        retries=retries,
     )
 
 

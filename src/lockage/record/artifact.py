@@ -10,7 +10,7 @@ from lockage.base.name import ProjectName, StepName
 from lockage.record.result import Usage
 from lockage.record.source import Source
 
-__all__ = ["Artifact", "Run", "StepRun"]
+__all__ = ["Artifact", "Attempt", "Run", "Skipped", "StepRun"]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,8 +24,19 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     report: BlobRef | None = None
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One execution of a step that failed and was followed by another: why it failed, what it printed, and what it took."""
+
+    failure: str
+    log: BlobRef
+    usage: Usage
+
+
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step of a run: its action, what it gave, and whether that was taken from the cache."""
+    """One step of a run: its action, what it gave, and whether that was taken from the cache.
+
+    ``attempts`` are those before the one that counts, the oldest first.
+    """
 
     step: StepName
     action: BlobRef
@@ -35,10 +46,21 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     log: BlobRef
     usage: Usage
     failure: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step that a run did not execute: ``failed`` are the steps it needs, directly or not, that failed, in plan order."""
+
+    step: StepName
+    failed: tuple[StepName, ...]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution of a plan; ``steps`` in plan order. Times are in whole seconds and not part of any identity."""
+    """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
+
+    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to.
+    """
 
     project: ProjectName
     source: Source
@@ -49,3 +71,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     steps: tuple[StepRun, ...]
     artifacts: tuple[Artifact, ...]
     host: dict[str, str] = {}
+    skipped: tuple[Skipped, ...] = ()
+    environments: dict[str, BlobRef] = {}

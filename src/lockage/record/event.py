@@ -7,7 +7,7 @@ import msgspec
 from lockage.base.digest import BlobRef
 from lockage.base.name import StepName
 
-__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepStarted"]
+__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepRetried", "StepSkipped", "StepStarted"]
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -45,4 +45,20 @@ class StepEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaul
     log: BlobRef | None = None
 
 
-Event = Phase | Fetched | Planned | StepStarted | StepEnded
+class StepRetried(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An attempt at a step has failed, the first being number 1, and the next of so many begins."""
+
+    step: StepName
+    attempt: int
+    attempts: int
+    failure: str
+
+
+class StepSkipped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A step is not executed, because these steps failed that it needs, directly or not."""
+
+    step: StepName
+    failed: tuple[StepName, ...]
+
+
+Event = Phase | Fetched | Planned | StepStarted | StepEnded | StepRetried | StepSkipped

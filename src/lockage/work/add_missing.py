@@ -32,7 +32,14 @@ _LOCK = "lockage.lock"
 
 
 def hand_over_adding(
-    services: Services, locator: str, *, wanted: Wanted, out: Path, only: Sequence[StepName] = (), keep: Path | None = None
+    services: Services,
+    locator: str,
+    *,
+    wanted: Wanted,
+    out: Path,
+    only: Sequence[StepName] = (),
+    keep: Path | None = None,
+    keep_going: bool = False,
 ) -> tuple[Project, Built]:
     """Prepare, build and hand over a source without a recipe, adding what the build lacks as long as a failure names packages.
 
@@ -43,14 +50,20 @@ def hand_over_adding(
             project = prepare(services, locator, beside=services.folders.read(out, _LOCK), wanted=wanted, keep=keep)
             if not project.recipe.inferred:
                 raise RecipeDecides(f"{locator} has a lockage.toml, and that says which packages there are", source=locator)
-            return project, hand_over(services, project, out=out, keep=keep, only=only)
+            return project, hand_over(services, project, out=out, keep=keep, only=only, keep_going=keep_going)
         except StepFailed as error:
             lacking = _named(error)
             if not lacking or not left:
                 raise
-            services.tell(Phase(text=f"adding {', '.join(lacking)}, which the step {error.details['step']} lacks, and building again"))
+            services.tell(Phase(text=f"adding {', '.join(lacking)}, which {_who(error)} lacks, and building again"))
             wanted = msgspec.structs.replace(wanted, added=(*wanted.added, *lacking))
     raise AssertionError("the last round ends the loop")
+
+
+def _who(error: StepFailed) -> str:
+    """The step or steps that failed."""
+    steps = error.details.get("steps")
+    return f"one of the steps {', '.join(steps)}" if isinstance(steps, tuple) else f"the step {error.details['step']}"
 
 
 def _named(error: StepFailed) -> tuple[str, ...]:

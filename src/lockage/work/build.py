@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical
+from lockage.base.canonical import canonical, canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
 from lockage.work.artifacts import deliver
 from lockage.work.execute import execute
+from lockage.work.outcome import skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run"]
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
 
 class StepNotDone(StepFailed):
@@ -48,17 +49,19 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan, *, keep: Path | None = None) -> Built:
-    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept.
+def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> Built:
+    """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept, ``keep_going``: not only up to the first.
 
-    Raises :class:`StepNotDone` naming the step, the reason and its last lines, once all is recorded.
+    Raises, once all is recorded, :class:`StepNotDone` naming the step, the reason and its last lines; if several failed,
+    :class:`lockage.work.failure.StepsNotDone`, which tells that of each.
     """
     started = services.clock.now()
-    results = execute(services, plan, keep=keep)
+    results = execute(services, plan, keep=keep, keep_going=keep_going)
     run, run_id = record_run(services, plan, results, started)
-    failed = [step for step in run.steps if step.failure is not None]
-    if failed:
-        raise not_done(services, plan, failed[0], run_id, keep=keep)
+    if any(step.failure is not None for step in run.steps):
+        from lockage.work.failure import failure  # only on the way to an error
+
+        raise failure(services, plan, run, run_id, keep=keep)
     return Built(run=run, run_id=run_id)
 
 
@@ -83,6 +86,7 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
         host=services.host,
+        skipped=skipped(plan, results),
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -98,6 +102,10 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             return known
+    # What tells later in which packages another run's environments differ.
+    locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
+    environments = {name: services.blobs.put(canonical_of(environment)) for name, environment in locked.items()}
+    run = msgspec.structs.replace(run, environments=environments)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
     return run_id
@@ -106,15 +114,30 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:
     """The log of a run: every step's output in plan order under a heading, without times; the same for any number of jobs."""
     parts: list[bytes] = []
+    left_out = {one.step: one for one in skipped(plan, results)}
     for planned in plan.steps:
         run = results.get(planned.name)
+        if planned.name in left_out:
+            parts.append(f"== {planned.name} · not started: it needs {', '.join(left_out[planned.name].failed)}, which failed\n".encode())
         if run is None:
             continue
         parts.append(f"== {planned.name} · action {run.action.digest}\n".encode())
-        text = services.blobs.get(run.log)
-        parts.append(text if text.endswith(b"\n") or not text else text + b"\n")
+        for number, attempt in enumerate(run.attempts, 1):
+            parts.append(_lines(services.blobs.get(attempt.log)))
+            parts.append(f"== {planned.name} · attempt {number} of {planned.step.retries + 1}: {attempt.failure}\n".encode())
+        parts.append(_lines(services.blobs.get(run.log)))
         parts.append(f"== {planned.name} · {run.failure or 'done'}\n".encode())
     return b"".join(parts)
+
+
+def _lines(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def see_output(run_id: str, *steps: str) -> str:
+    """The last sentences of the hint about steps that failed."""
+    commands = ", ".join(f"`lockage logs {run_id} {step}`" for step in steps)
+    return f"See all of {'its' if len(steps) == 1 else 'their'} output with {commands}, mend the cause, and build again."
 
 
 def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep: Path | None = None) -> StepNotDone:
@@ -129,11 +152,12 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     planned = next(planned for planned in plan.steps if planned.name == step.step)
     suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
+    tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
-    hints.append(f"See all of its output with `lockage logs {run_id} {step.step}`, mend the cause, and build again.")
+    hints.append(see_output(run_id, step.step))
     return StepNotDone(
-        f"step {step.step!r} failed: {message}{found}",
+        f"step {step.step!r} failed{tried}: {message}{found}",
         hint=" ".join(filter(None, hints)),
         step=step.step,
         reason=reason,

@@ -15,12 +15,13 @@ from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
-from lockage.record.artifact import StepRun
-from lockage.record.event import Planned, StepEnded, StepStarted
+from lockage.record.artifact import Attempt
+from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
+from lockage.work.outcome import failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
+    from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
@@ -39,10 +41,22 @@ class _Known(msgspec.Struct, frozen=True):
     action: BlobRef
 
 
+class _Started(msgspec.Struct, frozen=True):
+    """A step that is being executed, and the attempts at it that failed."""
+
+    planned: PlannedStep
+    action: BlobRef
+    request: ExecutionRequest
+    attempts: tuple[Attempt, ...] = ()
+
+
 class Execution:
     """One pass over a plan. ``fresh`` neither reads nor writes the action cache; ``world`` is what the sandbox shows.
 
-    ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept.
+    A fresh pass runs nothing again that failed: whether a step gives the same every time is what it is made to find out.
+
+    ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
+    ``keep_going``: a failure stops only what needs the step.
     After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
@@ -56,6 +70,7 @@ class Execution:
         root_for: Callable[[LockedEnvironment], RealisedRoot] | None = None,
         keep: Path | None = None,
         observing: bool = False,
+        keep_going: bool = False,
     ) -> None:
         self._services = services
         self._plan = plan
@@ -63,6 +78,7 @@ class Execution:
         self._fresh = fresh
         self._keep = keep
         self._observing = observing
+        self._keep_going = keep_going
         self._root_for = root_for or (lambda environment: realise(services, environment))
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
@@ -71,11 +87,11 @@ class Execution:
         self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
-        """Run everything; stops starting steps after the first failure. Raises what the adapters raise."""
+        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
         jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
-        schedule = Schedule.of(jobs, self._services.capacity)
+        schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
         self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
-        pending: dict[StepName, tuple[PlannedStep, BlobRef]] = {}
+        pending: dict[StepName, _Started] = {}
         try:
             while not schedule.finished_all:
                 for job in schedule.startable():
@@ -87,23 +103,27 @@ class Execution:
                         break  # a hit may have made an earlier step startable
                 else:
                     key, outcome = self._services.workers.wait()
-                    planned, action = pending.pop(StepName(key))
+                    started = pending.pop(StepName(key))
                     if isinstance(outcome, BaseException):
                         raise outcome
                     if isinstance(outcome, Observed):
-                        self.observed[planned.name] = outcome
+                        self.observed[started.planned.name] = outcome
                         outcome = outcome.outcome
                     assert isinstance(outcome, ActionResult | ExecutionFailed)
-                    done = self._finish(planned, action, outcome)
-                    schedule = schedule.finished(planned.name, succeeded=done.failure is None)
+                    done = self._finish(started, outcome, pending)
+                    if done is not None:
+                        schedule = schedule.finished(done.step, succeeded=done.failure is None)
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
+        if self._keep_going:
+            for one in skipped(self._plan, self.results):
+                self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
     def _cancel(self) -> None:
         self._services.executor.cancel()
 
-    def _start(self, planned: PlannedStep, pending: dict[StepName, tuple[PlannedStep, BlobRef]]) -> StepRun | None:
+    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
         """The step's result if it is known; else start it and return None."""
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
@@ -118,11 +138,27 @@ class Execution:
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
+        self._begin(_Started(planned, resolved.encoded.ref, request), pending)
+        return None
+
+    def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
-        self._services.workers.start(planned.name, lambda: run(request))
-        pending[planned.name] = (planned, resolved.encoded.ref)  # only what has begun is waited for
-        return None
+        self._services.workers.start(started.planned.name, lambda: run(started.request))
+        pending[started.planned.name] = started  # only what has begun is waited for
+
+    def look(self) -> dict[StepName, Resolved]:
+        """The actions of all steps as far as they are known without running any, with ``results`` from the cache.
+
+        In the action of a step that needs one without a result, what that would make is not there.
+        """
+        found: dict[StepName, Resolved] = {}
+        for planned in self._plan.steps:
+            resolved = found[planned.name] = self._resolve(planned, partial=True)
+            hit = self._services.cache.get(resolved.encoded.ref)
+            if hit is not None and self._whole(hit) and all(need in self.results for need in planned.step.needs):
+                self.results[planned.name] = run_of(planned.name, resolved.encoded.ref, hit, cached=True)
+        return found
 
     def request(self, planned: PlannedStep) -> ExecutionRequest:
         """What the executor would be given to run a step whose needs have results."""
@@ -149,38 +185,31 @@ class Execution:
         """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
         return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
-    def _finish(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed) -> StepRun:
-        if isinstance(outcome, ExecutionFailed):
-            return self._ended(planned, action, outcome, cached=False)
-        if outcome.exit_code == 0 and not self._fresh:
-            self._services.cache.put(action, outcome)
-        return self._ended(planned, action, outcome, cached=False)
+    def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started]) -> StepRun | None:
+        """The step's result; None if it is run once more."""
+        planned = started.planned
+        attempts = planned.step.retries + 1
+        number = len(started.attempts) + 1
+        if number < attempts and not self._fresh and may_pass(outcome):
+            usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
+            self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
+            self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
+            return None
+        if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
+            self._services.cache.put(started.action, outcome)
+        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
 
-    def _ended(self, planned: PlannedStep, action: BlobRef, outcome: ActionResult | ExecutionFailed, *, cached: bool) -> StepRun:
-        if isinstance(outcome, ExecutionFailed):
-            empty = BlobRef.of(b"")
-            run = StepRun(
-                step=planned.name,
-                action=action,
-                exit_code=-1,
-                cached=False,
-                outputs=empty,
-                log=outcome.log,
-                usage=Usage(),
-                failure=f"{outcome.reason}: {outcome.message}",
-            )
-        else:
-            failure = None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
-            run = StepRun(
-                step=planned.name,
-                action=action,
-                exit_code=outcome.exit_code,
-                cached=cached,
-                outputs=outcome.outputs,
-                log=outcome.log,
-                usage=outcome.usage,
-                failure=failure,
-            )
+    def _ended(
+        self,
+        planned: PlannedStep,
+        action: BlobRef,
+        outcome: ActionResult | ExecutionFailed,
+        *,
+        cached: bool,
+        attempts: tuple[Attempt, ...] = (),
+    ) -> StepRun:
+        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
         self.results[planned.name] = run
         self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
         return run
@@ -188,9 +217,11 @@ class Execution:
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
         return {need: self.results[need].outputs for need in planned.step.needs}
 
-    def _resolve(self, planned: PlannedStep) -> Resolved:
+    def _resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
+        """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
         get = self._services.blobs.get
-        needs = {need: read_tree(ref, get) for need, ref in self._needs(planned).items()}
+        lacking = [need for need in planned.step.needs if need not in self.results] if partial else []
+        needs = {need: EMPTY_TREE if need in lacking else read_tree(self.results[need].outputs, get) for need in planned.step.needs}
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
@@ -228,8 +259,8 @@ class Execution:
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
 
 
-def execute(services: Services, plan: Plan, *, keep: Path | None = None) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache; ``keep`` is where the workspaces of failed steps are kept."""
-    execution = Execution(services, plan, keep=keep)
+def execute(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> dict[StepName, StepRun]:
+    """Run a plan as the contract says, with the cache; ``keep`` and ``keep_going`` are as for :class:`Execution`."""
+    execution = Execution(services, plan, keep=keep, keep_going=keep_going)
     execution.run()
     return execution.results

@@ -105,9 +105,12 @@ class Keeping:
             if artifact.report is not None:
                 self._note(artifact.report.digest, f"what the passes changed in {artifact.name} of {run_id}", again)
         for step in run.steps:
-            self._note(step.log.digest, f"the log of step {step.step} of {run_id}", again)
+            for log in (step.log, *(attempt.log for attempt in step.attempts)):
+                self._note(log.digest, f"the log of step {step.step} of {run_id}", again)
             self._tree(step.outputs, f"the outputs of step {step.step} of {run_id}", again)
             self._note(step.action.digest, f"the action of step {step.step} of {run_id}", again)
+        for name, environment in run.environments.items():
+            self._note(environment.digest, f"what environment {name} of {run_id} was locked to", again)
         self._tree(run.source.tree, f"the source of {run_id}", again)
 
     def _tree(self, tree: BlobRef, what: str, again: str) -> None:

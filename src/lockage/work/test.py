@@ -9,14 +9,15 @@ import msgspec
 
 from lockage.plan.plan import Plan, make_plan
 from lockage.recipe.model import StepKind
-from lockage.record.artifact import StepRun
+from lockage.record.artifact import Run, StepRun
 from lockage.work.attest import record_tests
-from lockage.work.build import not_done, record_run
+from lockage.work.build import record_run
 from lockage.work.execute import execute
 from lockage.work.hand_over import build_project
 
 if TYPE_CHECKING:
     from lockage.base.errors import StepFailed
+    from lockage.work.build import Built
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
@@ -24,9 +25,10 @@ __all__ = ["TestOutcome", "test_project"]
 
 
 class TestOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How the test steps ended, in plan order."""
+    """How the test steps ended, in plan order; ``run`` is the record of all that was executed for them."""
 
     steps: tuple[StepRun, ...]
+    run: Run
     run_id: str
     plan: Plan
     kept: Path | None = None
@@ -36,21 +38,53 @@ class TestOutcome(msgspec.Struct, frozen=True, kw_only=True):
         return all(step.failure is None for step in self.steps)
 
     def failure(self, services: Services) -> StepFailed:
-        """The error that explains the first step that failed."""
-        return not_done(services, self.plan, next(step for step in self.steps if step.failure is not None), self.run_id, keep=self.kept)
+        """The error that explains every step that failed."""
+        from lockage.work.failure import failure  # only on the way to an error
+
+        return failure(services, self.plan, self.run, self.run_id, keep=self.kept)
 
 
-def test_project(services: Services, project: Project, *, keep: Path | None = None) -> TestOutcome:  # noqa: PT028 (not a test)
+def test_project(
+    services: Services,
+    project: Project,
+    *,
+    keep: Path | None = None,  # noqa: PT028 (not a test)
+    keep_going: bool = False,  # noqa: PT028 (not a test)
+) -> TestOutcome:
     """Build what is needed, run every test and check step, and record the result about all artifacts of the project.
 
-    ``keep`` is where the workspaces of failed steps are kept.
+    ``keep`` is where the workspaces of failed steps are kept. ``keep_going``: a failure stops only what needs the step. Raises what
+    building raises; where it keeps going, once all is run that could be, with the tests that failed beside the builds. Without
+    artifacts nothing is signed: there is nothing that the result would be about.
     """
+    if keep_going:
+        return _going_on(services, project, keep)
     _, built = build_project(services, project, keep=keep)
     plan = make_plan(project.recipe, project.lock, project.source, kinds=(StepKind.TEST, StepKind.CHECK))
-    kinds = {planned.name: planned.step.kind for planned in plan.steps}
     results = execute(services, plan, keep=keep)
     run, run_id = record_run(services, plan, results, built.run.started)
-    steps = tuple(step for step in run.steps if kinds[step.step] is not StepKind.BUILD)
-    outcome = TestOutcome(steps=steps, run_id=run_id, plan=plan, kept=keep)
+    return _recorded(services, project, built, TestOutcome(steps=_tests(plan, run), run=run, run_id=run_id, plan=plan, kept=keep))
+
+
+def _going_on(services: Services, project: Project, keep: Path | None) -> TestOutcome:
+    """Builds and tests as one plan, so that a test need not wait for a build that it does not need, nor fail with it."""
+    plan = make_plan(project.recipe, project.lock, project.source)
+    started = services.clock.now()
+    results = execute(services, plan, keep=keep, keep_going=True)
+    run, run_id = record_run(services, plan, results, started)
+    tests = _tests(plan, run)
+    outcome = TestOutcome(steps=tests, run=run, run_id=run_id, plan=plan, kept=keep)
+    if any(step.failure is not None and step not in tests for step in run.steps):
+        raise outcome.failure(services)
+    _, built = build_project(services, project, keep=keep)  # all of it is known by now
+    return _recorded(services, project, built, outcome)
+
+
+def _tests(plan: Plan, run: Run) -> tuple[StepRun, ...]:
+    kinds = {planned.name: planned.step.kind for planned in plan.steps}
+    return tuple(step for step in run.steps if kinds[step.step] is not StepKind.BUILD)
+
+
+def _recorded(services: Services, project: Project, built: Built, outcome: TestOutcome) -> TestOutcome:
     record_tests(services, project, built, outcome.steps)
     return outcome

@@ -16,7 +16,7 @@ from lockage.base.name import StepName
 from lockage.cli import app
 from lockage.cli.app import COMMANDS, program, run
 from lockage.cli.screen import Progress, human_size, print_json, short, show_error, table
-from lockage.record.event import Phase, StepEnded, StepStarted
+from lockage.record.event import Phase, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.wiring import Wiring
 
 Output = pytest.CaptureFixture[str]
@@ -257,9 +257,19 @@ def test_progress_is_for_standard_error_and_plain_without_a_terminal(capsys: Out
         StepEnded(step=name, cached=True, failure=None, wall_ms=0),
         StepEnded(step=name, cached=False, failure=None, wall_ms=1234),
         StepEnded(step=name, cached=False, failure="exit-code: 3", wall_ms=1),
+        StepRetried(step=name, attempt=1, attempts=3, failure="exit-code: 3"),
+        StepSkipped(step=StepName("unit"), failed=(name,)),
     ):
         tell(event)
-    assert capsys.readouterr() == ("", "  resolving\n  wheel: unchanged\n  wheel: done in 1.2 s\n  wheel: failed (exit-code: 3)\n")
+    lines = (
+        "resolving",
+        "wheel: unchanged",
+        "wheel: done in 1.2 s",
+        "wheel: failed (exit-code: 3)",
+        "wheel: attempt 1 of 3 failed (exit-code: 3), running it again",
+        "unit: not started, as it needs wheel",
+    )
+    assert capsys.readouterr() == ("", "".join(f"  {line}\n" for line in lines))
     Progress(quiet=True)(Phase(text="resolving"))
     assert capsys.readouterr() == ("", "")
 

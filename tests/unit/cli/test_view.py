@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lockage.base.name import StepName
 from lockage.cli.columns import cells
 from lockage.cli.view import View
-from lockage.record.event import Event, Fetched, Phase, Planned, StepEnded, StepStarted
+from lockage.record.event import Event, Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 
 MIB = 1 << 20
 FETCHING = Phase(text="environment build: fetching 144 OS packages", total=98 * MIB)
@@ -130,6 +130,10 @@ EVENTS = st.one_of(
     st.builds(Planned, steps=st.lists(st.sampled_from("abc").map(StepName)).map(tuple)),
     st.builds(StepStarted, step=st.sampled_from("abc").map(StepName)),
     st.builds(StepEnded, step=st.sampled_from("abc").map(StepName), cached=st.booleans(), failure=st.none(), wall_ms=st.integers(0, 10**9)),
+    st.builds(
+        StepRetried, step=st.sampled_from("abc").map(StepName), attempt=st.just(1), attempts=st.just(2), failure=st.just("timeout: x")
+    ),
+    st.builds(StepSkipped, step=st.sampled_from("abc").map(StepName), failed=st.just((StepName("d"),))),
 )
 
 

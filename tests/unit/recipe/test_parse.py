@@ -114,6 +114,7 @@ def test_everything_that_can_be_said() -> None:
     disk = "1.5 GiB"
     timeout = 90
     processes = 10
+    retries = 10
     stabilize = false
     [step.two]
     environment = "a"
@@ -127,6 +128,7 @@ def test_everything_that_can_be_said() -> None:
     assert found.environments["a"].variables == {"A": "b", "CFLAGS": "-O1"}
     assert (one.run, one.inputs, one.stamp) == (("make", "-C", "a b"), (), (Stamp.DATE, Stamp.VERSION))
     assert one.resources == Resources(memory=1_000_000, disk=3 << 29, timeout=90, processes=10)
+    assert (one.retries, two.retries) == (10, 0)
     assert not one.stabilize
     assert (two.kind, two.outputs) == (StepKind.CHECK, ())
 
@@ -312,6 +314,9 @@ DEFECTS: dict[str, tuple[str, str]] = {
     ),
     "cpus-text": (MINIMAL + 'cpus = "two"\n', 'lockage.toml:8: step.wheel.cpus: expected an integer >= 1, found "two"'),
     "cpus-zero": (MINIMAL + "cpus = 0\n", "lockage.toml:8: step.wheel.cpus: expected an integer from 1 to 1024, found 0"),
+    "retries-negative": (MINIMAL + "retries = -1\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found -1"),
+    "retries-many": (MINIMAL + "retries = 11\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found 11"),
+    "retries-boolean": (MINIMAL + "retries = true\n", "lockage.toml:8: step.wheel.retries: expected an integer >= 0, found true"),
     "cpus-boolean": (MINIMAL + "cpus = true\n", "lockage.toml:8: step.wheel.cpus: expected an integer >= 1, found true"),
     "memory-unit": (
         MINIMAL + 'memory = "1 gb"\n',

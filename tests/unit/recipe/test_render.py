@@ -42,6 +42,7 @@ _RECIPE = Recipe(
             unset=("ARFLAGS", "CPPFLAGS"),
             modes=(Mode.FIXED_RANDOM, Mode.SINGLE_CPU),
             fetch=(FetchName("da.ta"),),
+            retries=2,
         ),
         Step(
             name=StepName("unit.1"),
@@ -86,7 +87,7 @@ def test_a_recipe_with_everything_survives() -> None:
 
 def test_what_is_the_default_is_not_written() -> None:
     plain = msgspec.structs.replace(
-        _RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, unset=(), modes=(), stamp=(), fetch=()
+        _RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, unset=(), modes=(), stamp=(), fetch=(), retries=0
     )
     text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}, fetches=()))
     assert set(tomllib.loads(text)["step"]["wheel"]) == {"environment", "run", "outputs", "artifacts"}

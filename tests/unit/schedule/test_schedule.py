@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from lockage.base.name import StepName
 from lockage.schedule import Capacity, Job, Schedule
 
+CAPACITIES = st.builds(Capacity, cpus=st.integers(1, 6), memory=st.integers(1, 10), jobs=st.integers(1, 4))
+
 
 @st.composite
 def plans(draw: st.DrawFn) -> list[Job]:
@@ -24,10 +26,12 @@ def plans(draw: st.DrawFn) -> list[Job]:
     ]
 
 
-def simulate(jobs: list[Job], capacity: Capacity, seed: int, fails: frozenset[StepName] = frozenset()) -> tuple[Schedule, list[StepName]]:
+def simulate(
+    jobs: list[Job], capacity: Capacity, seed: int, fails: frozenset[StepName] = frozenset(), *, keep_going: bool = False
+) -> tuple[Schedule, list[StepName]]:
     """Run everything, ending steps in an order that the seed decides; checks the promises at every state."""
     rng = random.Random(seed)
-    schedule, ended = Schedule.of(jobs, capacity), []
+    schedule, ended = Schedule.of(jobs, capacity, keep_going=keep_going), []
     while not schedule.finished_all:
         for job in schedule.startable():
             assert job.needs <= schedule.done
@@ -42,7 +46,7 @@ def simulate(jobs: list[Job], capacity: Capacity, seed: int, fails: frozenset[St
     return schedule, ended
 
 
-@given(plans(), st.builds(Capacity, cpus=st.integers(1, 6), memory=st.integers(1, 10), jobs=st.integers(1, 4)), st.integers())
+@given(plans(), CAPACITIES, st.integers())
 def test_everything_runs_once_after_its_needs_within_capacity(jobs: list[Job], capacity: Capacity, seed: int) -> None:
     schedule, ended = simulate(jobs, capacity, seed)
     assert sorted(ended) == sorted(job.name for job in jobs)
@@ -56,6 +60,21 @@ def test_after_a_failure_nothing_new_starts(jobs: list[Job], seed: int) -> None:
     schedule, ended = simulate(jobs, Capacity(cpus=1, memory=100, jobs=1), seed, fails)
     assert ended == [jobs[0].name]
     assert schedule.failed == fails
+
+
+@given(plans(), CAPACITIES, st.integers(), st.frozensets(st.integers(0, 11).map(lambda number: StepName(f"s{number}")), max_size=4))
+def test_what_keeps_going_runs_all_but_what_needs_a_failed_step(
+    jobs: list[Job], capacity: Capacity, seed: int, fails: frozenset[StepName]
+) -> None:
+    schedule, ended = simulate(jobs, capacity, seed, fails, keep_going=True)
+    lost: set[StepName] = set()
+    for job in jobs:
+        if job.needs & (lost | fails):
+            lost.add(job.name)
+    assert schedule.skipped == lost
+    assert sorted(ended) == sorted(job.name for job in jobs if job.name not in lost)
+    assert schedule.failed == {job.name for job in jobs if job.name in fails} - lost
+    assert not schedule.waiting
 
 
 def test_one_job_at_a_time_keeps_the_order_of_the_plan() -> None:

@@ -1,0 +1,74 @@
+"""What executions came to, as it stands in the record of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.digest import BlobRef
+from lockage.ports import ExecutionFailed
+from lockage.record.artifact import Skipped, StepRun
+from lockage.record.result import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lockage.base.name import StepName
+    from lockage.plan.plan import Plan
+    from lockage.record.artifact import Attempt
+    from lockage.record.result import ActionResult
+
+__all__ = ["failure_of", "may_pass", "run_of", "skipped"]
+
+#: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
+_PASSING = frozenset({"timeout", "killed"})
+
+
+def run_of(
+    step: StepName,
+    action: BlobRef,
+    outcome: ActionResult | ExecutionFailed,
+    *,
+    cached: bool,
+    attempts: tuple[Attempt, ...] = (),
+) -> StepRun:
+    """The record of a step whose execution, or kept result, this is; ``attempts`` are those before it."""
+    done = None if isinstance(outcome, ExecutionFailed) else outcome
+    return StepRun(
+        step=step,
+        action=action,
+        exit_code=-1 if done is None else done.exit_code,
+        cached=cached,
+        outputs=BlobRef.of(b"") if done is None else done.outputs,
+        log=outcome.log,
+        usage=Usage() if done is None else done.usage,
+        failure=failure_of(outcome),
+        attempts=attempts,
+    )
+
+
+def failure_of(outcome: ActionResult | ExecutionFailed) -> str | None:
+    """Why it is a failure, as it stands in the record; None if it is none."""
+    if isinstance(outcome, ExecutionFailed):
+        return f"{outcome.reason}: {outcome.message}"
+    return None if outcome.exit_code == 0 else f"exit-code: the command exited with {outcome.exit_code}"
+
+
+def may_pass(outcome: ActionResult | ExecutionFailed) -> bool:
+    """Whether it is a failure that another attempt may not have."""
+    return outcome.reason in _PASSING if isinstance(outcome, ExecutionFailed) else outcome.exit_code != 0
+
+
+def skipped(plan: Plan, results: Mapping[StepName, StepRun]) -> tuple[Skipped, ...]:
+    """The steps without a result that need, directly or not, steps that failed; in plan order."""
+    behind: dict[StepName, frozenset[StepName]] = {}
+    found: list[Skipped] = []
+    order = {planned.name: place for place, planned in enumerate(plan.steps)}
+    for planned in plan.steps:
+        run = results.get(planned.name)
+        if run is not None:
+            behind[planned.name] = frozenset() if run.failure is None else frozenset({planned.name})
+            continue
+        behind[planned.name] = frozenset().union(*(behind[need] for need in planned.step.needs))
+        if behind[planned.name]:
+            found.append(Skipped(step=planned.name, failed=tuple(sorted(behind[planned.name], key=order.__getitem__))))
+    return tuple(found)

@@ -201,6 +201,37 @@ def test_a_lock_works_when_the_index_has_moved_on(index: _Any) -> None:
     index.port.fetch(found)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_preferred_wheel_is_taken_again(index: _Any, *, kept: bool) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    index.files |= dict([wheel("alpha", "1.0", "cp311-cp311-manylinux_2_17_x86_64"), wheel("beta_two", "2.0")])
+    if not kept:
+        index.blobs.data.clear()
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    assert found == preferred, "the very wheel, though there is one that fits better"
+    assert all(index.blobs.has(item.ref) for item in found)
+    index.blobs.data.clear()
+    del index.files[preferred[0].file]
+    (found_alpha, _) = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    assert (found_alpha.version, found_alpha.file) == ("1.0", "alpha-1.0-cp311-cp311-manylinux_2_17_x86_64.whl")
+
+
+def test_a_preferred_wheel_gives_way_where_it_does_not_fit(index: _Any) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    assert [item.version for item in index.port.resolve(["alpha >= 2", "beta-two"], _TARGET, preferred=preferred)] == ["2.0", "1.0"]
+    other = msgspec.structs.replace(_TARGET, version="3.12", full_version="3.12.1")
+    index.files |= dict([wheel("beta_two", "2.0", "cp312-cp312-manylinux_2_17_x86_64")])
+    native = index.port.resolve(["beta-two >= 2"], other)
+    assert [item.version for item in index.port.resolve(["beta-two"], _TARGET, preferred=native)] == ["1.0"]
+
+
+def test_a_renewed_project_moves_and_no_other(index: _Any) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    index.files |= dict([wheel("beta_two", "2.0")])
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred, renewed=["beta-two"])
+    assert [(item.name, item.version) for item in found] == [("alpha", "1.0"), ("beta-two", "2.0")]
+
+
 def test_what_is_missing_is_fetched(index: _Any) -> None:
     found = index.port.resolve(["alpha", "beta-two"], _TARGET)
     index.blobs.data.clear()
@@ -274,6 +305,16 @@ def server(tmp_path: Path) -> Iterator[_Server]:
 def test_dependencies_are_resolved_too(server: _Server) -> None:
     server.files |= dict([wheel("gamma", "1.0", requires=("alpha < 2", "onlysource; sys_platform == 'win32'"))])
     assert [(item.name, item.version) for item in server.port.resolve(["gamma"], _TARGET)] == [("alpha", "1.0"), ("gamma", "1.0")]
+
+
+def test_what_a_renewed_project_needs_moves_with_it(server: _Server) -> None:
+    server.files |= dict([wheel("gamma", "1.0", requires=("alpha",)), wheel("beta_two", "2.0")])
+    preferred = server.port.resolve(["alpha < 2", "gamma", "beta-two < 2"], _TARGET)
+    server.files |= dict([wheel("gamma", "2.0", requires=("alpha >= 2",))])
+    asked = ["alpha", "gamma", "beta-two"]
+    assert server.port.resolve(asked, _TARGET, preferred=preferred) == preferred
+    found = server.port.resolve(asked, _TARGET, preferred=preferred, renewed=["gamma"])
+    assert [(item.name, item.version) for item in found] == [("alpha", "2.0"), ("beta-two", "1.0"), ("gamma", "2.0")]
 
 
 def test_a_conflict_names_both_sides(server: _Server) -> None:

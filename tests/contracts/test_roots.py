@@ -171,6 +171,15 @@ def test_what_does_not_arrive_is_told_and_nothing_stays(tmp_path: Path, bench: B
     bench.roots.realise(environment, expect=False)
 
 
+def test_the_control_paragraph_of_a_kept_package(bench: Bench) -> None:
+    deb = make_deb("tool", [], version="1:2", control={"Depends": "libc6 (>= 2)"})
+    control = bench.roots.control(bench.package(deb, "tool"))
+    assert {"Package: tool", "Version: 1:2", "Architecture: amd64", "Depends: libc6 (>= 2)"} <= set(control.splitlines())
+    gone = bench.package(make_deb("gone", []), "gone")
+    with pytest.raises(BlobMissing):
+        bench.roots.control(msgspec.structs.replace(gone, sha256=Digest.of(b"something else")))
+
+
 def test_a_root_is_what_its_packages_are(bench: Bench) -> None:
     refs = {
         bench.roots.realise(environment, expect=False).ref.tree

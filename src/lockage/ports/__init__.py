@@ -88,7 +88,7 @@ from lockage.record.version import NoVersion, VersionCandidates
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
@@ -369,10 +369,20 @@ class OsPackages(Protocol):
 class PythonIndex(Protocol):
     """Resolves requirements to wheels and fetches them."""
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+    ) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
 
-        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer.
+        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer. ``preferred``
+        wheels are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
+        that they would have if nothing was preferred.
         """
         ...
 
@@ -438,6 +448,10 @@ class Roots(Protocol):
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
+        ...
+
+    def control(self, package: LockedPackage) -> str:
+        """The control paragraph of a kept package. Raises :class:`BlobMissing`, BlobCorrupt, InvalidPackage."""
         ...
 
     def audit(self, heard: Heard) -> Audit:

@@ -16,6 +16,7 @@ from lockage.work.inferred import checked_terms
 from lockage.work.prepare import Edited, lock_project
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from lockage.environment.lock import Lock
@@ -43,6 +44,7 @@ def lock_with_added(
     wanted: Wanted,
     environment: str | None,
     upgrade: bool,
+    renewed: Collection[str] = (),
 ) -> tuple[Lock, bool, bool]:
     """Add packages to the recipe in ``recipe_folder`` and lock it; without a recipe there only the lock says that they were added.
 
@@ -56,7 +58,9 @@ def lock_with_added(
         edited = Edited(recipe_folder, add_packages(data.decode(), name, terms).encode())
         terms = ()
     wanted = msgspec.structs.replace(wanted, added=terms)
-    lock, written = lock_project(services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited)
+    lock, written = lock_project(
+        services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited, renewed=renewed
+    )
     return lock, written, edited is not None and edited.data != data
 
 

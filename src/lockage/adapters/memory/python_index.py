@@ -11,7 +11,7 @@ from lockage.environment.python import best_wheel
 from lockage.ports import PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
@@ -27,9 +27,21 @@ class MemoryPythonIndex:
         self._blobs = blobs
         self.files = dict(files or {})
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+    ) -> tuple[LockedWheel, ...]:
         versions = {wheel.name: wheel.version for wheel in pinned}
-        found = {wheel for text in requirements for wheel in self._chosen(text, target, versions)}
+        liked = {wheel.name: wheel for wheel in preferred if wheel.name not in renewed}
+        found = {
+            self._rather(wheel, liked.get(wheel.name)) for text in requirements for wheel in self._chosen(text, target, versions, liked)
+        }
+        self.fetch(tuple(found))
         return tuple(sorted(wheel for wheel in found if wheel.name not in versions))
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
@@ -69,7 +81,16 @@ class MemoryPythonIndex:
                 raise PackageChanged(f"{wheel.file} has other bytes than the lock pins", file=wheel.file, expected=wheel.sha256)
             self._blobs.put(data)
 
-    def _chosen(self, text: str, target: PythonTarget, versions: Mapping[str, str]) -> tuple[LockedWheel, ...]:
+    def _rather(self, wheel: LockedWheel, before: LockedWheel | None) -> LockedWheel:
+        """The wheel of the same version that was there before, if it can be had."""
+        if before is None or before.version != wheel.version:
+            return wheel
+        data = self.files.get(before.file)
+        return before if self._blobs.has(before.ref) or (data is not None and BlobRef.of(data) == before.ref) else wheel
+
+    def _chosen(
+        self, text: str, target: PythonTarget, versions: Mapping[str, str], liked: Mapping[str, LockedWheel]
+    ) -> tuple[LockedWheel, ...]:
         from packaging.requirements import InvalidRequirement, Requirement
         from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -93,7 +114,8 @@ class MemoryPythonIndex:
         }
         if not fitting:
             raise Unresolvable(f"{name}: no wheel of it fits", packages=(name,))
-        newest = max(fitting.values())
+        before = liked[name].version if name in liked else None
+        newest = max(fitting.values(), key=lambda version: (str(version) == before, version))
         file = best_wheel([file for file, version in fitting.items() if version == newest], target)
         assert file is not None
         ref = self._blobs.put(self.files[file])

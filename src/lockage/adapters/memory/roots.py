@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockage.adapters.memory.packages import control_of
 from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
@@ -68,6 +69,11 @@ class MemoryRoots:
                 self._blobs.get(ref)
             self._made.add(key)
         return key
+
+    def control(self, package: LockedPackage) -> str:
+        data = self._blobs.get(package.ref)
+        made_up = f"Package: {package.name}\nVersion: {package.version}\nArchitecture: {package.architecture}\n"
+        return control_of(data) if data.startswith(b"!<arch>") else made_up
 
     def audit(self, heard: Heard) -> Audit:
         heard(0)

@@ -20,7 +20,7 @@ from lockage.environment.python import best_wheel
 from lockage.ports import PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -65,7 +65,15 @@ class UvIndex:
         self._uv = Uv(uv, settings, cache, interpreter, keyring)
         self._downloader = Downloader(settings, keyring, moved)
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+    ) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.
 
         Raises Unresolvable, ServiceUnreachable, PackageChanged, PackageVanished.
@@ -75,12 +83,23 @@ class UvIndex:
         if not requirements:
             return ()
         there = {wheel.name: wheel.version for wheel in pinned}
-        resolved = self._uv.resolve(requirements, target, [f"{name}=={version}" for name, version in there.items()])
-        chosen = [(package, _best(package, target)) for package in resolved if package.name not in there]
+        liked = {wheel.name: wheel for wheel in preferred if wheel.name not in there and best_wheel([wheel.file], target) is not None}
+        resolved = self._resolved(requirements, target, there, {name: wheel.version for name, wheel in liked.items()}, renewed)
+        again: list[LockedWheel] = []
+        chosen: list[tuple[Pinned, Candidate]] = []
+        for package in resolved:
+            known = liked.get(package.name)
+            if package.name in there:
+                continue
+            if known is not None and package.name not in renewed and self._still(known, package):
+                again.append(known)  # a wheel that fits better may have come since; the version is what somebody chose
+            else:
+                chosen.append((package, _best(package, target)))
         kept = self._keep(
             [(package, wheel) for package, wheel in chosen if wheel.sha256 is None or self._blobs.locate(wheel.sha256) is None]
         )
-        wheels = []
+        self.fetch(again)
+        wheels = again
         for package, wheel in chosen:
             ref = kept.get(wheel.address) or (self._blobs.locate(wheel.sha256) if wheel.sha256 else None)
             assert ref is not None
@@ -88,6 +107,28 @@ class UvIndex:
                 LockedWheel(name=package.name, version=package.version, file=RelPath(wheel.file), size=ref.size, sha256=ref.digest)
             )
         return tuple(sorted(wheels))
+
+    def _still(self, wheel: LockedWheel, package: Pinned) -> bool:
+        """Whether a wheel is one of the package and can be had."""
+        if wheel.version != package.version:
+            return False
+        return self._blobs.has(wheel.ref) or any(one.file == wheel.file and one.sha256 in (None, wheel.sha256) for one in package.wheels)
+
+    def _resolved(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        there: Mapping[str, str],
+        liked: Mapping[str, str],
+        renewed: Collection[str],
+    ) -> tuple[Pinned, ...]:
+        """uv's answer. It decides on what it prefers before it is known what a renewed project needs, so that is found out first."""
+        constraints = [f"{name}=={version}" for name, version in there.items()]
+        if liked and renewed:
+            free = self._uv.resolve(requirements, target, constraints)
+            constraints += [f"{package.name}=={package.version}" for package in free if package.name in renewed]
+        stay = {name: version for name, version in liked.items() if name not in renewed}
+        return self._uv.resolve(requirements, target, constraints, stay)
 
     def fetch(self, wheels: Sequence[LockedWheel]) -> None:
         """Bring what is missing into the blobs. Raises PackageChanged, PackageVanished, ServiceUnreachable."""

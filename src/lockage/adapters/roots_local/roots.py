@@ -72,6 +72,12 @@ class LocalRoots:
         self.realise(environment)
         return self._kept_layers(_layers_of(environment))
 
+    def control(self, package: LockedPackage) -> str:
+        from lockage.adapters.roots_local.deb_archive import DebArchive  # no build needs it
+
+        with self._blobs.open(package.ref) as stream:
+            return DebArchive(stream, package.path.name).control
+
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
 

@@ -48,6 +48,9 @@ from lockage.ports.errors import (
     ModeUnavailable as ModeUnavailable,
 )
 from lockage.ports.errors import (
+    NoUploadTimes as NoUploadTimes,
+)
+from lockage.ports.errors import (
     PackageChanged as PackageChanged,
 )
 from lockage.ports.errors import (
@@ -377,12 +380,14 @@ class PythonIndex(Protocol):
         pinned: Sequence[LockedWheel] = (),
         preferred: Sequence[LockedWheel] = (),
         renewed: Collection[str] = (),
+        as_of: Instant | None = None,
     ) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
 
         ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer. ``preferred``
         wheels are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
-        that they would have if nothing was preferred.
+        that they would have if nothing was preferred. What was not uploaded before ``as_of`` does not count; an index that does not
+        say when it was raises :class:`NoUploadTimes`.
         """
         ...
 

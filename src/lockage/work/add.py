@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from lockage.base.instant import Instant
     from lockage.environment.lock import Lock
     from lockage.recipe.wanted import Wanted
     from lockage.work.services import Services
@@ -45,6 +46,7 @@ def lock_with_added(
     environment: str | None,
     upgrade: bool,
     renewed: Collection[str] = (),
+    as_of: Instant | None = None,
 ) -> tuple[Lock, bool, bool]:
     """Add packages to the recipe in ``recipe_folder`` and lock it; without a recipe there only the lock says that they were added.
 
@@ -59,7 +61,7 @@ def lock_with_added(
         terms = ()
     wanted = msgspec.structs.replace(wanted, added=terms)
     lock, written = lock_project(
-        services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited, renewed=renewed
+        services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited, renewed=renewed, as_of=as_of
     )
     return lock, written, edited is not None and edited.data != data
 

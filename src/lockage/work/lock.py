@@ -20,6 +20,7 @@ from lockage.work.roots import bytes_missing
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from lockage.base.instant import Instant
     from lockage.environment.debian import Stanza
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedPackage
@@ -41,12 +42,23 @@ class PackageNotLocked(Usage):
     hint = "Name an OS package or a Python project of lockage.lock; `lockage env show` lists them."
 
 
-def lock_recipe(services: Services, recipe: Recipe, previous: Lock | None, *, upgrade: bool = False, renewed: Collection[str] = ()) -> Lock:
+def lock_recipe(
+    services: Services,
+    recipe: Recipe,
+    previous: Lock | None,
+    *,
+    upgrade: bool = False,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
+) -> Lock:
     """The lock of a recipe; what ``previous`` pins for an unchanged declaration stays, unless ``upgrade``.
 
     Of a changed declaration everything keeps its version that can. ``renewed`` OS packages and Python projects move to their newest
-    version wherever they are locked, and nothing else does that needs not. Raises :class:`PackageNotLocked`.
+    version wherever they are locked, and nothing else does that needs not. With ``as_of`` the Python packages are resolved anew from
+    what was uploaded before. Raises :class:`PackageNotLocked`.
     """
+    if as_of is not None and not any(declaration.python for declaration in recipe.environments.values()):
+        raise Usage("no environment declares Python requirements, and a date is for nothing else", hint="Lock without --as-of.")
     known = previous.environments if previous is not None and not upgrade else {}
     renewed = _as_locked(renewed, known.values())
     locked: dict[str, LockedEnvironment] = {}
@@ -54,11 +66,12 @@ def lock_recipe(services: Services, recipe: Recipe, previous: Lock | None, *, up
         before = known.get(name)
         if before is not None and (before.os, before.architecture) != (declaration.os, services.architecture):
             before = None
-        if before is not None and before.declaration == declaration.digest and not _held(before).intersection(renewed):
+        stays = before is not None and not _held(before).intersection(renewed) and (as_of is None or not declaration.python)
+        if before is not None and stays and before.declaration == declaration.digest:
             locked[name] = before
         else:
             twin = next((other for other in locked.values() if other.declaration == declaration.digest), None)
-            locked[name] = twin or lock_environment(services, name, declaration, before, renewed=renewed)
+            locked[name] = twin or lock_environment(services, name, declaration, before, renewed=renewed, as_of=as_of)
     return Lock(environments=locked)
 
 
@@ -85,12 +98,18 @@ def _as_locked(names: Collection[str], environments: Collection[LockedEnvironmen
 
 
 def lock_environment(
-    services: Services, name: str, declaration: Declaration, before: LockedEnvironment | None = None, *, renewed: Collection[str] = ()
+    services: Services,
+    name: str,
+    declaration: Declaration,
+    before: LockedEnvironment | None = None,
+    *,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
 ) -> LockedEnvironment:
     """Resolve, fetch and put together one environment. Raises what the index, the mirror and the solver raise.
 
     ``before`` is what was locked, of the same suite and architecture: but for what is ``renewed`` its versions stay where they can,
-    and it is returned if nothing moved.
+    and it is returned if nothing moved. With ``as_of`` no Python package stays, and none counts that was not uploaded before.
     """
     architecture = services.architecture
     services.tell(Phase(text=f"environment {name}: resolving {declaration.os}"))
@@ -108,7 +127,8 @@ def lock_environment(
         wheels: tuple[LockedWheel, ...] = ()
         if with_python:
             try:
-                wheels = _wheels(services, name, declaration, packages, before.python if before is not None else (), renewed)
+                staying = before.python if before is not None and as_of is None else ()
+                wheels = _wheels(services, name, declaration, packages, staying, renewed, as_of)
             except LockageError:
                 for _ in arriving:  # once the requirements are mended, nothing has to be fetched again
                     pass
@@ -155,8 +175,9 @@ def _wheels(
     name: str,
     declaration: Declaration,
     packages: Sequence[LockedPackage],
-    before: Sequence[LockedWheel],
+    preferred: Sequence[LockedWheel],
     renewed: Collection[str],
+    as_of: Instant | None,
 ) -> tuple[LockedWheel, ...]:
     """What another tool's lock file pins, and what the requirements need beside it."""
     from lockage.environment.python import target_of  # only environments with Python packages need it
@@ -171,6 +192,6 @@ def _wheels(
     if not declaration.python:
         return pinned
     services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
-    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned, preferred=before, renewed=renewed)
+    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned, preferred=preferred, renewed=renewed, as_of=as_of)
     services.python_index.fetch(wheels)
     return tuple(sorted([*pinned, *wheels]))

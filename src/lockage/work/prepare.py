@@ -23,6 +23,7 @@ from lockage.work.python_lock import with_python_locks
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from lockage.base.instant import Instant
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
@@ -185,12 +186,14 @@ def lock_project(
     wanted: Wanted = AS_INFERRED,
     edited: Edited | None = None,
     renewed: Collection[str] = (),
+    as_of: Instant | None = None,
 ) -> tuple[Lock, bool]:
     """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
 
     ``wanted`` shapes a recipe that is inferred; its packages come beside those that the present lock says were added before.
     ``edited`` is a recipe that takes the place of the one that is there, once it could be locked. ``renewed`` OS packages and Python
-    projects of the present lock move to their newest versions. Raises :class:`LockMissing`, PackageNotLocked and what locking raises.
+    projects of the present lock move to their newest versions. With ``as_of`` the Python packages are those uploaded before.
+    Raises :class:`LockMissing`, PackageNotLocked and what locking raises.
     """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
@@ -215,7 +218,7 @@ def lock_project(
         return previous, False
     from lockage.work.lock import lock_recipe
 
-    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed), added)
+    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of), added)
     if edited is not None:
         services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()

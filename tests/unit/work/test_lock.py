@@ -9,6 +9,8 @@ import pytest
 from lockage.adapters.memory.packages import make_deb, make_wheel
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Usage
+from lockage.base.instant import Instant
 from lockage.environment.debian import Stanza
 from lockage.environment.lock import Lock
 from lockage.work.diff_environments import changed_environments
@@ -60,8 +62,8 @@ def put_wheels(services: MemoryServices, version: str) -> None:
         services.python_index.files[f"{name}-{version}-py3-none-any.whl"] = make_wheel(name, {f"{name}.py": b""}, version=version)
 
 
-def lock(services: MemoryServices, *renewed: str, upgrade: bool = False) -> Lock:
-    return lock_project(services, "shop", folder=HERE, upgrade=upgrade, check=False, renewed=renewed)[0]
+def lock(services: MemoryServices, *renewed: str, upgrade: bool = False, as_of: Instant | None = None) -> Lock:
+    return lock_project(services, "shop", folder=HERE, upgrade=upgrade, check=False, renewed=renewed, as_of=as_of)[0]
 
 
 def a_new_day(services: MemoryServices, *, vanished: bool) -> None:
@@ -166,3 +168,28 @@ def test_nothing_is_upgraded_where_nothing_is_locked(services: MemoryServices) -
     with pytest.raises(LockMissing):
         lock(services, "dash")
     assert services.folders.data == {}
+
+
+# Of a date
+
+FIRST, SECOND = Instant.parse("2026-01-01T00:00:00Z"), Instant.parse("2026-02-01T00:00:00Z")
+
+
+def test_a_date_is_for_python_packages_and_moves_them_both_ways(services: MemoryServices) -> None:
+    a_new_day(services, vanished=False)
+    for file in services.python_index.files:
+        services.python_index.uploaded[file] = FIRST if "-1-" in file else SECOND
+    newest = lock(services)
+    publish(services, "dash", "0.5.14-1")
+    wheels = {"typing-extensions", "black"}
+    old = lock(services, as_of=SECOND)
+    assert moved(newest, old) == {"build": wheels}
+    assert lock(services, as_of=SECOND).encode() == lock(services).encode() == old.encode()
+    assert lock(services, as_of=Instant(SECOND + 1)).encode() == newest.encode()
+    assert moved(newest, lock(services, upgrade=True, as_of=SECOND)) == {"build": wheels | {"dash"}, "other": {"dash"}}
+
+
+def test_a_date_without_python_requirements_is_refused(services: MemoryServices) -> None:
+    services.sources.add("shop", {"lockage.toml": RECIPE.replace(b'python = ["typing_extensions", "black"]', b"")})
+    with pytest.raises(Usage, match="no environment declares Python requirements"):
+        lock(services, as_of=FIRST)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.python_index.keyring import Keyring
     from lockage.adapters.python_index.settings import IndexSettings
+    from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
 
 __all__ = ["Candidate", "Pinned", "Uv"]
@@ -44,11 +45,12 @@ _LIMIT = 1800
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A wheel that uv found."""
+    """A wheel that uv found; ``dated``: the index says when it was uploaded."""
 
     file: str
     address: str
     sha256: Digest | None = None
+    dated: bool = False
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +72,18 @@ class Uv:
         self._interpreter = interpreter
 
     def resolve(
-        self, requirements: Sequence[str], target: PythonTarget, constraints: Sequence[str] = (), preferred: Mapping[str, str] = _NONE
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        constraints: Sequence[str] = (),
+        preferred: Mapping[str, str] = _NONE,
+        *,
+        as_of: Instant | None = None,
     ) -> tuple[Pinned, ...]:
         """What satisfies the requirements without breaking a constraint, with the ``preferred`` versions by name where that can be.
 
+        ``as_of`` takes the place of the time that the settings say. uv passes over what an index does not date, but not what a page
+        of links does not.
         Raises Unresolvable, ServiceUnreachable.
         """
         glibc = int(target.glibc.partition(".")[2])
@@ -83,6 +93,8 @@ class Uv:
             *("--python-version", target.full_version or target.version),
             *("--python-platform", f"{target.machine}-manylinux_2_{level}"),
         ]
+        newest = str(as_of) if as_of is not None else self._settings.source.exclude_newer
+        arguments += ("--exclude-newer", newest) if newest else ()
         output = self._compile(arguments, requirements, target, constraints, preferred)
         try:
             return _pinned(tomllib.loads(output))
@@ -115,7 +127,6 @@ class Uv:
             *(("--constraints", _CONSTRAINTS) if constraints else ()),
             *(("--output-file", _PREFERRED) if preferred else ()),
             *(("--no-index",) if settings.source.no_index else ()),
-            *(("--exclude-newer", settings.source.exclude_newer) if settings.source.exclude_newer else ()),
         ]
         with tempfile.TemporaryDirectory(prefix="lockage-uv-") as empty:
             if constraints:
@@ -183,6 +194,7 @@ def _candidate(wheel: dict[str, Any]) -> Candidate:
         file=wheel.get("name") or unquote(urlsplit(address).path.rpartition("/")[2]),
         address=address.partition("#")[0],
         sha256=Digest(digest) if digest else None,
+        dated="upload-time" in wheel,
     )
 
 
@@ -197,6 +209,7 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     plain = " ".join(lines[:_MANY])
     plain = re.sub(r",? ?(?:and )?we can conclude that your requirements are unsatisfiable", "", plain)
     plain = re.sub(r"^No solution found when resolving dependencies:?\s*", "", plain).strip()
+    plain = re.sub(r" ?Consider using `exclude-newer-package`[^.]*\.", "", plain)
     # Of a requirement with an extra uv says so also where no index knows the project at all.
     unknown = r"only (\S+\[[^\]]+\])<(\S+) is available and you require \1>=\2"
     plain = re.sub(unknown, r"no index that was asked has \1>=\2, or the project", plain)

@@ -331,6 +331,22 @@ def test_a_cached_layer_that_was_changed_with_its_manifest_is_not_the_locks(loca
         LocalRoots(local.blobs, tmp_path / "cached").realise(pinned)
 
 
+def test_an_audit_of_an_environment_looks_at_its_layers_and_forgets_what_they_were(local: Bench, tmp_path: Path) -> None:
+    ours = local.environment(instruments=[make_deb("instrument", [TarNode(name="./usr/lib/clock.so", data=b"clock")])])
+    other = local.environment(packages=[BASE])
+    for environment in (ours, other):
+        local.roots.realise(environment, expect=False)
+    local.roots.instruments(ours)
+    assert local.roots.audit(lambda _: None, ours).count == 2
+    assert len(list((tmp_path / "roots/refs").iterdir())) == 1, "the root of the other one is still known"
+    foreign = _layer(local, other) / "bin/gunzip"
+    foreign.write_bytes(b"changed")
+    assert local.roots.audit(lambda _: None, ours).damaged == ()
+    assert local.roots.audit(lambda _: None, local.environment(wheels=[WHEEL])).count == 1, "what is not kept is not looked at"
+    (found,) = local.roots.audit(lambda _: None, other).damaged
+    assert "bin/gunzip" in found.what
+
+
 def test_two_processes_at_once_make_one_root(local: Bench, tmp_path: Path) -> None:
     environment = local.environment(wheels=(WHEEL,))
     (tmp_path / "environment").write_bytes(msgspec.json.encode(environment, enc_hook=str))

@@ -459,8 +459,11 @@ class Roots(Protocol):
         """The control paragraph of a kept package. Raises :class:`BlobMissing`, BlobCorrupt, InvalidPackage."""
         ...
 
-    def audit(self, heard: Heard) -> Audit:
-        """Hash every file of every layer; a layer that is not what was put together is set aside, and made anew when it is needed."""
+    def audit(self, heard: Heard, environment: LockedEnvironment | None = None) -> Audit:
+        """Hash every file of every layer that is kept, or of those of one environment; what was known of its root is found anew.
+
+        A layer that is not what was put together is set aside, and made anew when it is needed.
+        """
         ...
 
 

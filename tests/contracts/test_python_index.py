@@ -19,10 +19,11 @@ from lockage.adapters.python_index import IndexSettings, UvIndex
 from lockage.adapters.python_index.settings import Source
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
+from lockage.base.instant import Instant
 from lockage.base.path import RelPath
 from lockage.environment.python import PythonTarget
 from lockage.environment.python_lock import Pin
-from lockage.ports import PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
+from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
 
 _UV = Path(sys.executable).parent / "uv"
 _TARGET = PythonTarget(version="3.11", full_version="3.11.2", glibc="2.36", architecture="amd64")
@@ -64,6 +65,7 @@ class _Memory:
         self.blobs = MemoryBlobs()
         self.port = MemoryPythonIndex(self.blobs, _FILES)
         self.files = self.port.files
+        self.uploaded = self.port.uploaded
 
     def close(self) -> None:
         pass
@@ -107,6 +109,7 @@ class _Server:
 
     def __init__(self, folder: Path, kind: str) -> None:
         self.files = dict(_FILES)
+        self.uploaded: dict[str, Instant] = {}
         self.broken: set[str] = set()
         token = "Basic " + base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
         outer = self
@@ -154,7 +157,11 @@ class _Server:
     def page(self, kind: str, names: list[str]) -> tuple[str, bytes]:
         digests = {name: Digest.of(self.files[name]) for name in names}
         if kind == "json":
-            files = [{"filename": name, "url": f"../../files/{name}", "hashes": {"sha256": digest}} for name, digest in digests.items()]
+            files = [
+                {"filename": name, "url": f"../../files/{name}", "hashes": {"sha256": digest}}
+                | ({"upload-time": str(self.uploaded[name])} if name in self.uploaded else {})
+                for name, digest in digests.items()
+            ]
             page = {"meta": {"api-version": "1.1"}, "name": _project(names[0]), "files": files, "versions": []}
             return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()
         links = "".join(f'<a href="../../files/{name}#sha256={digest}">{name}</a><br/>' for name, digest in digests.items())
@@ -199,6 +206,67 @@ def test_a_lock_works_when_the_index_has_moved_on(index: _Any) -> None:
     found = index.port.resolve(["alpha"], _TARGET)
     index.files.clear()
     index.port.fetch(found)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_preferred_wheel_is_taken_again(index: _Any, *, kept: bool) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    index.files |= dict([wheel("alpha", "1.0", "cp311-cp311-manylinux_2_17_x86_64"), wheel("beta_two", "2.0")])
+    if not kept:
+        index.blobs.data.clear()
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    assert found == preferred, "the very wheel, though there is one that fits better"
+    assert all(index.blobs.has(item.ref) for item in found)
+    index.blobs.data.clear()
+    del index.files[preferred[0].file]
+    (found_alpha, _) = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    assert (found_alpha.version, found_alpha.file) == ("1.0", "alpha-1.0-cp311-cp311-manylinux_2_17_x86_64.whl")
+
+
+def test_a_preferred_wheel_gives_way_where_it_does_not_fit(index: _Any) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    assert [item.version for item in index.port.resolve(["alpha >= 2", "beta-two"], _TARGET, preferred=preferred)] == ["2.0", "1.0"]
+    other = msgspec.structs.replace(_TARGET, version="3.12", full_version="3.12.1")
+    index.files |= dict([wheel("beta_two", "2.0", "cp312-cp312-manylinux_2_17_x86_64")])
+    native = index.port.resolve(["beta-two >= 2"], other)
+    assert [item.version for item in index.port.resolve(["beta-two"], _TARGET, preferred=native)] == ["1.0"]
+
+
+def test_a_renewed_project_moves_and_no_other(index: _Any) -> None:
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    index.files |= dict([wheel("beta_two", "2.0")])
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred, renewed=["beta-two"])
+    assert [(item.name, item.version) for item in found] == [("alpha", "1.0"), ("beta-two", "2.0")]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "version"),
+    [("2026-01-02T00:00:00Z", "1.0"), ("2026-02-01T00:00:00Z", "1.0"), ("2026-02-01T00:00:01Z", "2.0")],
+    ids=["between", "the very second", "after"],
+)
+@pytest.mark.parametrize("kind", ["memory", "json"])
+def test_what_was_not_uploaded_before_a_time_does_not_count(kind: str, as_of: str, version: str, tmp_path: Path) -> None:
+    index = _made(kind, tmp_path)
+    assert isinstance(index, _Memory | _Server)
+    try:
+        for file in index.files:
+            index.uploaded[file] = Instant.parse("2026-01-01T00:00:00Z" if "-1.0-" in file else "2026-02-01T00:00:00Z")
+        newest = index.port.resolve(["alpha"], _TARGET)
+        (found,) = index.port.resolve(["alpha"], _TARGET, as_of=Instant.parse(as_of), preferred=newest)
+        assert found.version == version
+        with pytest.raises(Unresolvable, match="alpha") as caught:
+            index.port.resolve(["alpha"], _TARGET, as_of=Instant.parse("2026-01-01T00:00:00Z"))
+        assert "exclude-newer-package" not in caught.value.message
+    finally:
+        index.close()
+
+
+@pytest.mark.parametrize("requirement", ["alpha", "beta-two"])
+def test_an_index_that_dates_nothing_cannot_go_back(index: _Any, requirement: str) -> None:
+    with pytest.raises(NoUploadTimes) as caught:
+        index.port.resolve([requirement], _TARGET, as_of=Instant.parse("2026-01-01T00:00:00Z"))
+    assert caught.value.details["package"] == requirement
+    assert index.blobs.data == {}
 
 
 def test_what_is_missing_is_fetched(index: _Any) -> None:
@@ -274,6 +342,16 @@ def server(tmp_path: Path) -> Iterator[_Server]:
 def test_dependencies_are_resolved_too(server: _Server) -> None:
     server.files |= dict([wheel("gamma", "1.0", requires=("alpha < 2", "onlysource; sys_platform == 'win32'"))])
     assert [(item.name, item.version) for item in server.port.resolve(["gamma"], _TARGET)] == [("alpha", "1.0"), ("gamma", "1.0")]
+
+
+def test_what_a_renewed_project_needs_moves_with_it(server: _Server) -> None:
+    server.files |= dict([wheel("gamma", "1.0", requires=("alpha",)), wheel("beta_two", "2.0")])
+    preferred = server.port.resolve(["alpha < 2", "gamma", "beta-two < 2"], _TARGET)
+    server.files |= dict([wheel("gamma", "2.0", requires=("alpha >= 2",))])
+    asked = ["alpha", "gamma", "beta-two"]
+    assert server.port.resolve(asked, _TARGET, preferred=preferred) == preferred
+    found = server.port.resolve(asked, _TARGET, preferred=preferred, renewed=["gamma"])
+    assert [(item.name, item.version) for item in found] == [("alpha", "2.0"), ("beta-two", "1.0"), ("gamma", "2.0")]
 
 
 def test_a_conflict_names_both_sides(server: _Server) -> None:

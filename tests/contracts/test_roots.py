@@ -171,6 +171,15 @@ def test_what_does_not_arrive_is_told_and_nothing_stays(tmp_path: Path, bench: B
     bench.roots.realise(environment, expect=False)
 
 
+def test_the_control_paragraph_of_a_kept_package(bench: Bench) -> None:
+    deb = make_deb("tool", [], version="1:2", control={"Depends": "libc6 (>= 2)"})
+    control = bench.roots.control(bench.package(deb, "tool"))
+    assert {"Package: tool", "Version: 1:2", "Architecture: amd64", "Depends: libc6 (>= 2)"} <= set(control.splitlines())
+    gone = bench.package(make_deb("gone", []), "gone")
+    with pytest.raises(BlobMissing):
+        bench.roots.control(msgspec.structs.replace(gone, sha256=Digest.of(b"something else")))
+
+
 def test_a_root_is_what_its_packages_are(bench: Bench) -> None:
     refs = {
         bench.roots.realise(environment, expect=False).ref.tree
@@ -320,6 +329,22 @@ def test_a_cached_layer_that_was_changed_with_its_manifest_is_not_the_locks(loca
     subprocess.run(["cp", "-a", tmp_path / "roots/os", tmp_path / "cached/os"], check=True)
     with pytest.raises(RootDrift, match="another tree digest than the lock pins"):
         LocalRoots(local.blobs, tmp_path / "cached").realise(pinned)
+
+
+def test_an_audit_of_an_environment_looks_at_its_layers_and_forgets_what_they_were(local: Bench, tmp_path: Path) -> None:
+    ours = local.environment(instruments=[make_deb("instrument", [TarNode(name="./usr/lib/clock.so", data=b"clock")])])
+    other = local.environment(packages=[BASE])
+    for environment in (ours, other):
+        local.roots.realise(environment, expect=False)
+    local.roots.instruments(ours)
+    assert local.roots.audit(lambda _: None, ours).count == 2
+    assert len(list((tmp_path / "roots/refs").iterdir())) == 1, "the root of the other one is still known"
+    foreign = _layer(local, other) / "bin/gunzip"
+    foreign.write_bytes(b"changed")
+    assert local.roots.audit(lambda _: None, ours).damaged == ()
+    assert local.roots.audit(lambda _: None, local.environment(wheels=[WHEEL])).count == 1, "what is not kept is not looked at"
+    (found,) = local.roots.audit(lambda _: None, other).damaged
+    assert "bin/gunzip" in found.what
 
 
 def test_two_processes_at_once_make_one_root(local: Bench, tmp_path: Path) -> None:

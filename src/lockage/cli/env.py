@@ -26,6 +26,7 @@ def command() -> None:
     Examples:
       lockage env show
       lockage env fetch
+      lockage env verify
       lockage env diff .@v1.0 .
       lockage env export build --oci image
     """
@@ -124,6 +125,53 @@ def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: b
         rows = [(item.kind, item.name, item.version, human_size(item.ref.size), "" if item.kept else "not kept") for item in items]
         for line in table(rows, header=("kind", "name", "version", "size", "")):
             say(f"  {line}")
+
+
+@command.command("verify")
+@click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
+@_SOURCE
+@lock_option
+@json_option
+def verify(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> int:
+    """Check that the store holds everything the lock names, whole, and that it makes the root that the lock pins.
+
+    Every package, wheel and file of a kept root is hashed again, and nothing is fetched. What is damaged is set aside and named
+    with what brings it back. Exit 6 if something is damaged, else 3 if something is missing or makes another root.
+
+    \b
+    Examples:
+      lockage env verify
+      lockage env verify build --lock lockage.lock --json
+    """
+    from lockage.base.errors import ExitCode
+    from lockage.cli.screen import Progress, human_size, print_json, say, table
+    from lockage.wiring import Wiring
+    from lockage.work.environments import environments_of, read_lock
+    from lockage.work.verify_environments import RootState, verify_environments
+
+    wiring = Wiring.from_process(tell=Progress(quiet=as_json))
+    lock = read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None)
+    found = verify_environments(wiring, environments_of(lock, names))
+    code = max((check.exit_code for check in found), default=ExitCode.DONE)
+    if as_json:
+        print_json({"lock": lock.digest, "whole": code is ExitCode.DONE, "environments": found})
+        return int(code)
+    roots = {
+        RootState.WHOLE: "the root is the lock's",
+        RootState.OTHER: "they make another root than the lock pins",
+        RootState.UNKNOWN: "the root was not put together",
+    }
+    rows = [(check.name, f"{check.count:,} files", human_size(check.size), roots[check.root]) for check in found]
+    for line in table(rows):
+        say(line)
+    for check in found:
+        for item in check.unsound:
+            say()
+            say(f"{check.name}: {item.kind} {item.name} {item.what}")
+            if item.aside:
+                say(f"  set aside: {item.aside}")
+            say(f"  to mend it: {item.remedy}")
+    return int(code)
 
 
 @command.command("diff")

@@ -12,58 +12,103 @@ from lockage.cli.completion import environments
 from lockage.cli.options import json_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
+    from lockage.base.instant import Instant
     from lockage.recipe.wanted import Wanted
 
-__all__ = ["command"]
+__all__ = ["command", "read_date"]
 
 
 @click.command("lock")
 @source_argument
 @click.option("--upgrade", is_flag=True, help="Resolve everything anew, not only what changed in the recipe.")
+@click.option(
+    "--upgrade-package",
+    "renewed",
+    multiple=True,
+    metavar="NAME",
+    help="Move this OS package or Python project, and what it needs, to the newest version; all else stays. May be given several times.",
+)
+@click.option(
+    "--as-of",
+    metavar="DATE",
+    help="Resolve Python packages anew, from what was uploaded by the end of a day (2026-11-01, UTC) or before a time (RFC 3339).",
+)
 @click.option("--check", is_flag=True, help="Change nothing; exit 3 if lockage.lock does not fit the recipe.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
 @partial(wanted_options, added="Add an OS package to the environment in lockage.toml, then lock; may be given several times.")
 @click.option("--environment", shell_complete=environments, help="The environment that packages are added to, if the recipe has several.")
 @json_option
-def command(source: str, upgrade: bool, check: bool, out: Path | None, wanted: Wanted, environment: str | None, as_json: bool) -> None:
+def command(
+    source: str,
+    upgrade: bool,
+    renewed: tuple[str, ...],
+    as_of: str | None,
+    check: bool,
+    out: Path | None,
+    wanted: Wanted,
+    environment: str | None,
+    as_json: bool,
+) -> None:
     """Resolve and pin every environment of SOURCE's recipe into lockage.lock.
 
     Every OS package and wheel is fetched, kept in the store and pinned by sha256; each environment is put together once
-    and its root's digests are pinned as well. What an unchanged environment pinned before stays as it was.
+    and its root's digests are pinned as well. What an unchanged environment pinned before stays as it was; of a changed one
+    everything keeps its version that can.
 
     \b
     Examples:
       lockage lock
       lockage lock --upgrade
+      lockage lock --upgrade-package openssl --upgrade-package setuptools
+      lockage lock --as-of 2026-11-01
       lockage lock --check
       lockage lock --add libxml2-dev --add libxslt1-dev
     """
+    from lockage.cli.env_difference import difference_lines
     from lockage.cli.screen import Progress, print_json, say, short, table
+    from lockage.environment.lock import Lock
     from lockage.wiring import Wiring
+    from lockage.work.diff_environments import changed_environments
     from lockage.work.prepare import lock_project
 
+    _refuse_contradictions(upgrade=upgrade, renewed=bool(renewed), dated=as_of is not None, check=check)
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
+    moment = read_date(as_of, wiring.clock.now()) if as_of is not None else None
     folder = out or Path(source if Path(source).is_dir() else ".")
+    present = wiring.folders.read(folder, "lockage.lock")
     edited = False
     if wanted.added:
-        from lockage.base.errors import Usage
         from lockage.work.add import lock_with_added  # reads and edits recipes, which a plain lock has no need of
 
         if check:
+            from lockage.base.errors import Usage
+
             raise Usage("--check changes nothing, and --add does", hint="Give one of them.")
         beside = Path(source) if Path(source).is_dir() else None
         lock, written, edited = lock_with_added(
-            wiring, source, recipe_folder=beside, folder=folder, wanted=wanted, environment=environment, upgrade=upgrade
+            wiring,
+            source,
+            recipe_folder=beside,
+            folder=folder,
+            wanted=wanted,
+            environment=environment,
+            upgrade=upgrade,
+            renewed=renewed,
+            as_of=moment,
         )
     else:
-        lock, written = lock_project(wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=wanted)
+        lock, written = lock_project(
+            wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=wanted, renewed=renewed, as_of=moment
+        )
+    changes = changed_environments(Lock.decode(present), lock) if present is not None and written else ()
     path = folder / "lockage.lock"
     if as_json:
         environments = {
             name: {"os": str(e.os), "packages": len(e.packages), "wheels": len(e.python), "root": e.root}
             for name, e in lock.environments.items()
         }
-        print_json({"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited, "environments": environments})
+        document = {"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited}
+        print_json({**document, "environments": environments, "changes": changes})
         return
     if edited:
         say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
@@ -73,4 +118,45 @@ def command(source: str, upgrade: bool, check: bool, out: Path | None, wanted: W
     ]
     for line in table(rows):
         say(line)
+    for change in changes:
+        for line in difference_lines(change):
+            say(line)
     say(f"{path}: {'written' if written else 'unchanged'}, {short(lock.digest)}")
+
+
+def _refuse_contradictions(*, upgrade: bool, renewed: bool, dated: bool, check: bool) -> None:
+    """Options of which one says what the other denies."""
+    from lockage.base.errors import Usage
+
+    if renewed and upgrade:
+        raise Usage("--upgrade moves everything, and --upgrade-package moves what it names", hint="Give one of them.")
+    if renewed and dated:
+        raise Usage("--as-of resolves every Python package anew, and --upgrade-package moves what it names", hint="Give one of them.")
+    if check and (renewed or dated):
+        raise Usage(f"--check changes nothing, and {'--upgrade-package' if renewed else '--as-of'} does", hint="Give one of them.")
+
+
+def read_date(text: str, now: Instant) -> Instant:
+    """The time before which a file must have been uploaded: the end of a day in UTC, or the time itself (RFC 3339). Raises Usage.
+
+    A time that is not over yet would not give the same lock tomorrow.
+    """
+    import re
+    from datetime import datetime
+
+    from lockage.base.errors import Usage
+    from lockage.base.instant import Instant
+
+    whole_day = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text)
+    try:
+        if whole_day is None and not re.fullmatch(r"[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})", text):
+            raise ValueError("neither a day nor a time")
+        read = datetime.fromisoformat(f"{text}T00:00:00Z" if whole_day else text)
+    except ValueError as error:
+        raise Usage(f"--as-of is neither a day nor a time: {text[:40]!r}", hint="Write 2026-11-01 or 2026-11-01T12:00:00Z.") from error
+    moment = Instant(int(read.timestamp()) + (86400 if whole_day else 0))
+    if moment > now:
+        raise Usage(
+            f"--as-of {text} is not over yet, so it would not give the same lock again", hint="Name a day or a time that has passed."
+        )
+    return moment

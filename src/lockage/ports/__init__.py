@@ -48,6 +48,9 @@ from lockage.ports.errors import (
     ModeUnavailable as ModeUnavailable,
 )
 from lockage.ports.errors import (
+    NoUploadTimes as NoUploadTimes,
+)
+from lockage.ports.errors import (
     PackageChanged as PackageChanged,
 )
 from lockage.ports.errors import (
@@ -88,7 +91,7 @@ from lockage.record.version import NoVersion, VersionCandidates
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
@@ -369,10 +372,22 @@ class OsPackages(Protocol):
 class PythonIndex(Protocol):
     """Resolves requirements to wheels and fetches them."""
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+        as_of: Instant | None = None,
+    ) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
 
-        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer.
+        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer. ``preferred``
+        wheels are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
+        that they would have if nothing was preferred. What was not uploaded before ``as_of`` does not count; an index that does not
+        say when it was raises :class:`NoUploadTimes`.
         """
         ...
 
@@ -440,8 +455,15 @@ class Roots(Protocol):
         """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
         ...
 
-    def audit(self, heard: Heard) -> Audit:
-        """Hash every file of every layer; a layer that is not what was put together is set aside, and made anew when it is needed."""
+    def control(self, package: LockedPackage) -> str:
+        """The control paragraph of a kept package. Raises :class:`BlobMissing`, BlobCorrupt, InvalidPackage."""
+        ...
+
+    def audit(self, heard: Heard, environment: LockedEnvironment | None = None) -> Audit:
+        """Hash every file of every layer that is kept, or of those of one environment; what was known of its root is found anew.
+
+        A layer that is not what was put together is set aside, and made anew when it is needed.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "LedgerConflict",
     "MirrorUnconfigured",
     "ModeUnavailable",
+    "NoUploadTimes",
     "PackageChanged",
     "PackageVanished",
     "RootDrift",
@@ -79,6 +80,13 @@ class MirrorUnconfigured(Usage):
 
     code = "mirror-unconfigured"
     hint = "Set LOCKAGE_DEBIAN_MIRROR to the base address of a Debian mirror."
+
+
+class NoUploadTimes(Usage):
+    """Python packages of a date are asked for, but the index does not say when a file was uploaded (PEP 700, ``upload-time``)."""
+
+    code = "no-upload-times"
+    hint = "Lock without --as-of, or name an index that says when files were uploaded; pages of links, folders and HTML indexes do not."
 
 
 class ServiceUnreachable(Unreachable):

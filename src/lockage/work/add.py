@@ -16,8 +16,10 @@ from lockage.work.inferred import checked_terms
 from lockage.work.prepare import Edited, lock_project
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
+    from lockage.base.instant import Instant
     from lockage.environment.lock import Lock
     from lockage.recipe.wanted import Wanted
     from lockage.work.services import Services
@@ -43,6 +45,8 @@ def lock_with_added(
     wanted: Wanted,
     environment: str | None,
     upgrade: bool,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
 ) -> tuple[Lock, bool, bool]:
     """Add packages to the recipe in ``recipe_folder`` and lock it; without a recipe there only the lock says that they were added.
 
@@ -56,7 +60,9 @@ def lock_with_added(
         edited = Edited(recipe_folder, add_packages(data.decode(), name, terms).encode())
         terms = ()
     wanted = msgspec.structs.replace(wanted, added=terms)
-    lock, written = lock_project(services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited)
+    lock, written = lock_project(
+        services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited, renewed=renewed, as_of=as_of
+    )
     return lock, written, edited is not None and edited.data != data
 
 

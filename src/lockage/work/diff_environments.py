@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockage.environment.root import Entry
     from lockage.work.services import Services
 
-__all__ = ["Compared", "NoCommonEnvironment", "compare_environments"]
+__all__ = ["Compared", "NoCommonEnvironment", "changed_environments", "compare_environments"]
 
 
 class NoCommonEnvironment(Usage):
@@ -59,6 +59,15 @@ def compare_environments(
             difference = msgspec.structs.replace(difference, files=() if difference.same_root else _file_changes(services, one, two))
         found.append(Compared(a=title_a, b=title_b, difference=difference))
     return tuple(found)
+
+
+def changed_environments(before: Lock, after: Lock) -> tuple[Compared, ...]:
+    """What differs in the environments that two locks of one project both have, and not alike."""
+    return tuple(
+        Compared(a=f"{name} as it was", b="as it is", difference=environment_difference(known, found))
+        for name, found in after.environments.items()
+        if (known := before.environments.get(name)) is not None and known != found
+    )
 
 
 class _Side(msgspec.Struct, frozen=True, kw_only=True):

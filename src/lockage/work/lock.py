@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import LockageError
-from lockage.environment.debian import pin
+from lockage.base.errors import LockageError, Usage
+from lockage.environment.debian import pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
@@ -17,14 +18,16 @@ from lockage.record.event import Phase
 from lockage.work.roots import bytes_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from lockage.base.instant import Instant
+    from lockage.environment.debian import Stanza
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedPackage
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
-__all__ = ["lock_environment", "lock_recipe"]
+__all__ = ["PackageNotLocked", "lock_environment", "lock_recipe"]
 
 #: What verification and modes need beside a root: another clock, and the sources of other locales.
 INSTRUMENTS = (PRELOADED, "locales")
@@ -32,35 +35,100 @@ INSTRUMENTS = (PRELOADED, "locales")
 _UNKNOWN = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
 
 
-def lock_recipe(services: Services, recipe: Recipe, previous: Lock | None, *, upgrade: bool = False) -> Lock:
-    """The lock of a recipe; what ``previous`` pins for an unchanged declaration stays, unless ``upgrade``."""
+class PackageNotLocked(Usage):
+    """A package was named to be upgraded that no environment of the lock holds."""
+
+    code = "package-not-locked"
+    hint = "Name an OS package or a Python project of lockage.lock; `lockage env show` lists them."
+
+
+def lock_recipe(
+    services: Services,
+    recipe: Recipe,
+    previous: Lock | None,
+    *,
+    upgrade: bool = False,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
+) -> Lock:
+    """The lock of a recipe; what ``previous`` pins for an unchanged declaration stays, unless ``upgrade``.
+
+    Of a changed declaration everything keeps its version that can. ``renewed`` OS packages and Python projects move to their newest
+    version wherever they are locked, and nothing else does that needs not. With ``as_of`` the Python packages are resolved anew from
+    what was uploaded before. Raises :class:`PackageNotLocked`.
+    """
+    if as_of is not None and not any(declaration.python for declaration in recipe.environments.values()):
+        raise Usage("no environment declares Python requirements, and a date is for nothing else", hint="Lock without --as-of.")
+    known = previous.environments if previous is not None and not upgrade else {}
+    renewed = _as_locked(renewed, known.values())
     locked: dict[str, LockedEnvironment] = {}
     for name, declaration in recipe.environments.items():
-        known = previous.environments.get(name) if previous is not None and not upgrade else None
-        if known is not None and known.declaration == declaration.digest and known.architecture == services.architecture:
-            locked[name] = known
+        before = known.get(name)
+        if before is not None and (before.os, before.architecture) != (declaration.os, services.architecture):
+            before = None
+        stays = before is not None and not _held(before).intersection(renewed) and (as_of is None or not declaration.python)
+        if before is not None and stays and before.declaration == declaration.digest:
+            locked[name] = before
         else:
             twin = next((other for other in locked.values() if other.declaration == declaration.digest), None)
-            locked[name] = twin or lock_environment(services, name, declaration)
+            locked[name] = twin or lock_environment(services, name, declaration, before, renewed=renewed, as_of=as_of)
     return Lock(environments=locked)
 
 
-def lock_environment(services: Services, name: str, declaration: Declaration) -> LockedEnvironment:
-    """Resolve, fetch and put together one environment. Raises what the index, the mirror and the solver raise."""
+def _held(environment: LockedEnvironment) -> set[str]:
+    """The names of everything that an environment is made of."""
+    return {item.name for kind in (environment.packages, environment.instruments, environment.python) for item in kind}
+
+
+def _as_locked(names: Collection[str], environments: Collection[LockedEnvironment]) -> frozenset[str]:
+    """The names as the lock spells them: Python projects in their normalised form. Raises :class:`PackageNotLocked`."""
+    known = {name for environment in environments for name in _held(environment)}
+    found = set()
+    for name in names:
+        spelled = next((one for one in (name, re.sub(r"[-_.]+", "-", name).lower()) if one in known), None)
+        if spelled is not None:
+            found.add(spelled)
+        else:
+            from difflib import get_close_matches  # only on the way to an error
+
+            near = get_close_matches(name, sorted(known), 1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            raise PackageNotLocked(f"no environment of lockage.lock holds {name[:100]!r}{guess}", package=name[:100])
+    return frozenset(found)
+
+
+def lock_environment(
+    services: Services,
+    name: str,
+    declaration: Declaration,
+    before: LockedEnvironment | None = None,
+    *,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
+) -> LockedEnvironment:
+    """Resolve, fetch and put together one environment. Raises what the index, the mirror and the solver raise.
+
+    ``before`` is what was locked, of the same suite and architecture: but for what is ``renewed`` its versions stay where they can,
+    and it is returned if nothing moved. With ``as_of`` no Python package stays, and none counts that was not uploaded before.
+    """
     architecture = services.architecture
     services.tell(Phase(text=f"environment {name}: resolving {declaration.os}"))
     release, stanzas = services.os_packages.index(declaration.os, architecture)
+    stanzas, preferred = _with_kept(services, stanzas, before, renewed)
     with_python = bool(declaration.python) or isinstance(declaration.python_lock, PythonLock)
     terms = declaration.packages if not with_python else ("python3", *declaration.packages)
-    packages = resolve_packages(stanzas, terms, architecture)
-    instruments = tuple(sorted(found for name in INSTRUMENTS if (found := pin(stanzas, name, architecture)) is not None))
+    first = sorted({package.name for package in before.packages}.intersection(renewed)) if before is not None else []
+    packages = resolve_packages(stanzas, terms, architecture, preferred=preferred, first=first)
+    pins = (pin(stanzas, name, architecture, preferred=preferred) for name in INSTRUMENTS)
+    instruments = tuple(sorted(found for found in pins if found is not None))
     everything = (*packages, *instruments)
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
     with services.os_packages.arriving(declaration.os, everything) as arriving:
         wheels: tuple[LockedWheel, ...] = ()
         if with_python:
             try:
-                wheels = _wheels(services, name, declaration, packages)
+                staying = before.python if before is not None and as_of is None else ()
+                wheels = _wheels(services, name, declaration, packages, staying, renewed, as_of)
             except LockageError:
                 for _ in arriving:  # once the requirements are mended, nothing has to be fetched again
                     pass
@@ -76,12 +144,41 @@ def lock_environment(services: Services, name: str, declaration: Declaration) ->
             python=wheels,
             instruments=instruments,
         )
+        if before is not None and _same(draft, before):
+            return before
         services.tell(Phase(text=f"environment {name}: putting the root together", total=bytes_missing(services, everything)))
         root = services.roots.realise(draft, expect=False, arriving=arriving)
     return msgspec.structs.replace(draft, root=root.ref)
 
 
-def _wheels(services: Services, name: str, declaration: Declaration, packages: Sequence[LockedPackage]) -> tuple[LockedWheel, ...]:
+def _with_kept(
+    services: Services, stanzas: Sequence[Stanza], before: LockedEnvironment | None, renewed: Collection[str]
+) -> tuple[Sequence[Stanza], frozenset[str]]:
+    """The index, with those locked packages that it has no more but the store keeps, and the sha256 of those that are to stay."""
+    if before is None:
+        return stanzas, frozenset()
+    staying = {package.sha256: package for package in (*before.packages, *before.instruments) if package.name not in renewed}
+    listed = {stanza.sha256 for stanza in stanzas}
+    gone = [package for digest, package in staying.items() if digest not in listed and services.blobs.has(package.ref)]
+    return [*stanzas, *(stanza_of(package, services.roots.control(package)) for package in gone)], frozenset(staying)
+
+
+def _same(a: LockedEnvironment, b: LockedEnvironment) -> bool:
+    """Whether two environments of one declaration are made of the same; which Release file told of it does not count."""
+    return a.declaration == b.declaration and all(
+        sorted(one) == sorted(two) for one, two in ((a.packages, b.packages), (a.instruments, b.instruments), (a.python, b.python))
+    )
+
+
+def _wheels(
+    services: Services,
+    name: str,
+    declaration: Declaration,
+    packages: Sequence[LockedPackage],
+    preferred: Sequence[LockedWheel],
+    renewed: Collection[str],
+    as_of: Instant | None,
+) -> tuple[LockedWheel, ...]:
     """What another tool's lock file pins, and what the requirements need beside it."""
     from lockage.environment.python import target_of  # only environments with Python packages need it
 
@@ -95,6 +192,6 @@ def _wheels(services: Services, name: str, declaration: Declaration, packages: S
     if not declaration.python:
         return pinned
     services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
-    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned)
+    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned, preferred=preferred, renewed=renewed, as_of=as_of)
     services.python_index.fetch(wheels)
     return tuple(sorted([*pinned, *wheels]))

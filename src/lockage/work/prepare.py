@@ -21,6 +21,9 @@ from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inf
 from lockage.work.python_lock import with_python_locks
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lockage.base.instant import Instant
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
@@ -182,15 +185,21 @@ def lock_project(
     check: bool,
     wanted: Wanted = AS_INFERRED,
     edited: Edited | None = None,
+    renewed: Collection[str] = (),
+    as_of: Instant | None = None,
 ) -> tuple[Lock, bool]:
     """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
 
     ``wanted`` shapes a recipe that is inferred; its packages come beside those that the present lock says were added before.
-    ``edited`` is a recipe that takes the place of the one that is there, once it could be locked.
+    ``edited`` is a recipe that takes the place of the one that is there, once it could be locked. ``renewed`` OS packages and Python
+    projects of the present lock move to their newest versions. With ``as_of`` the Python packages are those uploaded before.
+    Raises :class:`LockMissing`, PackageNotLocked and what locking raises.
     """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
     previous = Lock.decode(present) if present is not None else None
+    if previous is None and renewed:
+        raise LockMissing(f"{folder / _LOCK} is not there, so nothing of it can be upgraded", file=str(folder / _LOCK))
     text = edited.data if edited is not None else read.recipe
     added: tuple[str, ...] = ()
     if text is not None:
@@ -209,7 +218,7 @@ def lock_project(
         return previous, False
     from lockage.work.lock import lock_recipe
 
-    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade), added)
+    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of), added)
     if edited is not None:
         services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()

@@ -15,7 +15,7 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["TarNode", "make_deb", "make_wheel"]
+__all__ = ["TarNode", "control_of", "make_deb", "make_wheel"]
 
 _EPOCH = 315532800
 
@@ -47,6 +47,18 @@ def make_deb(
     for part, data in parts:
         out += f"{part:<16}{_EPOCH:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
     return out
+
+
+def control_of(deb: bytes) -> str:
+    """The control paragraph of what :func:`make_deb` made."""
+    import lzma
+
+    header = deb.index(b"control.tar.xz")
+    size = int(deb[header + 48 : header + 58])
+    with tarfile.open(fileobj=io.BytesIO(lzma.decompress(deb[header + 60 : header + 60 + size]))) as tar:
+        stream = tar.extractfile("./control")
+        assert stream is not None
+        return stream.read().decode()
 
 
 def _tar(nodes: Iterable[TarNode], compression: str) -> bytes:

@@ -8,11 +8,12 @@ from lockage.base.digest import BlobRef
 from lockage.base.path import RelPath
 from lockage.environment.lock import LockedWheel
 from lockage.environment.python import best_wheel
-from lockage.ports import PackageChanged, PackageVanished, Unresolvable
+from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
     from lockage.ports import Blobs
@@ -21,15 +22,31 @@ __all__ = ["MemoryPythonIndex"]
 
 
 class MemoryPythonIndex:
-    """Implements :class:`lockage.ports.PythonIndex`. ``files`` may be changed by a test; names that are no wheels are sdists."""
+    """Implements :class:`lockage.ports.PythonIndex`. ``files`` may be changed by a test; names that are no wheels are sdists.
+
+    ``uploaded`` says when files were, for those of which it is known.
+    """
 
     def __init__(self, blobs: Blobs, files: dict[str, bytes] | None = None) -> None:
         self._blobs = blobs
         self.files = dict(files or {})
+        self.uploaded: dict[str, Instant] = {}
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+        as_of: Instant | None = None,
+    ) -> tuple[LockedWheel, ...]:
         versions = {wheel.name: wheel.version for wheel in pinned}
-        found = {wheel for text in requirements for wheel in self._chosen(text, target, versions)}
+        liked = {wheel.name: wheel for wheel in preferred if wheel.name not in renewed}
+        chosen = (wheel for text in requirements for wheel in self._chosen(text, target, versions, liked, as_of))
+        found = {self._rather(wheel, liked.get(wheel.name)) for wheel in chosen}
+        self.fetch(tuple(found))
         return tuple(sorted(wheel for wheel in found if wheel.name not in versions))
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
@@ -69,7 +86,16 @@ class MemoryPythonIndex:
                 raise PackageChanged(f"{wheel.file} has other bytes than the lock pins", file=wheel.file, expected=wheel.sha256)
             self._blobs.put(data)
 
-    def _chosen(self, text: str, target: PythonTarget, versions: Mapping[str, str]) -> tuple[LockedWheel, ...]:
+    def _rather(self, wheel: LockedWheel, before: LockedWheel | None) -> LockedWheel:
+        """The wheel of the same version that was there before, if it can be had."""
+        if before is None or before.version != wheel.version:
+            return wheel
+        data = self.files.get(before.file)
+        return before if self._blobs.has(before.ref) or (data is not None and BlobRef.of(data) == before.ref) else wheel
+
+    def _chosen(
+        self, text: str, target: PythonTarget, versions: Mapping[str, str], liked: Mapping[str, LockedWheel], as_of: Instant | None
+    ) -> tuple[LockedWheel, ...]:
         from packaging.requirements import InvalidRequirement, Requirement
         from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -91,9 +117,14 @@ class MemoryPythonIndex:
             and wanted.specifier.contains(version)
             and best_wheel([file], target)
         }
+        if as_of is not None:
+            if fitting and not any(file in self.uploaded for file in fitting):
+                raise NoUploadTimes(f"{name}: nobody says when its files were uploaded", package=name)
+            fitting = {file: version for file, version in fitting.items() if file in self.uploaded and self.uploaded[file] < as_of}
         if not fitting:
             raise Unresolvable(f"{name}: no wheel of it fits", packages=(name,))
-        newest = max(fitting.values())
+        before = liked[name].version if name in liked else None
+        newest = max(fitting.values(), key=lambda version: (str(version) == before, version))
         file = best_wheel([file for file, version in fitting.items() if version == newest], target)
         assert file is not None
         ref = self._blobs.put(self.files[file])

@@ -17,16 +17,17 @@ from lockage.base.digest import BlobRef, Hasher
 from lockage.base.path import RelPath
 from lockage.environment.lock import LockedWheel
 from lockage.environment.python import best_wheel
-from lockage.ports import PackageChanged, PackageVanished, Unresolvable
+from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from lockage.adapters.python_index.settings import IndexSettings
     from lockage.adapters.python_index.uv import Candidate, Pinned
     from lockage.base.digest import Digest
+    from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
     from lockage.ports import Blobs, Memo
@@ -65,22 +66,54 @@ class UvIndex:
         self._uv = Uv(uv, settings, cache, interpreter, keyring)
         self._downloader = Downloader(settings, keyring, moved)
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, *, pinned: Sequence[LockedWheel] = ()) -> tuple[LockedWheel, ...]:
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        *,
+        pinned: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel] = (),
+        renewed: Collection[str] = (),
+        as_of: Instant | None = None,
+    ) -> tuple[LockedWheel, ...]:
         """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.
 
-        Raises Unresolvable, ServiceUnreachable, PackageChanged, PackageVanished.
+        Raises Unresolvable, NoUploadTimes, ServiceUnreachable, PackageChanged, PackageVanished.
         """
         for text in requirements:
             _check(text)
         if not requirements:
             return ()
         there = {wheel.name: wheel.version for wheel in pinned}
-        resolved = self._uv.resolve(requirements, target, [f"{name}=={version}" for name, version in there.items()])
-        chosen = [(package, _best(package, target)) for package in resolved if package.name not in there]
+        liked = {wheel.name: wheel for wheel in preferred if wheel.name not in there and best_wheel([wheel.file], target) is not None}
+        stay = {name: wheel.version for name, wheel in liked.items() if name not in renewed}
+        constraints = [f"{name}=={version}" for name, version in there.items()]
+        if stay and renewed:  # uv decides on what it prefers before it knows what a renewed project needs: so that is found out first
+            free = self._uv.resolve(requirements, target, constraints, as_of=as_of)
+            constraints += [f"{package.name}=={package.version}" for package in free if package.name in renewed]
+        try:
+            resolved = self._uv.resolve(requirements, target, constraints, stay, as_of=as_of)
+        except Unresolvable:
+            if as_of is not None:
+                self._refuse_undated(requirements)
+            raise
+        again: list[LockedWheel] = []
+        chosen: list[tuple[Pinned, Candidate]] = []
+        for package in resolved:
+            known = liked.get(package.name)
+            if package.name in there:
+                continue
+            if known is not None and package.name not in renewed and self._still(known, package):
+                again.append(known)  # a wheel that fits better may have come since; the version is what somebody chose
+            else:
+                chosen.append((package, _best(package, target)))
+                if as_of is not None and not chosen[-1][1].dated:
+                    raise _undated(package.name, chosen[-1][1].address)
         kept = self._keep(
             [(package, wheel) for package, wheel in chosen if wheel.sha256 is None or self._blobs.locate(wheel.sha256) is None]
         )
-        wheels = []
+        self.fetch(again)
+        wheels = again
         for package, wheel in chosen:
             ref = kept.get(wheel.address) or (self._blobs.locate(wheel.sha256) if wheel.sha256 else None)
             assert ref is not None
@@ -88,6 +121,23 @@ class UvIndex:
                 LockedWheel(name=package.name, version=package.version, file=RelPath(wheel.file), size=ref.size, sha256=ref.digest)
             )
         return tuple(sorted(wheels))
+
+    def _still(self, wheel: LockedWheel, package: Pinned) -> bool:
+        """Whether a wheel is one of the package and can be had."""
+        if wheel.version != package.version:
+            return False
+        return self._blobs.has(wheel.ref) or any(one.file == wheel.file and one.sha256 in (None, wheel.sha256) for one in package.wheels)
+
+    def _refuse_undated(self, requirements: Sequence[str]) -> None:
+        """Say so if it was for want of upload times that nothing satisfied the requirements. Raises NoUploadTimes."""
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
+
+        indexes = self._indexes()
+        for name in dict.fromkeys(canonicalize_name(Requirement(text).name) for text in requirements):
+            files = self._files(name, indexes)
+            if files and not any(file.dated for file in files):
+                raise _undated(name, files[0].address)
 
     def fetch(self, wheels: Sequence[LockedWheel]) -> None:
         """Bring what is missing into the blobs. Raises PackageChanged, PackageVanished, ServiceUnreachable."""
@@ -258,6 +308,11 @@ class _Take(_Job):
 
     def wheel(self, ref: BlobRef) -> LockedWheel:
         return LockedWheel(name=self.name, version=self._pin.version, file=RelPath(self.file), size=ref.size, sha256=ref.digest)
+
+
+def _undated(name: str, address: str) -> NoUploadTimes:
+    where = urlsplit(address).hostname or "a folder"
+    return NoUploadTimes(f"{name}: {where} does not say when its files were uploaded", package=name, address=bare(address))
 
 
 def _check(text: str) -> None:

@@ -23,17 +23,19 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 
 
 class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a project: where it is, and its sha256 if the index says it."""
+    """One file of a project: where it is, its sha256 if the index says it, and whether it says when the file was uploaded."""
 
     name: str
     address: str
     sha256: Digest | None = None
+    dated: bool = False
 
 
 class _JsonFile(msgspec.Struct):
     filename: str
     url: str
     hashes: dict[str, str] = {}
+    upload_time: str | None = msgspec.field(name="upload-time", default=None)
 
 
 class _JsonPage(msgspec.Struct):
@@ -57,7 +59,12 @@ def project_files(downloader: Downloader, index: str, project: str, *, flat: boo
         if kind.endswith("json"):
             found = msgspec.json.decode(data, type=_JsonPage)
             return tuple(
-                IndexFile(name=file.filename, address=urljoin(base, file.url), sha256=_sha256(file.hashes.get("sha256")))
+                IndexFile(
+                    name=file.filename,
+                    address=urljoin(base, file.url),
+                    sha256=_sha256(file.hashes.get("sha256")),
+                    dated=file.upload_time is not None,
+                )
                 for file in found.files
             )
         return tuple(_links(data.decode("utf-8", "replace"), base))

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import tomllib
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,28 +24,33 @@ from lockage.base.errors import Fault
 from lockage.ports import ServiceUnreachable, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lockage.adapters.python_index.keyring import Keyring
     from lockage.adapters.python_index.settings import IndexSettings
+    from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
 
 __all__ = ["Candidate", "Pinned", "Uv"]
 
 #: The levels of glibc that uv has a name for; the closest below the target's is asked for.
 _LEVELS = (17, 28, *range(31, 41))
-#: The one file in the directory that uv sees, if there are constraints.
+#: The only files in the directory that uv sees, if there are constraints or preferences.
 _CONSTRAINTS = "constraints.txt"
+#: uv prefers the versions of the file that it is to write, and then writes its answer there.
+_PREFERRED = "pylock.toml"
+_NONE: Mapping[str, str] = MappingProxyType({})
 #: How long uv may take altogether, in seconds.
 _LIMIT = 1800
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A wheel that uv found."""
+    """A wheel that uv found; ``dated``: the index says when it was uploaded."""
 
     file: str
     address: str
     sha256: Digest | None = None
+    dated: bool = False
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +71,21 @@ class Uv:
         self._cache = cache
         self._interpreter = interpreter
 
-    def resolve(self, requirements: Sequence[str], target: PythonTarget, constraints: Sequence[str] = ()) -> tuple[Pinned, ...]:
-        """What satisfies the requirements without breaking a constraint. Raises Unresolvable, ServiceUnreachable."""
+    def resolve(
+        self,
+        requirements: Sequence[str],
+        target: PythonTarget,
+        constraints: Sequence[str] = (),
+        preferred: Mapping[str, str] = _NONE,
+        *,
+        as_of: Instant | None = None,
+    ) -> tuple[Pinned, ...]:
+        """What satisfies the requirements without breaking a constraint, with the ``preferred`` versions by name where that can be.
+
+        ``as_of`` takes the place of the time that the settings say. uv passes over what an index does not date, but not what a page
+        of links does not.
+        Raises Unresolvable, ServiceUnreachable.
+        """
         glibc = int(target.glibc.partition(".")[2])
         level = max((level for level in _LEVELS if level <= glibc), default=_LEVELS[0])
         arguments = [
@@ -74,7 +93,9 @@ class Uv:
             *("--python-version", target.full_version or target.version),
             *("--python-platform", f"{target.machine}-manylinux_2_{level}"),
         ]
-        output = self._compile(arguments, requirements, target, constraints)
+        newest = str(as_of) if as_of is not None else self._settings.source.exclude_newer
+        arguments += ("--exclude-newer", newest) if newest else ()
+        output = self._compile(arguments, requirements, target, constraints, preferred)
         try:
             return _pinned(tomllib.loads(output))
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
@@ -89,7 +110,12 @@ class Uv:
         return found[1]
 
     def _compile(
-        self, arguments: Sequence[str], requirements: Sequence[str], target: PythonTarget | None, constraints: Sequence[str] = ()
+        self,
+        arguments: Sequence[str],
+        requirements: Sequence[str],
+        target: PythonTarget | None,
+        constraints: Sequence[str] = (),
+        preferred: Mapping[str, str] = _NONE,
     ) -> str:
         if self._keyring is not None:
             self._settings, self._keyring = with_credentials(self._settings, self._keyring), None
@@ -99,12 +125,14 @@ class Uv:
             *("--python", str(self._interpreter), "--no-python-downloads", "--index-strategy", settings.source.strategy),
             *arguments,
             *(("--constraints", _CONSTRAINTS) if constraints else ()),
+            *(("--output-file", _PREFERRED) if preferred else ()),
             *(("--no-index",) if settings.source.no_index else ()),
-            *(("--exclude-newer", settings.source.exclude_newer) if settings.source.exclude_newer else ()),
         ]
         with tempfile.TemporaryDirectory(prefix="lockage-uv-") as empty:
             if constraints:
                 Path(empty, _CONSTRAINTS).write_text("".join(f"{line}\n" for line in constraints))
+            if preferred:
+                Path(empty, _PREFERRED).write_text(_document(preferred))
             try:
                 done = subprocess.run(
                     command,
@@ -119,9 +147,9 @@ class Uv:
                 raise ServiceUnreachable(f"resolving Python requirements took longer than {_LIMIT} s") from error
             except OSError as error:
                 raise Fault(f"uv cannot be started: {error}", program=str(self._program)) from error
-        if done.returncode != 0:
-            raise _explained(settings.scrubbed(done.stderr.decode("utf-8", "replace")), requirements, target)
-        return done.stdout.decode()
+            if done.returncode != 0:
+                raise _explained(settings.scrubbed(done.stderr.decode("utf-8", "replace")), requirements, target)
+            return Path(empty, _PREFERRED).read_text() if preferred else done.stdout.decode()
 
     def _environment(self) -> dict[str, str]:
         """Addresses go by the environment: an argument list can be read by every user of the machine."""
@@ -145,6 +173,12 @@ class Uv:
         return found
 
 
+def _document(versions: Mapping[str, str]) -> str:
+    """A pylock.toml that says nothing but versions; names are normalised and versions those of wheels, so neither needs quoting."""
+    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in sorted(versions.items()))
+    return f'lock-version = "1.0"\ncreated-by = "lockage"\n{packages}'
+
+
 def _pinned(document: dict[str, Any]) -> tuple[Pinned, ...]:
     """The packages of a pylock.toml (PyPA specification, "pylock.toml")."""
     return tuple(
@@ -160,6 +194,7 @@ def _candidate(wheel: dict[str, Any]) -> Candidate:
         file=wheel.get("name") or unquote(urlsplit(address).path.rpartition("/")[2]),
         address=address.partition("#")[0],
         sha256=Digest(digest) if digest else None,
+        dated="upload-time" in wheel,
     )
 
 
@@ -174,6 +209,7 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     plain = " ".join(lines[:_MANY])
     plain = re.sub(r",? ?(?:and )?we can conclude that your requirements are unsatisfiable", "", plain)
     plain = re.sub(r"^No solution found when resolving dependencies:?\s*", "", plain).strip()
+    plain = re.sub(r" ?Consider using `exclude-newer-package`[^.]*\.", "", plain)
     # Of a requirement with an extra uv says so also where no index knows the project at all.
     unknown = r"only (\S+\[[^\]]+\])<(\S+) is available and you require \1>=\2"
     plain = re.sub(unknown, r"no index that was asked has \1>=\2, or the project", plain)

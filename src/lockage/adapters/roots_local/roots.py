@@ -65,17 +65,30 @@ class LocalRoots:
         packages = environment.instruments
         if not packages:
             return None
-        key = _key("instruments", "", (package.sha256 for package in packages))
-        return self._layer("instruments", key, lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+        return self._layer(*_instruments_of(environment), lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
         return self._kept_layers(_layers_of(environment))
 
-    def audit(self, heard: Heard) -> Audit:
-        from lockage.adapters.roots_local.audit import audit_layers  # no build needs it
+    def control(self, package: LockedPackage) -> str:
+        from lockage.adapters.roots_local.deb_archive import DebArchive  # no build needs it
 
-        return audit_layers(self._folder, heard)
+        with self._blobs.open(package.ref) as stream:
+            return DebArchive(stream, package.path.name).control
+
+    def audit(self, heard: Heard, environment: LockedEnvironment | None = None) -> Audit:
+        from lockage.adapters.roots_local.audit import audit_layers, kept_layers  # no build needs it
+
+        if environment is None:
+            return audit_layers(self._folder, kept_layers(self._folder), heard)
+        keys = _layers_of(environment)
+        with durable.unwritable(self._folder):
+            self._ref_file(keys).unlink(missing_ok=True)
+        if environment.instruments:
+            keys = [*keys, _instruments_of(environment)]
+        homes = (self._home(kind, key) for kind, key in keys)
+        return audit_layers(self._folder, [home for home in homes if home.exists()], heard)
 
     def _home(self, kind: str, key: Digest) -> Path:
         return self._folder / kind / key
@@ -169,7 +182,7 @@ class LocalRoots:
 
     def _ref(self, keys: Sequence[tuple[str, Digest]]) -> RootRef:
         """The identity of the layers together, remembered beside them."""
-        file = self._folder / "refs" / "-".join(key for _, key in keys)
+        file = self._ref_file(keys)
         try:
             return decode(file.read_bytes(), RootRef)
         except (FileNotFoundError, LockageError):
@@ -179,6 +192,9 @@ class LocalRoots:
             durable.ensure_folder(file.parent)
         durable.write_file(file, canonical_of(ref))
         return ref
+
+    def _ref_file(self, keys: Sequence[tuple[str, Digest]]) -> Path:
+        return self._folder / "refs" / "-".join(key for _, key in keys)
 
     def _kept_layers(self, keys: Sequence[tuple[str, Digest]]) -> list[KeptLayer]:
         return [KeptLayer(self._home(kind, key), str(LOCAL) if kind == "python" else "", kind) for kind, key in keys]
@@ -191,6 +207,10 @@ def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
     if environment.python:
         layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python))))
     return layers
+
+
+def _instruments_of(environment: LockedEnvironment) -> tuple[str, Digest]:
+    return "instruments", _key("instruments", "", (package.sha256 for package in environment.instruments))
 
 
 def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:

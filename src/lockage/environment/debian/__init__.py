@@ -1,7 +1,16 @@
 """Debian's indices and their dependency solver, as pure functions over text (Debian policy 5 and 7; repository format)."""
 
 from lockage.environment.debian.contents import PackagedFile, chosen_lines, find_files
-from lockage.environment.debian.control import Release, Stanza, fields, parse_packages, parse_release, stanzas_from_memo, stanzas_to_memo
+from lockage.environment.debian.control import (
+    Release,
+    Stanza,
+    fields,
+    parse_packages,
+    parse_release,
+    stanza_of,
+    stanzas_from_memo,
+    stanzas_to_memo,
+)
 from lockage.environment.debian.relation import Relation, parse_field, parse_term
 from lockage.environment.debian.solver import pin, resolve
 from lockage.environment.debian.version import satisfies, version_key
@@ -21,6 +30,7 @@ __all__ = [
     "pin",
     "resolve",
     "satisfies",
+    "stanza_of",
     "stanzas_from_memo",
     "stanzas_to_memo",
     "version_key",

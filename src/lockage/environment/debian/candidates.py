@@ -1,6 +1,6 @@
 """Which packages of an index can satisfy a relation, in the order in which apt would try them.
 
-Several versions of one name, as from several suites, are several candidates: the newest is tried first.
+Several versions of one name, as from several suites, are several candidates: those preferred are tried first, then the newest.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from lockage.environment.debian.version import satisfies, version_key
 from lockage.environment.errors import InvalidIndex, InvalidRelation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from lockage.environment.debian.control import Stanza
     from lockage.environment.debian.relation import Alternatives, Relation
 
-__all__ = ["Candidates"]
+__all__ = ["Candidates", "rank"]
 
 _PRIORITIES = {name: rank for rank, name in enumerate(("required", "important", "standard", "optional", "extra"))}
 
@@ -27,10 +27,15 @@ def _descending(name: str) -> tuple[int, ...]:
     return (*(-ord(char) for char in name), 1)
 
 
-class Candidates:
-    """An index of stanzas by name and by what they provide; candidates are numbered from 1."""
+def rank(stanza: Stanza, preferred: Collection[str]) -> tuple[object, ...]:
+    """A key that sorts the versions of a name from worst to best."""
+    return stanza.sha256 in preferred, version_key(stanza.version)
 
-    def __init__(self, stanzas: Iterable[Stanza], architecture: str) -> None:
+
+class Candidates:
+    """An index of stanzas by name and by what they provide; candidates are numbered from 1. ``preferred`` are sha256 of packages."""
+
+    def __init__(self, stanzas: Iterable[Stanza], architecture: str, preferred: Collection[str] = ()) -> None:
         self.architecture = architecture
         self.stanzas: list[Stanza] = [stanza for stanza in stanzas if stanza.architecture in (architecture, "all")]
         self._names: dict[str, list[int]] = {}
@@ -44,14 +49,14 @@ class Candidates:
                     self._providers.setdefault(piece.partition("(")[0].partition(":")[0].strip(), []).append((number, piece))
         for versions in self._names.values():
             if len(versions) > 1:
-                versions.sort(key=lambda number: version_key(self.stanza(number).version), reverse=True)
+                versions.sort(key=lambda number: rank(self.stanza(number), preferred), reverse=True)
 
     def stanza(self, number: int) -> Stanza:
         """The stanza of a candidate."""
         return self.stanzas[number - 1]
 
     def named(self, name: str) -> tuple[int, ...]:
-        """The candidates of that very name, newest first."""
+        """The candidates of that very name, in the order in which they are tried."""
         return tuple(self._names.get(name, ()))
 
     def essential(self) -> list[str]:
@@ -71,7 +76,7 @@ class Candidates:
         return found
 
     def matching(self, relation: Relation) -> tuple[int, ...]:
-        """The candidates that satisfy a relation: the package itself, newest version first, then those that provide it."""
+        """The candidates that satisfy a relation: the package itself, the best version first, then those that provide it."""
         found = self._matches.get(relation)
         if found is None:
             if relation.qualifier in (None, "any", "native", self.architecture):

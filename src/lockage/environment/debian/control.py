@@ -19,7 +19,9 @@ from lockage.environment.errors import InvalidIndex
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Release", "Stanza", "fields", "parse_packages", "parse_release", "stanzas_from_memo", "stanzas_to_memo"]
+    from lockage.environment.lock import LockedPackage
+
+__all__ = ["Release", "Stanza", "fields", "parse_packages", "parse_release", "stanza_of", "stanzas_from_memo", "stanzas_to_memo"]
 
 
 class Stanza(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -170,6 +172,17 @@ def parse_packages(pieces: Iterable[bytes]) -> list[Stanza]:
     except ValueError as error:
         raise InvalidIndex(f"the Packages file cannot be read: {error}") from error
     return [stanza for stanza in found if stanza is not None]
+
+
+def stanza_of(package: LockedPackage, control: str) -> Stanza:
+    """The stanza that an index would have for a locked package with this control paragraph; raises :class:`InvalidIndex`."""
+    text = f"{control.strip()}\nFilename: {package.path}\nSize: {package.size}\nSHA256: {package.sha256}\n"
+    try:
+        found = _stanza(text)
+    except ValueError as error:
+        raise InvalidIndex(f"the control file of {package.name} {package.version} cannot be read: {error}", package=package.name) from error
+    assert found is not None, "a text with a Filename is not empty"
+    return found
 
 
 def stanzas_to_memo(stanzas: list[Stanza]) -> bytes:

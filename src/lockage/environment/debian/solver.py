@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
-from lockage.environment.debian.candidates import Candidates
+from lockage.environment.debian.candidates import Candidates, rank
 from lockage.environment.debian.explain import explain
 from lockage.environment.debian.reason import Clash, Need
 from lockage.environment.debian.relation import Relation, parse_term
 from lockage.environment.debian.search import Clause, NoSolution, search
-from lockage.environment.debian.version import version_key
 from lockage.environment.errors import InvalidIndex, Unresolvable
 from lockage.environment.lock import LockedPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lockage.environment.debian.control import Stanza
     from lockage.environment.debian.relation import Alternatives
@@ -29,24 +28,28 @@ if TYPE_CHECKING:
 __all__ = ["pin", "resolve"]
 
 
-def resolve(stanzas: Iterable[Stanza], terms: Sequence[str], architecture: str) -> tuple[LockedPackage, ...]:
+def resolve(
+    stanzas: Iterable[Stanza], terms: Sequence[str], architecture: str, *, preferred: Collection[str] = (), first: Sequence[str] = ()
+) -> tuple[LockedPackage, ...]:
     """The packages that satisfy all terms together, with everything they need and the essential ones, sorted by name.
 
+    Of a name, a package whose sha256 is ``preferred`` is chosen before a newer one. Packages named in ``first`` are chosen before all
+    others, so that what they need decides; one that the stanzas lack counts for nothing.
     Raises Unresolvable with an explanation, InvalidRelation for a malformed term, InvalidIndex for a malformed stanza.
     """
-    problem = _Problem(Candidates(stanzas, architecture))
+    problem = _Problem(Candidates(stanzas, architecture, preferred))
     try:
-        chosen = search(problem.roots(terms), problem.expand)
+        chosen = search((*problem.first(first), *problem.roots(terms)), problem.expand)
     except NoSolution as failure:
         lines = explain(failure.core, problem.candidates)
         raise Unresolvable("\n".join(lines), terms=tuple(terms)) from failure
     return tuple(sorted(_locked(problem.candidates.stanza(number)) for number in chosen))
 
 
-def pin(stanzas: Iterable[Stanza], name: str, architecture: str) -> LockedPackage | None:
-    """The newest version of one package, without what it depends on; None if the suite has none."""
+def pin(stanzas: Iterable[Stanza], name: str, architecture: str, *, preferred: Collection[str] = ()) -> LockedPackage | None:
+    """The newest version of one package, or the one preferred, without what it depends on; None if the suite has none."""
     found = [stanza for stanza in stanzas if stanza.name == name and stanza.architecture in (architecture, "all")]
-    return _locked(max(found, key=lambda stanza: version_key(stanza.version))) if found else None
+    return _locked(max(found, key=lambda stanza: rank(stanza, preferred))) if found else None
 
 
 def _locked(stanza: Stanza) -> LockedPackage:
@@ -87,6 +90,11 @@ class _Problem:
             needs.setdefault(kept, Need(by=None, term=kept, essential=True))
         ordered = sorted(needs.values(), key=lambda need: str(need.term[0]), reverse=True)
         return tuple(Clause(self._matching(need.term), need) for need in ordered)
+
+    def first(self, names: Sequence[str]) -> tuple[Clause, ...]:
+        """Packages that are decided on before what was asked for."""
+        terms = [(Relation(name=name),) for name in names if self.candidates.named(name)]
+        return tuple(Clause(self.candidates.named(term[0].name), Need(by=None, term=term)) for term in terms)
 
     def _matching(self, term: Alternatives) -> tuple[int, ...]:
         if len(term) == 1:

@@ -4,11 +4,13 @@ import itertools
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockage.environment.debian import Stanza, parse_field, resolve, satisfies
+from lockage.base.digest import Digest
+from lockage.environment.debian import Stanza, parse_field, pin, resolve, satisfies
 from lockage.environment.errors import InvalidIndex, InvalidRelation, Unresolvable
 
 DIGEST = "0" * 64
@@ -54,6 +56,50 @@ def test_an_alternative_that_is_not_there_is_passed_over() -> None:
 
 def test_the_newest_version_wins() -> None:
     assert chosen([package("a", "1.9"), package("a", "1.10"), package("a", "1.10~rc1")], "a") == ["a 1.10"]
+
+
+def alike(name: str, version: str = "1", depends: str = "") -> Stanza:
+    """A package that has a sha256 of its own."""
+    return msgspec.structs.replace(package(name, version, depends=depends), sha256=Digest.of(f"{name} {version}".encode()))
+
+
+def kept(stanzas: Sequence[Stanza], staying: Sequence[Stanza], *terms: str, first: Sequence[str] = ()) -> list[str]:
+    found = resolve(stanzas, terms, "amd64", preferred=frozenset(one.sha256 for one in staying), first=first)
+    return [f"{package.name} {package.version}" for package in found]
+
+
+A1, A2, A3 = (alike("a", version) for version in "123")
+TIED1, TIED2 = (alike("b", version, depends=f"a (= {version})") for version in "12")
+
+
+def test_a_preferred_version_wins_over_the_newest() -> None:
+    assert kept([A1, A2, A3], [A2], "a") == ["a 2"]
+
+
+def test_a_preferred_version_gives_way_where_it_does_not_fit() -> None:
+    assert kept([A1, A2, A3], [A1], "a (>= 2)") == ["a 3"]
+    assert kept([A1, A2, TIED2], [A1], "a", "b") == ["a 2", "b 2"]
+
+
+def test_equal_versions_are_told_apart_by_their_bytes() -> None:
+    other = msgspec.structs.replace(A2, sha256=Digest.of(b"other bytes"), path="pool/other.deb")
+    (found,) = resolve([A2, other, A1], ("a",), "amd64", preferred={other.sha256})
+    assert found.path == "pool/other.deb"
+
+
+def test_what_comes_first_decides_over_what_is_preferred() -> None:
+    z1, z2, b1, b2 = alike("z", "1"), alike("z", "2"), alike("b", "1", depends="z (= 1)"), alike("b", "2", depends="z (= 2)")
+    assert kept([z1, z2, b1, b2], [z1], "z", "b") == ["b 1", "z 1"]
+    assert kept([z1, z2, b1, b2], [z1], "z", "b", first=["b"]) == ["b 2", "z 2"]
+
+
+def test_what_comes_first_gives_way_to_what_is_asked_for() -> None:
+    assert kept([A1, A2, TIED1, TIED2], [], "a (<< 2)", "b", first=["b", "gone"]) == ["a 1", "b 1"]
+
+
+def test_one_package_is_pinned_at_the_version_preferred() -> None:
+    found = [pin([A1, A3, A2], "a", "amd64", preferred=preferred) for preferred in ((), {A1.sha256})]
+    assert [one.version for one in found if one is not None] == ["3", "1"]
 
 
 def test_an_older_version_is_taken_where_the_newest_does_not_fit() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockage.adapters.memory.services import MemoryServices
+from lockage.base.path import RelPath
 from lockage.variation import AXES
 from lockage.work.prepare import Project
 from lockage.work.verify import verify_project
@@ -73,7 +74,7 @@ def test_what_differs_by_itself_is_not_laid_on_an_axis_that_makes_something_else
 
     def copied(workspace: Workspace) -> int:
         for name in "xy":
-            workspace.write(f"out/{name}.txt", workspace.files[f"made/{name}"])
+            workspace.write(f"out/{name}.txt", workspace.files[RelPath(f"made/{name}")])
         return 0
 
     services = MemoryServices({"first": first, "second": copied})

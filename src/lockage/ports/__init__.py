@@ -6,7 +6,6 @@ suite in tests/contracts. Fakes for tests live in adapters/memory and pass the s
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -17,9 +16,7 @@ from lockage.base.instant import Instant
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 from lockage.environment.errors import Unresolvable as Unresolvable
-from lockage.environment.lock import RootRef
 from lockage.ledger.errors import LedgerCorrupt as LedgerCorrupt
-from lockage.plan.action import Action
 from lockage.ports.errors import (
     BlobCorrupt as BlobCorrupt,
 )
@@ -83,27 +80,54 @@ from lockage.ports.errors import (
 from lockage.ports.errors import (
     UntrustedRelease as UntrustedRelease,
 )
+from lockage.ports.execution import (
+    Attached as Attached,
+)
+from lockage.ports.execution import (
+    ExecutionFailed as ExecutionFailed,
+)
+from lockage.ports.execution import (
+    ExecutionRequest as ExecutionRequest,
+)
+from lockage.ports.execution import (
+    Executor as Executor,
+)
+from lockage.ports.execution import (
+    Observed as Observed,
+)
+from lockage.ports.execution import (
+    RealisedRoot as RealisedRoot,
+)
+from lockage.ports.execution import (
+    RootLayer as RootLayer,
+)
+from lockage.ports.execution import (
+    Roots as Roots,
+)
+from lockage.ports.execution import (
+    Writer as Writer,
+)
+from lockage.ports.packages import (
+    Downloads as Downloads,
+)
+from lockage.ports.packages import (
+    OsPackages as OsPackages,
+)
+from lockage.ports.packages import (
+    PythonIndex as PythonIndex,
+)
 from lockage.ports.storage import Storage as Storage
-from lockage.recipe.model import Resources
-from lockage.record.result import ActionResult
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
-from lockage.variation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
-    from lockage.environment.debian import PackagedFile, Release, Stanza
-    from lockage.environment.declaration import OsBase
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
-    from lockage.environment.python import PythonTarget
-    from lockage.environment.python_lock import Pin
-    from lockage.environment.root import Entry
     from lockage.ports.storage import Audit, Heard
-    from lockage.recipe.model import FetchInput, VersionFrom
+    from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
+    from lockage.record.result import ActionResult
 
 
 #: The file that marks a folder of what failed steps left: what is in it may be replaced.
@@ -335,210 +359,6 @@ class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
             hint = "The clone is shallow: `git fetch --unshallow --tags` brings the tags that it lacks."
             raise NoVersion(error.message, hint=hint, **error.details) from error
         return Source(tree=self.tree, date=self.date, version=version, origin=self.origin)
-
-
-class OsPackages(Protocol):
-    """A verified package index and its packages. Raises the mirror, release and package errors above."""
-
-    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
-        """The suite's signed Release, verified, and every package stanza of its main component."""
-        ...
-
-    def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:
-        """Make sure that every package is in the blobs, whole; downloads in parallel what is not.
-
-        ``as_of`` is the date of the Release file that the packages were locked from: archives of old packages are asked for that time.
-        """
-        ...
-
-    def arriving(
-        self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None
-    ) -> AbstractContextManager[Iterator[LockedPackage]]:
-        """The same, but each package is given as soon as it is in the blobs, so that something can be done with it meanwhile.
-
-        The iterator raises what fetching raises. What was not taken from it when the context ends may not be kept.
-        """
-        ...
-
-    def files(self, base: OsBase, architecture: str, endings: Sequence[str]) -> Sequence[PackagedFile]:
-        """The files of the suite's packages whose paths end in one of these (``/zlib.h``), of the kinds that builds look for.
-
-        ``architecture`` may be ``all``: the packages that are the same for every architecture, and only those. Answers from what is
-        kept if that is not old, or if nobody can be asked.
-        """
-        ...
-
-
-class PythonIndex(Protocol):
-    """Resolves requirements to wheels and fetches them."""
-
-    def resolve(
-        self,
-        requirements: Sequence[str],
-        target: PythonTarget,
-        *,
-        pinned: Sequence[LockedWheel] = (),
-        preferred: Sequence[LockedWheel] = (),
-        renewed: Collection[str] = (),
-        as_of: Instant | None = None,
-    ) -> tuple[LockedWheel, ...]:
-        """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
-
-        ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer. ``preferred``
-        wheels are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
-        that they would have if nothing was preferred. What was not uploaded before ``as_of`` does not count; an index that does not
-        say when it was raises :class:`NoUploadTimes`.
-        """
-        ...
-
-    def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
-        """The wheels that pins name, sorted and kept: by file name and sha256, or the one that fits best of those with the sha256.
-
-        Raises :class:`Unresolvable` if none of a pin's wheels fits, :class:`PackageVanished`, :class:`PackageChanged`.
-        """
-        ...
-
-    def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...
-
-
-class Downloads(Protocol):
-    """Files from anywhere, by address and sha256."""
-
-    def fetch(self, inputs: Sequence[FetchInput]) -> list[BlobRef]:
-        """Make sure that every input is in the blobs, whole; downloads in parallel what is not, from the first address that has it.
-
-        Raises :class:`InputVanished`, :class:`InputChanged`, :class:`ServiceUnreachable`; whatever was whole by then is kept.
-        """
-        ...
-
-
-class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
-    """A root on this machine: folders to mount read-only, the base first, each at its place below ``/`` (empty: ``/`` itself)."""
-
-    ref: RootRef
-    layers: tuple[tuple[str, Path], ...]
-
-
-class RootLayer(Protocol):
-    """One layer of a realised root, to be looked into."""
-
-    @property
-    def place(self) -> str:
-        """Where it lies below ``/``; it hides what lower layers have there. Empty: ``/`` itself."""
-        ...
-
-    @property
-    def entries(self) -> Sequence[Entry]:
-        """What it holds, by full path."""
-        ...
-
-    def read(self, entry: Entry) -> bytes:
-        """The bytes of one of its files, checked. Raises :class:`RootDrift`."""
-        ...
-
-
-class Roots(Protocol):
-    """Puts roots together from kept packages, without root privileges and without maintainer scripts."""
-
-    def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
-        """The root, from the store if it is there; with ``expect`` a root other than the lock's raises :class:`RootDrift`.
-
-        Packages of the environment that are ``arriving`` are put together while others are on their way; all of it is taken in any case.
-        """
-        ...
-
-    def instruments(self, environment: LockedEnvironment) -> Path | None:
-        """A folder with the unpacked instruments of an environment; None if it has none."""
-        ...
-
-    def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
-        """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
-        ...
-
-    def control(self, package: LockedPackage) -> str:
-        """The control paragraph of a kept package. Raises :class:`BlobMissing`, BlobCorrupt, InvalidPackage."""
-        ...
-
-    def audit(self, heard: Heard, environment: LockedEnvironment | None = None) -> Audit:
-        """Hash every file of every layer that is kept, or of those of one environment; what was known of its root is found anew.
-
-        A layer that is not what was put together is set aside, and made anew when it is needed.
-        """
-        ...
-
-
-class Attached(StrEnum):
-    """What a command that somebody runs by hand in a sandbox is connected to."""
-
-    TERMINAL = "terminal"  # one of its own, that stands for the user's
-    STREAMS = "streams"  # this process's own
-    OUTPUT = "output"  # this process's own, and nothing to read
-
-
-class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it.
-
-    ``keep`` is the folder that its workspace is copied to if it fails, in the place of what is there.
-    """
-
-    action: Action
-    root: RealisedRoot
-    resources: Resources
-    world: World
-    instruments: Path | None = None
-    keep: Path | None = None
-
-
-class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an execution gave no result: ``reason`` is a code of docs/errors.md, ``message`` a sentence naming the limit or path."""
-
-    reason: str
-    message: str
-    log: BlobRef
-
-
-class Writer(msgspec.Struct, frozen=True, kw_only=True):
-    """Which process wrote a file of a sandbox: the file's absolute path there, and the process's command line, cut when long."""
-
-    path: str
-    argv: tuple[str, ...]
-
-
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution and its writers, in the order of their last writes; ``unobserved`` says why they could not be told."""
-
-    outcome: ActionResult | ExecutionFailed
-    writers: tuple[Writer, ...] = ()
-    unobserved: str | None = None
-
-
-class Executor(Protocol):
-    """Runs an action in a sandbox and keeps its outputs and log in the blobs.
-
-    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
-    output is missing or not allowed. Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
-    Leaves no process behind, whatever happens.
-    """
-
-    def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
-
-    def observe(self, request: ExecutionRequest) -> Observed:
-        """Run an action as :meth:`execute` does, and note which process wrote each file in the writable folders.
-
-        A file that was renamed keeps the writer of its content. Where a host does not allow that, it is run all the same, unobserved.
-        """
-        ...
-
-    def enter(self, request: ExecutionRequest, attached: Attached) -> int:
-        """Run an action for somebody who looks on: no time limit, and nothing of it is kept. Returns the command's exit code.
-
-        Raises what :meth:`execute` raises, and :class:`StepFailed` if the inputs alone exceed the disk limit.
-        """
-        ...
-
-    def cancel(self) -> None:
-        """Kill everything that is running; safe from a signal handler's thread."""
-        ...
 
 
 class Surrounding(msgspec.Struct, frozen=True, kw_only=True):

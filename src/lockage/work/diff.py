@@ -56,7 +56,7 @@ class StoredFile:
 def stored_side(services: Services, text: str) -> Side:
     """The release, the file of a release or the artifact that ``text`` names.
 
-    Raises :class:`NothingToCompare`, NoStore, and what blobs raise.
+    Raises :class:`NothingToCompare`, and what blobs raise.
     """
     title, _, name = text.removeprefix("sha256:").partition("/")
     try:
@@ -66,9 +66,7 @@ def stored_side(services: Services, text: str) -> Side:
         if ref is not None and not name:
             data = services.blobs.get(ref)
             return FileSide(title=text, name=archive_name(title[:12], data) or title[:12], data=data)
-        if isinstance(error, NoStore):
-            raise
-        raise NothingToCompare(f"nothing to compare is called {text!r}: {error.message}", name=text) from error
+        raise NothingToCompare(f"there is no file or folder {text!r}, and {error.message}", name=text) from error
     release = read_release(services, record)
     if not name:
         return _release_side(services, release, release_title(record))

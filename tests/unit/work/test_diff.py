@@ -7,7 +7,6 @@ import pytest
 from lockage.adapters.memory.services import MemoryServices
 from lockage.compare import Grade
 from lockage.compare.side import FileSide, Incomparable, SetSide, compare_sides
-from lockage.work.book import NoStore
 from lockage.work.diff import NothingToCompare, stored_side
 from lockage.work.prepare import Project
 from lockage.work.release import Closed, release_project
@@ -72,7 +71,7 @@ def test_what_is_not_in_the_store(services: MemoryServices, releases: list[Close
 
 
 def test_a_store_without_a_ledger(services: MemoryServices) -> None:
-    with pytest.raises(NoStore):
+    with pytest.raises(NothingToCompare, match=r"no file or folder.*no ledger"):
         stored_side(services, "shop")
 
 

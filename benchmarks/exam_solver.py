@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.adapters.debian_mirror import discover_mirrors
-from lockage.environment.debian import Stanza, parse_packages, resolve
+from lockage.environment.debian import Index, Stanza, parse_packages, resolve
 from lockage.environment.errors import Unresolvable
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def exam(suite: str, mirror: str, count: int, seed: int) -> tuple[int, int]:
         for terms in sets:
             start = time.process_time()
             try:
-                ours = {(package.name, package.version) for package in resolve(stanzas, terms, "amd64")}
+                ours = {(package.name, package.version) for package in resolve(Index(stanzas), terms, "amd64")}
             except Unresolvable as error:
                 ours, why = None, str(error)
             else:

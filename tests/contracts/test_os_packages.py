@@ -14,7 +14,7 @@ from lockage.adapters.memory.signed_archive import SignedArchive, SigningKey
 from lockage.adapters.openpgp import Keyring
 from lockage.base.digest import Digest
 from lockage.base.instant import Instant
-from lockage.environment.debian import PackagedFile, Release, parse_packages, resolve
+from lockage.environment.debian import Index, PackagedFile, Release, parse_packages, resolve
 from lockage.environment.declaration import OsBase
 from lockage.environment.errors import InvalidIndex
 from lockage.environment.lock import LockedPackage
@@ -49,7 +49,7 @@ class World:
         self.put = put
 
     def lock(self) -> tuple[LockedPackage, ...]:
-        return resolve(self.packages.index(BASE, "amd64")[1], ["a"], "amd64")
+        return resolve(Index(self.packages.index(BASE, "amd64")[1]), ["a"], "amd64")
 
 
 class MirrorWorld:
@@ -60,6 +60,7 @@ class MirrorWorld:
         self.archive = SignedArchive(folder / "mirror", self.key)
         self.archive.add("a", "1.0", Depends="b (>= 2)")
         self.archive.add("b", "2.0")
+        self.archive.add("c", "3.0", component="contrib")
         self.archive.contents = CONTENTS
         self.archive.publish("bookworm", T0)
         self.blobs, self.memo, self.clock = MemoryBlobs(), MemoryMemo(), FixedClock()
@@ -71,8 +72,9 @@ class MirrorWorld:
             self.memo,
             self.clock,
             self.cache,
-            mirrors=lambda: mirrors or (Mirror(self.archive.uri),),
+            mirrors=lambda _: mirrors or (Mirror(self.archive.uri),),
             verify=Keyring([self.key.public if trusted is None else trusted]).verify,
+            verify_alone=Keyring().verify,
             allow_stale=frozenset(stale.split()),
             pause=lambda _: None,
         )
@@ -93,7 +95,10 @@ def fake_world(folder: Path) -> World:
     world = MirrorWorld(folder)  # only to make the stanzas and the pool
     blobs = MemoryBlobs()
     fake = MemoryOsPackages(blobs)
-    stanzas = parse_packages([(world.archive.folder / "dists/bookworm/main/binary-amd64/Packages").read_bytes()])
+    stanzas, contrib = (
+        parse_packages([(world.archive.folder / f"dists/bookworm/{component}/binary-amd64/Packages").read_bytes()])
+        for component in ("main", "contrib")
+    )
     release = Release(
         suite="stable",
         codename="bookworm",
@@ -105,6 +110,7 @@ def fake_world(folder: Path) -> World:
         sha256=Digest("0" * 64),
     )
     fake.suites["bookworm", "amd64"] = release, stanzas
+    fake.components["bookworm", "amd64", "contrib"] = contrib
     fake.contents = CONTENTS
     fake.pool = {stanza.path: (world.archive.folder / stanza.path).read_bytes() for stanza in stanzas}
 
@@ -127,6 +133,15 @@ def test_the_index_has_the_release_and_every_stanza(world: World) -> None:
     release, stanzas = world.packages.index(BASE, "amd64")
     assert (release.codename, release.date) == ("bookworm", T0)
     assert [(stanza.name, stanza.version, stanza.depends) for stanza in stanzas] == [("a", "1.0", "b (>= 2)"), ("b", "2.0", "")]
+
+
+def test_components_are_read_where_they_are_asked_for(world: World) -> None:
+    def names(*components: str) -> list[str]:
+        return [stanza.name for stanza in world.packages.index(BASE, "amd64", components=components)[1]]
+
+    assert (names("main"), names("contrib"), names("main", "contrib")) == (["a", "b"], ["c"], ["a", "b", "c"])
+    with pytest.raises(MirrorUnconfigured, match="bookworm has no packages for amd64 in non-free"):
+        names("main", "non-free")
 
 
 def test_packages_are_fetched_whole(world: World) -> None:
@@ -261,6 +276,37 @@ def test_a_release_file_past_its_valid_until(mirror: MirrorWorld) -> None:
         assert mirror.adapter(stale=name).index(BASE, "amd64")[0].codename == "bookworm"
 
 
+def test_a_stale_release_file_that_is_allowed_says_that_it_is(mirror: MirrorWorld) -> None:
+    mirror.archive.publish("bookworm", T0, valid_until=Instant(T0 + 7 * DAY))
+    assert not mirror.adapter().index(BASE, "amd64", stale=True)[0].stale, "it is not stale yet"
+    mirror.clock.advance(7 * DAY)
+    assert mirror.adapter().index(BASE, "amd64", stale=True)[0].stale
+    assert mirror.adapter(stale="bookworm").index(BASE, "amd64")[0].stale
+    assert why(mirror.adapter()) == "stale", "allowing it once allows it once"
+
+
+def test_a_keyring_that_is_named_alone_says_who_may_sign(mirror: MirrorWorld) -> None:
+    stranger = SigningKey(2, created=T0)
+    adapter = mirror.adapter()
+    with pytest.raises(UntrustedRelease) as caught:
+        adapter.index(BASE, "amd64", keyring=stranger.public)
+    assert caught.value.details["reason"] == "unknown-key", "the archive's own key counts no more"
+    mirror.archive.key = stranger
+    mirror.archive.publish("bookworm", T0, origin="Vendor")
+    assert why(mirror.adapter()) == "unknown-key"
+    assert mirror.adapter().index(BASE, "amd64", keyring=stranger.public)[0].origin == "Vendor"
+
+
+def test_another_distribution_is_signed_by_keys_of_its_own(mirror: MirrorWorld) -> None:
+    noble = OsBase.parse("ubuntu:noble")
+    mirror.archive.publish("noble", T0, origin="Ubuntu")
+    assert why(mirror.adapter(), noble) == "unknown-key", "Debian's keys do not vouch for it"
+    named = Mirror(mirror.archive.uri, frozenset(["noble"]), (mirror.key.public,))
+    assert mirror.adapter(named).index(noble, "amd64")[0].origin == "Ubuntu"
+    mirror.archive.publish("noble", T0, origin="Debian")
+    assert why(mirror.adapter(named), noble) == "other-archive"
+
+
 def test_a_release_file_that_was_rolled_back(mirror: MirrorWorld) -> None:
     mirror.clock.advance(9 * DAY)
     mirror.archive.publish("bookworm", Instant(T0 + 2 * DAY))
@@ -333,7 +379,7 @@ def test_the_next_mirror_is_asked_where_the_first_fails(mirror: MirrorWorld, tmp
     good, absent = Mirror(mirror.archive.uri), Mirror((tmp_path / "absent").as_uri())
     away = Mirror("http://127.0.0.1:9/debian")
     adapter = mirror.adapter(absent, away, good)
-    packages = resolve(adapter.index(BASE, "amd64")[1], ["a"], "amd64")
+    packages = resolve(Index(adapter.index(BASE, "amd64")[1]), ["a"], "amd64")
     adapter.fetch(BASE, packages)
     assert all(mirror.blobs.has(package.ref) for package in packages)
 
@@ -347,7 +393,7 @@ def test_a_mirror_that_the_machine_uses_for_the_suite_is_asked_first(mirror: Mir
 
 def test_no_network(mirror: MirrorWorld) -> None:
     adapter = mirror.adapter(Mirror("http://127.0.0.1:9/debian"))
-    package = resolve(mirror.adapter().index(BASE, "amd64")[1], ["b"], "amd64")
+    package = resolve(Index(mirror.adapter().index(BASE, "amd64")[1]), ["b"], "amd64")
     for attempt in (lambda: adapter.index(BASE, "amd64"), lambda: adapter.fetch(BASE, package)):
         with pytest.raises(ServiceUnreachable) as caught:
             attempt()
@@ -356,7 +402,7 @@ def test_no_network(mirror: MirrorWorld) -> None:
 
 def test_the_whole_ones_are_kept_if_one_cannot_be_had(mirror: MirrorWorld) -> None:
     adapter = mirror.adapter()
-    packages = resolve(adapter.index(BASE, "amd64")[1], ["a"], "amd64")
+    packages = resolve(Index(adapter.index(BASE, "amd64")[1]), ["a"], "amd64")
     mirror.put(packages[1].path, None)
     for _ in range(2):
         with pytest.raises(PackageVanished):
@@ -368,7 +414,7 @@ def test_a_large_package_goes_through_a_file(mirror: MirrorWorld) -> None:
     mirror.archive.add("large", data=bytes(17 << 20))
     mirror.archive.publish("bookworm", T0)
     adapter = mirror.adapter()
-    (package,) = resolve(adapter.index(BASE, "amd64")[1], ["large"], "amd64")
+    (package,) = resolve(Index(adapter.index(BASE, "amd64")[1]), ["large"], "amd64")
     adapter.fetch(BASE, [package])
     assert mirror.blobs.has(package.ref)
 

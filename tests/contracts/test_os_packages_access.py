@@ -16,7 +16,7 @@ from lockage.adapters.memory.signed_archive import SignedArchive, SigningKey
 from lockage.adapters.openpgp import Keyring
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
-from lockage.environment.debian import resolve
+from lockage.environment.debian import Index, resolve
 from lockage.environment.declaration import OsBase
 from lockage.environment.lock import LockedPackage
 from lockage.ports import MirrorUnconfigured, PackageVanished, ServiceUnreachable
@@ -58,8 +58,9 @@ class Company:
             MemoryMemo(),
             FixedClock(),
             self.folder / "cache",
-            mirrors=lambda: discover_mirrors(self.apt, self.environ.get("LOCKAGE_DEBIAN_MIRROR")),
+            mirrors=lambda _: discover_mirrors(self.apt, self.environ.get("LOCKAGE_DEBIAN_MIRROR")),
             verify=Keyring([self.key.public]).verify,
+            verify_alone=Keyring().verify,
             proxies=discover_proxies(self.apt, self.environ),
             ca_file=discover_ca(self.apt, self.environ),
             snapshots=lambda: discover_snapshots(self.environ.get("LOCKAGE_DEBIAN_SNAPSHOT")),
@@ -68,7 +69,7 @@ class Company:
         )
 
     def lock(self) -> tuple[LockedPackage, ...]:
-        return resolve(self.mirror().index(BASE, "amd64")[1], ["a"], "amd64")
+        return resolve(Index(self.mirror().index(BASE, "amd64")[1]), ["a"], "amd64")
 
     def use(self) -> None:
         packages = self.lock()

@@ -456,13 +456,13 @@ def test_what_no_root_can_hold_is_refused(local: Bench, node: TarNode) -> None:
         local.roots.realise(_only(local, node), expect=False)
 
 
-def test_zstd_is_refused_by_name(local: Bench) -> None:
-    data = make_deb("new", [], compression="zst")
-    with pytest.raises(UnsupportedPackage, match=r"data\.tar\.zst"):
+def test_a_compression_that_is_not_known_is_refused_by_name(local: Bench) -> None:
+    data = make_deb("new", [], compression="br")
+    with pytest.raises(UnsupportedPackage, match=r"data\.tar\.br"):
         local.roots.realise(local.environment((data,)), expect=False)
 
 
-@pytest.mark.parametrize("compression", ["xz", "gz", ""])
+@pytest.mark.parametrize("compression", ["xz", "gz", "zst", ""])
 def test_compressions_give_the_same_root(local: Bench, compression: str) -> None:
     nodes = [TarNode(name="etc/a", data=b"content")]
     root = _layer(local, local.environment((make_deb("a", nodes, compression=compression),)))

@@ -8,8 +8,8 @@ import pytest
 from lockage.adapters.clock_system import SystemClock
 from lockage.adapters.debian_mirror import DebianMirror, discover_mirrors, discover_proxies
 from lockage.adapters.memory import MemoryBlobs, MemoryMemo
-from lockage.adapters.openpgp import debian_keyring
-from lockage.environment.debian import resolve
+from lockage.adapters.openpgp import Keyring, debian_keyring
+from lockage.environment.debian import Index, resolve
 from lockage.environment.declaration import OsBase
 
 TERMS = ["python3", "python3-dev", "gcc", "g++", "libc6-dev", "make", "pkg-config", "binutils", "ca-certificates"]
@@ -25,13 +25,14 @@ def test_the_default_environment_resolves_and_its_smallest_packages_arrive(suite
         MemoryMemo(),
         SystemClock(),
         tmp_path,
-        mirrors=lambda: discover_mirrors(apt, os.environ.get("LOCKAGE_DEBIAN_MIRROR")),
+        mirrors=lambda _: discover_mirrors(apt, os.environ.get("LOCKAGE_DEBIAN_MIRROR")),
         verify=debian_keyring().verify,
+        verify_alone=Keyring().verify,
         proxies=discover_proxies(apt, os.environ),
     )
     base = OsBase.parse(f"debian:{suite}")
     release, stanzas = mirror.index(base, "amd64")
-    packages = resolve(stanzas, TERMS, "amd64")
+    packages = resolve(Index(stanzas), TERMS, "amd64")
     assert release.codename == suite
     assert {"python3", "gcc", "libc6", "dash", "dpkg"} <= {package.name for package in packages}
     assert 100 < len(packages) < 200

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import ClassVar
+
 import msgspec
 
 from lockage.base.canonical import canonical_of
@@ -9,7 +12,12 @@ from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 
-__all__ = ["Declaration", "OsBase", "PythonLock"]
+__all__ = ["Declaration", "Keyring", "OsBase", "PythonLock", "Suites"]
+
+
+_DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
+_SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
+_COMPONENT = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9.-]+)*")
 
 
 class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,9 +33,48 @@ class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def parse(cls, text: str) -> OsBase:
         """Read ``DISTRIBUTION:SUITE``; raises ValueError."""
         distribution, colon, suite = text.partition(":")
-        if distribution != "debian" or not colon or not suite or not all(c.isascii() and (c.isalnum() or c in "-.") for c in suite):
+        if not _DISTRIBUTION.fullmatch(distribution) or not colon or not _SUITE.fullmatch(suite):
             raise ValueError(f"not an operating system base (debian:SUITE): {text[:80]!r}")
         return cls(distribution=distribution, suite=suite)
+
+
+class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of OpenPGP certificates in the source, which alone vouch for an environment's suites.
+
+    ``sha256`` is that of the file's bytes, known once the source was read; with it a change of the file is a change of what is declared.
+    """
+
+    file: RelPath
+    sha256: Digest | None = None
+
+
+class Suites(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where OS packages come from besides ``main`` of the base suite, and what is taken on trust.
+
+    ``further`` are more suites of the same distribution, the preferred ones first; ``components`` count in every suite; ``stale`` are
+    the suites whose Release file may be past its ``Valid-Until``, or older than one that was seen before.
+    """
+
+    MAIN: ClassVar[tuple[str, ...]] = ("main",)
+
+    further: tuple[str, ...] = ()
+    components: tuple[str, ...] = MAIN
+    stale: tuple[str, ...] = ()
+    keyring: Keyring | None = None
+
+    @classmethod
+    def read_name(cls, text: str) -> str:
+        """The name of a suite, such as ``bookworm-backports``; raises ValueError."""
+        if not _SUITE.fullmatch(text):
+            raise ValueError(f"not the name of a suite: {text[:80]!r}")
+        return text
+
+    @classmethod
+    def read_component(cls, text: str) -> str:
+        """The name of a component, such as ``contrib``; raises ValueError."""
+        if not _COMPONENT.fullmatch(text):
+            raise ValueError(f"not the name of a component: {text[:80]!r}")
+        return text
 
 
 class PythonLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,8 +94,8 @@ class PythonLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An environment as declared: OS packages as Debian dependency terms, Python requirements as PEP 508 text, variables.
 
-    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock`` is left out
-    of the encoding where there is none, so that declarations without one have the digest they always had.
+    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock`` and ``suites``
+    are left out of the encoding where there are none, so that declarations without them have the digest they always had.
     """
 
     os: OsBase
@@ -56,6 +103,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     python: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
+    suites: Suites | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def digest(self) -> Digest:

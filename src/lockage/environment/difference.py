@@ -91,6 +91,7 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
     facts = (
         ("os", str(a.os), str(b.os)),
         ("architecture", a.architecture, b.architecture),
+        ("suites", _suites(a), _suites(b)),
         ("release", a.release_date, b.release_date),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
     )
@@ -102,6 +103,12 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
             *_item_changes(ItemKind.INSTRUMENT, a.instruments, b.instruments),
         ),
     )
+
+
+def _suites(environment: LockedEnvironment) -> str:
+    """The suites that packages came from, with those that were out of date marked."""
+    told = [f"{suite.suite} (stale)" if suite.stale else suite.suite for suite in environment.suites]
+    return ", ".join(told) or environment.os.suite
 
 
 def _item_changes(

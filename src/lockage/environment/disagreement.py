@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lockage.environment.debian.relation import parse_term
 from lockage.environment.debian.version import satisfies
+from lockage.environment.declaration import Suites
 from lockage.environment.errors import InvalidRelation
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
     if declaration.os != locked.os:
         yield f"os is {declaration.os}, locked is {locked.os}"
         return
+    suites = (declaration.os.suite, *(declaration.suites.further if isinstance(declaration.suites, Suites) else ()))
+    pinned_to = tuple(suite.suite for suite in locked.suites) or (locked.os.suite,)
+    if suites != pinned_to:
+        yield f"suites are {', '.join(suites)}, locked are {', '.join(pinned_to)}"
     packages = {package.name: package.version for package in locked.packages}
     for term in declaration.packages:
         try:

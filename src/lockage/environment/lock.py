@@ -22,7 +22,7 @@ from lockage.environment.declaration import OsBase
 if TYPE_CHECKING:
     from lockage.base.name import EnvironmentName
 
-__all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedWheel", "RootRef"]
+__all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedSuite", "LockedWheel", "RootRef"]
 
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
@@ -65,6 +65,15 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_
         return BlobRef(self.sha256, self.size)
 
 
+class LockedSuite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One suite that packages came from, and which signed Release file told of them; ``stale``: it was out of date, and allowed to be."""
+
+    suite: str
+    release_date: str
+    release_sha256: Digest
+    stale: bool = False
+
+
 class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A root's identity: its REAPI tree digest, and the digest of the metadata that REAPI has no place for."""
 
@@ -77,7 +86,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
-    ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred.
+    ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
+    written where more is to be told than the base's Release file.
     """
 
     declaration: Digest
@@ -90,6 +100,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     python: tuple[LockedWheel, ...] = ()
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
+    suites: tuple[LockedSuite, ...] = ()
+
+    @property
+    def newest_release(self) -> str:
+        """The date of the newest Release file that packages came from."""
+        return max((self.release_date, *(suite.release_date for suite in self.suites)))
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -147,10 +163,12 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
         for kind in ("os", "root"):
             environment[kind] = _Line(environment[kind])
+        environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
-        else:
-            del environment["added"]  # as every lock was written before there was such a thing
+        for kind in ("added", "suites"):
+            if not environment[kind]:
+                del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
     return document
 

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 class OsPackages(Protocol):
     """A verified package index and its packages. Raises the mirror, release and package errors above."""
 
-    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
-        """The suite's signed Release, verified, and every package stanza of its main component."""
+    def index(
+        self, base: OsBase, architecture: str, *, components: Sequence[str] = ("main",), stale: bool = False, keyring: bytes | None = None
+    ) -> tuple[Release, Sequence[Stanza]]:
+        """The suite's signed Release, verified, and every package stanza of these components.
+
+        ``stale``: a Release that is out of date is accepted, and says so. ``keyring``: it alone says who may sign; without one those
+        whom the machine trusts for the distribution.
+        """
         ...
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:

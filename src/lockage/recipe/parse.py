@@ -22,6 +22,7 @@ from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestio
 from lockage.recipe.requirement import debian_term, python_requirement
 from lockage.recipe.rules import check_steps
 from lockage.recipe.step import step_of
+from lockage.recipe.suites import suites_of
 from lockage.recipe.variables import variables_of
 
 if TYPE_CHECKING:
@@ -189,11 +190,12 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
         python_lock = python_lock_of(one)
+        suites = suites_of(one, base)
         one.close()
         if base is None:
             found[name] = None
             continue
-        found[name] = Declaration(os=base, packages=packages, python=python, variables=variables, python_lock=python_lock)
+        found[name] = Declaration(os=base, packages=packages, python=python, variables=variables, python_lock=python_lock, suites=suites)
     return found
 
 

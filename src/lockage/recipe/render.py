@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockage.environment.declaration import PythonLock
+from lockage.environment.declaration import PythonLock, Suites
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.stabilize.choice import Choice
 
@@ -70,6 +70,8 @@ def _project(recipe: Recipe) -> str:
 
 def _environment(name: str, declaration: Declaration) -> str:
     lines = [f"os = {toml_text(str(declaration.os))}"]
+    if isinstance(declaration.suites, Suites):
+        lines += _suites(declaration.suites)
     if declaration.packages:
         lines.append(f"packages = {toml_array(declaration.packages)}")
     if declaration.python:
@@ -78,6 +80,17 @@ def _environment(name: str, declaration: Declaration) -> str:
         lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
+
+
+def _suites(suites: Suites) -> Iterator[str]:
+    if suites.further:
+        yield f"suites = {toml_array(suites.further)}"
+    if suites.components != Suites.MAIN:
+        yield f"components = {toml_array(suites.components)}"
+    if suites.stale:
+        yield f"allow-stale = {toml_array(suites.stale)}"
+    if suites.keyring is not None:
+        yield f"keyring = {toml_text(suites.keyring.file)}"
 
 
 def _python_lock(lock: PythonLock) -> Iterator[str]:

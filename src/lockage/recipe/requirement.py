@@ -7,7 +7,9 @@ import re
 __all__ = ["debian_term", "python_requirement"]
 
 #: Debian Policy 5.6.1 (names), 7.1 (relations), 5.6.12 (versions).
-_DEBIAN = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?: ?\( ?(?:<<|<=|=|>=|>>) ?[0-9A-Za-z][0-9A-Za-z.+~:-]* ?\))?")
+_DEBIAN = re.compile(
+    r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:/[A-Za-z0-9][A-Za-z0-9.-]*)?(?: ?\( ?(?:<<|<=|=|>=|>>) ?[0-9A-Za-z][0-9A-Za-z.+~:-]* ?\))?"
+)
 _VERSION = r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)*"
 _CLAUSE = rf"(?:(?:==|!=) ?{_VERSION}(?:\.\*)?|(?:>=|<=|<|>) ?{_VERSION}|~= ?[0-9]+\.{_VERSION})"
 #: The plain majority of PEP 508 requirements; anything else is judged by the reference implementation.
@@ -17,7 +19,7 @@ _PLAIN = re.compile(
 
 
 def debian_term(text: str) -> str:
-    """A package or alternatives with optional versions, such as ``gcc`` or ``libfoo-dev (>= 1.2) | libbar-dev``. Raises ValueError."""
+    """A package or alternatives, perhaps of some versions: ``gcc``, ``foo-dev (>= 1.2) | bar-dev``, ``gcc/trixie``. Raises ValueError."""
     if not all(_DEBIAN.fullmatch(term) for term in re.split(r" ?\| ?", text)):
         raise ValueError(f'not a Debian package or dependency such as "gcc" or "libfoo-dev (>= 1.2)": {text[:80]!r}')
     return text

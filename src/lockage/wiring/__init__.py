@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lockage import ports
+    from lockage.adapters.debian_mirror.discovery import Mirror
     from lockage.adapters.source_directory import DirectorySource
     from lockage.adapters.source_git import GitSource
     from lockage.adapters.source_sdist import SdistSource
@@ -262,19 +263,32 @@ class Wiring:
     @cached_property
     def os_packages(self) -> ports.OsPackages:
         from lockage.adapters.debian_mirror import DebianMirror
-        from lockage.adapters.debian_mirror.discovery import discover_ca, discover_mirrors, discover_proxies, discover_snapshots
-        from lockage.adapters.openpgp import debian_keyring
+        from lockage.adapters.debian_mirror.discovery import (
+            discover_ca,
+            discover_mirrors,
+            discover_others,
+            discover_proxies,
+            discover_snapshots,
+        )
+        from lockage.adapters.openpgp import Keyring, debian_keyring
         from lockage.transfer.credentials import discover_logins
 
         apt = Path("/etc/apt")
         stale = self._environ.get("LOCKAGE_ALLOW_STALE_SUITES", "")
+
+        def mirrors(distribution: str) -> tuple[Mirror, ...]:
+            if distribution == "debian":
+                return discover_mirrors(apt, self._environ.get("LOCKAGE_DEBIAN_MIRROR"))
+            return discover_others(apt, self._environ.get("LOCKAGE_MIRRORS"), distribution)
+
         return DebianMirror(
             self.blobs,
             self.memo,
             self.clock,
             self._temporary / "debian",
-            mirrors=lambda: discover_mirrors(apt, self._environ.get("LOCKAGE_DEBIAN_MIRROR")),
+            mirrors=mirrors,
             verify=debian_keyring().verify,
+            verify_alone=Keyring().verify,
             allow_stale=frozenset(suite.strip() for suite in stale.split(",") if suite.strip()),
             proxies=discover_proxies(apt, self._environ),
             ca_file=discover_ca(apt, self._environ),

@@ -34,6 +34,11 @@ SETTINGS = (
         name="LOCKAGE_DEBIAN_MIRROR", meaning="base addresses of Debian mirrors, asked in order", default="from the machine's apt sources"
     ),
     Setting(
+        name="LOCKAGE_MIRRORS",
+        meaning="mirrors of other distributions than Debian, as `ubuntu=ADDRESS`, separated by spaces",
+        default="from the machine's apt sources",
+    ),
+    Setting(
         name="LOCKAGE_DEBIAN_SNAPSHOT",
         meaning="base addresses of archives that keep old packages, asked only for a locked package that no mirror has any more; "
         "`{date}` stands for the time of the lock's packages",

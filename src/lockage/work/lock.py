@@ -9,19 +9,19 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError, Usage
-from lockage.environment.debian import pin, stanza_of
+from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
-from lockage.environment.declaration import PythonLock
-from lockage.environment.lock import Lock, LockedEnvironment, LockedWheel, RootRef
+from lockage.environment.declaration import OsBase, PythonLock, Suites
+from lockage.environment.lock import Lock, LockedEnvironment, LockedSuite, LockedWheel, RootRef
 from lockage.recipe.modes import PRELOADED
 from lockage.record.event import Phase
+from lockage.work.declared_files import keyring_of
 from lockage.work.roots import bytes_missing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from lockage.base.instant import Instant
-    from lockage.environment.debian import Stanza
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedPackage
     from lockage.recipe.model import Recipe
@@ -112,14 +112,14 @@ def lock_environment(
     and it is returned if nothing moved. With ``as_of`` no Python package stays, and none counts that was not uploaded before.
     """
     architecture = services.architecture
-    services.tell(Phase(text=f"environment {name}: resolving {declaration.os}"))
-    release, stanzas = services.os_packages.index(declaration.os, architecture)
-    stanzas, preferred = _with_kept(services, stanzas, before, renewed)
+    services.tell(Phase(text=f"environment {name}: resolving {declaration.os}{_beside(declaration)}"))
+    suites = _suites(services, declaration)
+    index, preferred = _with_kept(services, index_of(suites), before, renewed)
     with_python = bool(declaration.python) or isinstance(declaration.python_lock, PythonLock)
     terms = declaration.packages if not with_python else ("python3", *declaration.packages)
     first = sorted({package.name for package in before.packages}.intersection(renewed)) if before is not None else []
-    packages = resolve_packages(stanzas, terms, architecture, preferred=preferred, first=first)
-    pins = (pin(stanzas, name, architecture, preferred=preferred) for name in INSTRUMENTS)
+    packages = resolve_packages(index, terms, architecture, preferred=preferred, first=first)
+    pins = (pin(index, name, architecture, preferred=preferred) for name in INSTRUMENTS)
     instruments = tuple(sorted(found for found in pins if found is not None))
     everything = (*packages, *instruments)
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
@@ -137,12 +137,13 @@ def lock_environment(
             declaration=declaration.digest,
             os=declaration.os,
             architecture=architecture,
-            release_date=str(release.date),
-            release_sha256=release.sha256,
+            release_date=str(suites[0].release.date),
+            release_sha256=suites[0].release.sha256,
             root=_UNKNOWN,
             packages=packages,
             python=wheels,
             instruments=instruments,
+            suites=_told(suites),
         )
         if before is not None and _same(draft, before):
             return before
@@ -151,16 +152,44 @@ def lock_environment(
     return msgspec.structs.replace(draft, root=root.ref)
 
 
+def _suites(services: Services, declaration: Declaration) -> tuple[IndexedSuite, ...]:
+    """What a declaration's suites have, the base first."""
+    rules = declaration.suites if isinstance(declaration.suites, Suites) else Suites()
+    keyring = None if rules.keyring is None else keyring_of(services, rules.keyring)
+    found = []
+    for name in (declaration.os.suite, *rules.further):
+        base = OsBase(distribution=declaration.os.distribution, suite=name)
+        release, stanzas = services.os_packages.index(
+            base, services.architecture, components=rules.components, stale=name in rules.stale, keyring=keyring
+        )
+        found.append(IndexedSuite(name=name, release=release, stanzas=stanzas))
+    return tuple(found)
+
+
+def _beside(declaration: Declaration) -> str:
+    return "".join(f", {name}" for name in declaration.suites.further) if isinstance(declaration.suites, Suites) else ""
+
+
+def _told(suites: Sequence[IndexedSuite]) -> tuple[LockedSuite, ...]:
+    """What a lock says of suites; nothing where there is one, and that is as it should be."""
+    if len(suites) == 1 and not suites[0].release.stale:
+        return ()
+    return tuple(
+        LockedSuite(suite=one.name, release_date=str(one.release.date), release_sha256=one.release.sha256, stale=one.release.stale)
+        for one in suites
+    )
+
+
 def _with_kept(
-    services: Services, stanzas: Sequence[Stanza], before: LockedEnvironment | None, renewed: Collection[str]
-) -> tuple[Sequence[Stanza], frozenset[str]]:
+    services: Services, index: Index, before: LockedEnvironment | None, renewed: Collection[str]
+) -> tuple[Index, frozenset[str]]:
     """The index, with those locked packages that it has no more but the store keeps, and the sha256 of those that are to stay."""
     if before is None:
-        return stanzas, frozenset()
+        return index, frozenset()
     staying = {package.sha256: package for package in (*before.packages, *before.instruments) if package.name not in renewed}
-    listed = {stanza.sha256 for stanza in stanzas}
+    listed = {stanza.sha256 for stanza in index.stanzas}
     gone = [package for digest, package in staying.items() if digest not in listed and services.blobs.has(package.ref)]
-    return [*stanzas, *(stanza_of(package, services.roots.control(package)) for package in gone)], frozenset(staying)
+    return index.beside([stanza_of(package, services.roots.control(package)) for package in gone]), frozenset(staying)
 
 
 def _same(a: LockedEnvironment, b: LockedEnvironment) -> bool:

@@ -17,8 +17,8 @@ from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
 from lockage.record.source import CommitOrigin, Source
+from lockage.work.declared_files import with_declared_files
 from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inferred, remembered_recipe, unasked, with_added
-from lockage.work.python_lock import with_python_locks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -148,7 +148,7 @@ def _must_be_inferred(wanted: Wanted, locator: str) -> None:
 
 def read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
     """The recipe that a source's lockage.toml says, with the Python packages of the locks that it names."""
-    return with_python_locks(services, _read_recipe(services, read, data, locator), read.tree)
+    return with_declared_files(services, _read_recipe(services, read, data, locator), read.tree)
 
 
 def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:

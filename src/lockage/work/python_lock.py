@@ -1,42 +1,23 @@
-"""Another tool's lock file on its way from the source into an environment: first its digest, then the wheels that it pins."""
+"""Another tool's lock file on its way from the source into an environment: the wheels that it pins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from lockage.base.tree import FileNode, file_at, read_tree
-from lockage.environment.declaration import PythonLock
+from lockage.base.tree import FileNode, read_tree
 
 if TYPE_CHECKING:
-    from lockage.base.digest import BlobRef
+    from lockage.environment.declaration import PythonLock
     from lockage.environment.lock import LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
-__all__ = ["take_over", "tests_offered", "with_python_locks"]
+__all__ = ["not_there", "take_over", "tests_offered"]
 
 
-def with_python_locks(services: Services, recipe: Recipe, tree: BlobRef) -> Recipe:
-    """The recipe with the sha256 of every lock file that it takes over, which makes the file part of what is declared.
-
-    Raises :class:`lockage.environment.python_lock.InvalidPythonLock` if the source has no such file.
-    """
-    environments = dict(recipe.environments)
-    for name, declaration in recipe.environments.items():
-        lock = declaration.python_lock
-        if isinstance(lock, PythonLock):
-            found = file_at(tree, lock.file, services.blobs.get)
-            if found is None:
-                raise _not_there(name, lock)
-            lock = msgspec.structs.replace(lock, sha256=found.digest)
-            environments[name] = msgspec.structs.replace(declaration, python_lock=lock)
-    return recipe if environments == recipe.environments else msgspec.structs.replace(recipe, environments=environments)
-
-
-def _not_there(environment: str, lock: PythonLock) -> Exception:
+def not_there(environment: str, lock: PythonLock) -> Exception:
+    """The error for a lock file that is no file of the source."""
     from lockage.environment.python_lock import InvalidPythonLock  # only on the way to an error
 
     return InvalidPythonLock(
@@ -53,7 +34,7 @@ def take_over(services: Services, lock: PythonLock, target: PythonTarget) -> tup
 
     kept = services.blobs.locate(lock.sha256) if lock.sha256 is not None else None
     if kept is None:
-        raise _not_there("", lock)
+        raise not_there("", lock)
     return services.python_index.take(pins_of(lock, services.blobs.get(kept), target), target)
 
 

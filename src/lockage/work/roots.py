@@ -20,7 +20,7 @@ def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     """Fetch the locked packages that are not kept yet; asks no mirror and no index if all are. Raises PackageVanished, PackageChanged."""
     packages = _missing_packages(services, environment)
     if packages:
-        services.os_packages.fetch(environment.os, packages, as_of=environment.release_date)
+        services.os_packages.fetch(environment.os, packages, as_of=environment.newest_release)
     _fetch_wheels(services, environment)
 
 
@@ -53,6 +53,6 @@ def realise(services: Services, environment: LockedEnvironment) -> RealisedRoot:
     if not packages:
         _fetch_wheels(services, environment)
         return services.roots.realise(environment)
-    with services.os_packages.arriving(environment.os, packages, as_of=environment.release_date) as arriving:
+    with services.os_packages.arriving(environment.os, packages, as_of=environment.newest_release) as arriving:
         _fetch_wheels(services, environment)
         return services.roots.realise(environment, arriving=arriving)

@@ -189,8 +189,8 @@ DEFECTS: dict[str, tuple[str, str]] = {
     ),
     "unknown-key": (MINIMAL + "output = []\n", 'lockage.toml:8: step.wheel.output: unknown key; did you mean "outputs"?'),
     "os-unknown": (
-        MINIMAL.replace("debian:bookworm", "ubuntu:noble"),
-        "lockage.toml:4: environment.build.os: not an operating system base (debian:SUITE): 'ubuntu:noble'",
+        MINIMAL.replace("debian:bookworm", "Debian/bookworm"),
+        "lockage.toml:4: environment.build.os: not an operating system base (debian:SUITE): 'Debian/bookworm'",
     ),
     "os-missing": (MINIMAL.replace('os = "debian:bookworm"\n', ""), 'lockage.toml:3: environment.build: the key "os" is missing'),
     "package-malformed": (

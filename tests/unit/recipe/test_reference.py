@@ -49,7 +49,8 @@ def test_the_example_of_publishing_is_a_recipe() -> None:
 
 def test_every_key_has_its_line() -> None:
     assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
-    assert keys("`[environment.NAME]`") == fields(Declaration) | (fields(PythonLock) - {"file", "sha256"})
+    suites = {"components", "allow-stale", "keyring"}
+    assert keys("`[environment.NAME]`") == fields(Declaration) | suites | (fields(PythonLock) - {"file", "sha256"})
     assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources", "unset"}) | fields(Resources)
 
 

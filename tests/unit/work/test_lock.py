@@ -13,6 +13,8 @@ from lockage.base.errors import Usage
 from lockage.base.instant import Instant
 from lockage.environment.debian import Stanza
 from lockage.environment.lock import Lock
+from lockage.plan.plan import LockMismatch
+from lockage.work.declared_files import KeyringMissing
 from lockage.work.diff_environments import changed_environments
 from lockage.work.lock import PackageNotLocked
 from lockage.work.prepare import LockMissing, lock_project
@@ -193,3 +195,52 @@ def test_a_date_without_python_requirements_is_refused(services: MemoryServices)
     services.sources.add("shop", {"lockage.toml": RECIPE.replace(b'python = ["typing_extensions", "black"]', b"")})
     with pytest.raises(Usage, match="no environment declares Python requirements"):
         lock(services, as_of=FIRST)
+
+
+SUITES = RECIPE.replace(b'packages = ["tool"', b'suites = ["extra"]\nallow-stale = ["extra"]\npackages = ["newcomer", "tool"')
+
+
+def further(services: MemoryServices, *, stale: bool = False) -> None:
+    """One more suite, with a newer `tool` and a package that the base has not."""
+    release, _ = services.os_packages.suites["bookworm", "amd64"]
+    other = msgspec.structs.replace(release, codename="extra", suite="", sha256=Digest.of(b"extra"), stale=stale)
+    services.os_packages.suites["extra", "amd64"] = (other, [])
+    for name, version in (("tool", "9"), ("newcomer", "1")):
+        publish(services, name, version)
+        services.os_packages.suites["extra", "amd64"][1].append(services.os_packages.suites["bookworm", "amd64"][1].pop())
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_lock_says_which_suites_its_packages_came_from_and_which_were_stale(services: MemoryServices, *, stale: bool) -> None:
+    further(services, stale=stale)
+    services.sources.add("shop", {"lockage.toml": SUITES})
+    found = lock(services)
+    assert {name: versions(found)[name] for name in ("tool", "newcomer")} == {"tool": "1", "newcomer": "1"}
+    assert [(suite.suite, suite.stale) for suite in found.environments["build"].suites] == [("bookworm", False), ("extra", stale)]
+    assert found.environments["other"].suites == ()
+    assert Lock.decode(found.encode()).environments == found.environments
+    assert lock(services).encode() == found.encode()
+
+
+def test_a_declared_suite_that_the_lock_has_not_is_named(services: MemoryServices) -> None:
+    before = lock(services)
+    services.sources.add("shop", {"lockage.toml": SUITES})
+    services.folders.write(HERE, "lockage.lock", before.encode())
+    with pytest.raises(LockMismatch) as caught:
+        lock_project(services, "shop", folder=HERE, upgrade=False, check=True)
+    assert "suites are bookworm, extra, locked are bookworm" in caught.value.details["differences"]  # type: ignore[operator] # a tuple of texts
+
+
+def test_a_keyring_that_is_no_file_of_the_source(services: MemoryServices) -> None:
+    services.sources.add("shop", {"lockage.toml": RECIPE.replace(b"python = ", b'keyring = "k.asc"\npython = ')})
+    with pytest.raises(KeyringMissing, match="trusts the keyring"):
+        lock(services)
+
+
+def test_another_keyring_is_another_declaration(services: MemoryServices) -> None:
+    recipe = RECIPE.replace(b"python = ", b'keyring = "k.asc"\npython = ')
+    found = []
+    for key in (b"one", b"two"):
+        services.sources.add("shop", {"lockage.toml": recipe, "k.asc": key})
+        found.append(lock(services).environments["build"].declaration)
+    assert found[0] != found[1]

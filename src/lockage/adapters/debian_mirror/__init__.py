@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from lockage.adapters.debian_mirror.discovery import Mirror, discover_mirrors, discover_proxies
 from lockage.adapters.debian_mirror.snapshot import dated
-from lockage.adapters.debian_mirror.suite import SeenReleases, check_release, fetch_release, fetch_stanzas
+from lockage.adapters.debian_mirror.suite import SeenReleases, Trust, check_release, fetch_release, fetch_stanzas
 from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.errors import LockageError
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished, ServiceUnreachable, StoreUnwritable
@@ -66,8 +66,9 @@ class DebianMirror:
         clock: Clock,
         cache: Path,
         *,
-        mirrors: Callable[[], Sequence[Mirror]],
+        mirrors: Callable[[str], Sequence[Mirror]],
         verify: Verify,
+        verify_alone: Verify,
         allow_stale: frozenset[str] = frozenset(),
         proxies: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
@@ -78,7 +79,8 @@ class DebianMirror:
         pause: Callable[[float], None] = time.sleep,
         moved: Callable[[int], None] | None = None,
     ) -> None:
-        """``mirrors`` is asked only when something must be fetched; ``verify`` is a keyring's method; ``keys`` are more keyrings.
+        """``mirrors`` gives those of a distribution, and is asked only when something must be fetched; ``verify`` is the method of a
+        keyring of Debian's own keys, ``verify_alone`` that of an empty one; ``keys`` are more keyrings.
 
         ``moved`` hears of bytes that arrive, for progress.
         """
@@ -88,6 +90,7 @@ class DebianMirror:
         self._cache = cache
         self._mirrors = mirrors
         self._verify = verify
+        self._verify_alone = verify_alone
         self._allow_stale = allow_stale
         self._snapshots = snapshots
         self._transport = Transport(proxies=proxies or {}, ca_file=ca_file, logins=logins, pause=pause, moved=moved)
@@ -96,27 +99,33 @@ class DebianMirror:
         self._seen = SeenReleases(cache / "releases")
         self._lines: dict[tuple[str, str], bytes] = {}
 
-    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+    def index(
+        self, base: OsBase, architecture: str, *, components: Sequence[str] = ("main",), stale: bool = False, keyring: bytes | None = None
+    ) -> tuple[Release, Sequence[Stanza]]:
         """The suite's Release, fetched anew and verified, and its stanzas, from the first mirror that has a good one."""
         try:
-            return self._index(base, architecture)
+            return self._index(base, architecture, components, self._allow_stale | ({base.suite} if stale else set()), keyring)
         finally:
             self._transport.close()
 
-    def _index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+    def _index(
+        self, base: OsBase, architecture: str, components: Sequence[str], allow_stale: frozenset[str], keyring: bytes | None
+    ) -> tuple[Release, Sequence[Stanza]]:
         failures: list[LockageError] = []
         for mirror in self._ordered(base):
             try:
-                release = self._release(mirror, base.suite)
+                release = self._release(mirror, base, allow_stale, keyring)
                 if release is None:
                     continue
-                stanzas = fetch_stanzas(self._transport, self._memo, mirror, base.suite, release, architecture)
+                stanzas: list[Stanza] = []
+                for component in components:
+                    stanzas += fetch_stanzas(self._transport, self._memo, mirror, base.suite, release, component, architecture)
             except LockageError as error:
                 if isinstance(error, StoreUnwritable):
                     raise
                 failures.append(error)
                 continue
-            self._seen.accept(release)
+            self._seen.accept(base.distribution, release)
             return release, stanzas
         if failures:
             raise failures[0]
@@ -189,7 +198,7 @@ class DebianMirror:
         failures: list[LockageError] = []
         for mirror in self._ordered(base):
             try:
-                release = self._release(mirror, base.suite)
+                release = self._release(mirror, base, self._allow_stale, None)
                 if release is None:
                     continue
                 index = index_of(release, part)
@@ -206,13 +215,18 @@ class DebianMirror:
             raise failures[0]
         raise _no_mirror(base)
 
-    def _release(self, mirror: Mirror, suite: str) -> Release | None:
+    def _release(self, mirror: Mirror, base: OsBase, allow_stale: frozenset[str], keyring: bytes | None) -> Release | None:
         """The suite's Release as a mirror has it, verified and accepted."""
         now = self._clock.now()
-        release = fetch_release(self._transport, mirror, suite, self._verify, self._keys, now)
-        if release is not None:
-            check_release(release, suite, self._seen, self._allow_stale, now)
-        return release
+        release = fetch_release(self._transport, mirror, base.suite, self._trust(mirror, base, keyring), now)
+        return None if release is None else check_release(release, base, self._seen, allow_stale, now)
+
+    def _trust(self, mirror: Mirror, base: OsBase, keyring: bytes | None) -> Trust:
+        """Whose signatures count: the recipe's keyring alone; else the archive's own keys, and the machine's for what bears its name."""
+        if keyring is not None:
+            return Trust(self._verify_alone, (keyring,), None)
+        verify = self._verify if base.distribution == "debian" else self._verify_alone
+        return Trust(verify, (*self._keys, *mirror.keys), base.distribution)
 
     def _kept(self, sinks: Iterator[tuple[LockedPackage, BinaryIO]]) -> Iterator[LockedPackage]:
         """Every package once it is kept; small ones are kept several at a time."""
@@ -236,8 +250,8 @@ class DebianMirror:
         yield from waiting
 
     def _ordered(self, base: OsBase) -> list[Mirror]:
-        """The mirrors, those that the machine uses for this suite first."""
-        return sorted(self._mirrors(), key=lambda mirror: base.suite not in mirror.suites)
+        """The distribution's mirrors, those that the machine uses for this suite first."""
+        return sorted(self._mirrors(base.distribution), key=lambda mirror: base.suite not in mirror.suites)
 
     def _sink(self, size: int) -> BinaryIO:
         if size <= _SMALL:
@@ -292,9 +306,10 @@ class DebianMirror:
 
 
 def _no_mirror(base: OsBase) -> MirrorUnconfigured:
+    setting = "LOCKAGE_DEBIAN_MIRROR" if base.distribution == "debian" else f"LOCKAGE_MIRRORS={base.distribution}=ADDRESS"
     return MirrorUnconfigured(
-        f"no configured mirror has the suite {base.suite}",
-        hint="Correct the suite's name, or set LOCKAGE_DEBIAN_MIRROR to a mirror that has it.",
+        f"no configured mirror has the suite {base.suite}" + ("" if base.distribution == "debian" else f" of {base.distribution}"),
+        hint=f"Correct the suite's name, or set {setting} to a mirror that has it.",
         suite=base.suite,
     )
 

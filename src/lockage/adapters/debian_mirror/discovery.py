@@ -1,7 +1,8 @@
 """Finds the machine's Debian mirrors and proxies in apt's own configuration (sources.list(5), apt.conf(5)).
 
-Only the main archive counts: a source with the component ``main`` whose suites are Debian's. The security archive and other
-people's repositories are left out. What a mirror serves is proved by signatures later; here it is only a question of where to ask.
+Only a distribution's archives count: for Debian a source with the component ``main`` whose suites are Debian's, the security archive
+included; for another one the sources that are not Debian's. Of other people's repositories nothing is asked unless a suite of
+theirs is asked for. What a mirror serves is proved by signatures later; here it is only a question of where to ask.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from lockage.environment.debian import fields
 from lockage.ports import MirrorUnconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Mirror", "discover_ca", "discover_mirrors", "discover_proxies", "discover_snapshots"]
+__all__ = ["Mirror", "discover_ca", "discover_mirrors", "discover_others", "discover_proxies", "discover_snapshots"]
 
 _SUITES = frozenset(
     [
@@ -37,7 +38,8 @@ _SUITES = frozenset(
         "sid",
     ]
 )
-_SUFFIX = re.compile(r"-(updates|proposed-updates|backports|backports-sloppy)$")
+_SUFFIX = re.compile(r"-(updates|proposed-updates|backports|backports-sloppy|security)$")
+_SECURITY = "-security"
 _ONE_LINE = re.compile(r"deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)(.*)")
 _SCHEMES = ("http", "https", "file", "copy")
 
@@ -58,30 +60,60 @@ class _Source(NamedTuple):
 
 
 def discover_mirrors(apt_root: Path, setting: str | None) -> tuple[Mirror, ...]:
-    """The mirrors to ask, best first: those of ``setting`` (addresses separated by spaces), else those of apt under ``apt_root``.
+    """Debian's mirrors, best first: those of ``setting`` (addresses separated by spaces), else those of apt under ``apt_root``.
 
     Raises MirrorUnconfigured if there is none.
     """
+    found = _configured(apt_root, lambda suite: _SUFFIX.sub("", suite) in _SUITES)
+    if setting is not None and setting.strip():
+        keys = tuple(dict.fromkeys(key for mirror in found.values() for key in mirror.keys))
+        return tuple(Mirror(_given(word), keys=keys) for word in setting.split())
+    if all(map(_security, found.values())):
+        raise MirrorUnconfigured(f"no Debian mirror is set, and the apt sources in {apt_root} name none", setting="LOCKAGE_DEBIAN_MIRROR")
+    return tuple(sorted(found.values(), key=lambda mirror: (_security(mirror), not _archive_like(mirror))))
+
+
+def discover_others(apt_root: Path, setting: str | None, distribution: str) -> tuple[Mirror, ...]:
+    """The mirrors of another distribution: those of ``setting`` (``DISTRIBUTION=ADDRESS``, separated by spaces), else apt's.
+
+    Of apt's sources all count that are not Debian's: which of them has the suite is for the mirrors to say, and whose it is for
+    their signatures. Raises MirrorUnconfigured if there is none.
+    """
+    found = _configured(apt_root, lambda suite: _SUFFIX.sub("", suite) not in _SUITES)
+    pairs = [word.partition("=")[::2] for word in (setting or "").split()]
+    keys = tuple(dict.fromkeys(key for mirror in found.values() for key in mirror.keys))
+    named = tuple(Mirror(_given(address, "LOCKAGE_MIRRORS"), keys=keys) for name, address in pairs if name == distribution)
+    if named or found:
+        return named or tuple(found.values())
+    raise MirrorUnconfigured(
+        f"no mirror of {distribution} is set, and the apt sources in {apt_root} name none",
+        hint=f"Set LOCKAGE_MIRRORS={distribution}=ADDRESS to the base address of an archive of it.",
+        setting="LOCKAGE_MIRRORS",
+    )
+
+
+def _configured(apt_root: Path, counts: Callable[[str], bool]) -> dict[str, Mirror]:
+    """The mirrors of apt's sources of binary packages in ``main`` that name a suite that counts, by address."""
     found: dict[str, Mirror] = {}
     for source in _sources(apt_root):
-        suites = frozenset(suite for suite in source.suites if _SUFFIX.sub("", suite) in _SUITES)
+        suites = frozenset(filter(counts, source.suites))
         if suites and "main" in source.components:
             keys = tuple(_keys(source.signed_by))
             for uri in source.uris:
                 for address in _addresses(uri):
                     known = found.get(address, Mirror(address))
                     found[address] = Mirror(address, known.suites | suites, tuple(dict.fromkeys([*known.keys, *keys])))
-    if setting is not None and setting.strip():
-        keys = tuple(dict.fromkeys(key for mirror in found.values() for key in mirror.keys))
-        return tuple(Mirror(_given(word), keys=keys) for word in setting.split())
-    if not found:
-        raise MirrorUnconfigured(f"no Debian mirror is set, and the apt sources in {apt_root} name none", setting="LOCKAGE_DEBIAN_MIRROR")
-    return tuple(sorted(found.values(), key=lambda mirror: not _archive_like(mirror)))
+    return found
 
 
 def discover_snapshots(setting: str | None) -> tuple[Mirror, ...]:
     """The archives of LOCKAGE_DEBIAN_SNAPSHOT, addresses separated by spaces. Raises MirrorUnconfigured for what is no address."""
     return tuple(Mirror(_given(word, "LOCKAGE_DEBIAN_SNAPSHOT")) for word in (setting or "").split())
+
+
+def _security(mirror: Mirror) -> bool:
+    """Whether it is an archive of security updates alone, which is asked after all others."""
+    return all(suite.endswith(_SECURITY) for suite in mirror.suites)
 
 
 def _archive_like(mirror: Mirror) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.instant import Instant
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.debian_mirror.discovery import Mirror
+    from lockage.environment.declaration import OsBase
     from lockage.ports import Memo
     from lockage.transfer import Transport
 
     #: (signed bytes, keyrings of the machine, now) → (the text that was signed, whether the archive's own keys vouch for it)
     Verify = Callable[[bytes, Sequence[bytes], Instant], tuple[str, bool]]
 
-__all__ = ["SeenReleases", "check_release", "fetch_listed", "fetch_release", "fetch_stanzas"]
+__all__ = ["SeenReleases", "Trust", "check_release", "fetch_listed", "fetch_release", "fetch_stanzas"]
 
 _MEMO = "debian-packages-1"
 #: A Release file is some 200 kB.
@@ -35,33 +38,48 @@ _PIECE = 4 << 20
 _SKEW = 3600
 
 
+class Trust(NamedTuple):
+    """Whose signature makes a Release file count: ``verify`` with these keyrings.
+
+    Where a key of ``verify``'s own has not signed it, its Origin is to be the distribution's name, unless that is None.
+    """
+
+    verify: Verify
+    keys: Sequence[bytes]
+    distribution: str | None
+
+
 class SeenReleases:
     """The newest Release of each suite that this store has accepted, so that a mirror cannot go back unnoticed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def newest(self, codename: str) -> Instant | None:
+    def _name(self, distribution: str, codename: str) -> str:
+        return codename if distribution == "debian" else f"{distribution}:{codename}"
+
+    def newest(self, distribution: str, codename: str) -> Instant | None:
         try:
-            return Instant.parse((self._folder / codename).read_text().split()[0])
+            return Instant.parse((self._folder / self._name(distribution, codename)).read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
 
-    def accept(self, release: Release) -> None:
+    def accept(self, distribution: str, release: Release) -> None:
         """Remember it, durably enough: losing this record loses only the protection it gives. Raises StoreUnwritable."""
-        newest = self.newest(release.codename)
+        newest = self.newest(distribution, release.codename)
         if newest is not None and newest >= release.date:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            partial = self._folder / f".{release.codename}.new"
+            name = self._name(distribution, release.codename)
+            partial = self._folder / f".{name}.new"
             partial.write_text(f"{release.date} {release.sha256}\n")
-            partial.replace(self._folder / release.codename)
+            partial.replace(self._folder / name)
         except OSError as error:
             raise StoreUnwritable(f"{self._folder} cannot be written: {error.strerror}", folder=str(self._folder)) from error
 
 
-def fetch_release(transport: Transport, mirror: Mirror, suite: str, verify: Verify, keys: Sequence[bytes], now: Instant) -> Release | None:
+def fetch_release(transport: Transport, mirror: Mirror, suite: str, trust: Trust, now: Instant) -> Release | None:
     """The suite's InRelease, its signature verified; None if the mirror does not have the suite."""
     sink = io.BytesIO()
     url = f"{mirror.uri}/dists/{suite}/InRelease"
@@ -69,7 +87,7 @@ def fetch_release(transport: Transport, mirror: Mirror, suite: str, verify: Veri
         return None
     signed = sink.getvalue()
     try:
-        text, own = verify(signed, [*keys, *mirror.keys], now)
+        text, own = trust.verify(signed, trust.keys, now)
     except UntrustedRelease as error:
         raise UntrustedRelease(f"{shown(url)}: {error.message}", hint=error.hint, url=shown(url), **error.details) from error
     release = parse_release(text, Digest.of(signed))
@@ -80,23 +98,32 @@ def fetch_release(transport: Transport, mirror: Mirror, suite: str, verify: Veri
             expected=suite,
             found=release.codename,
         )
-    if not own and release.origin != "Debian":
+    if not own and trust.distribution is not None and release.origin.lower() != trust.distribution:
+        wanted = trust.distribution.capitalize()
         raise UntrustedRelease(
-            f"{shown(url)} is of the archive {release.origin!r}, not of Debian, and no Debian archive key has signed it",
+            f"{shown(url)} is of the archive {release.origin!r}, not of {wanted}, and no {wanted} archive key has signed it",
             reason="other-archive",
         )
     return release
 
 
-def check_release(release: Release, suite: str, seen: SeenReleases, allow_stale: frozenset[str], now: Instant) -> None:
-    """Raises UntrustedRelease if the Release is from the future, out of date or older than one seen before."""
+def check_release(release: Release, base: OsBase, seen: SeenReleases, allow_stale: frozenset[str], now: Instant) -> Release:
+    """The Release, marked if it is stale and that is allowed. Raises UntrustedRelease if it is from the future, out of date or older
+    than one seen before.
+    """
+    suite = base.suite
     if release.date > now + _SKEW:
         raise UntrustedRelease(
             f"the Release file of {suite} is dated {release.date}, but it is {now}", reason="future", found=str(release.date)
         )
+    newest = seen.newest(base.distribution, release.codename)
     if not allow_stale.isdisjoint((suite, release.suite, release.codename)):
-        return
-    hint = f"Check the mirror and the machine's clock; to accept it all the same, name {suite} in LOCKAGE_ALLOW_STALE_SUITES."
+        late = release.valid_until is not None and release.valid_until <= now
+        return msgspec.structs.replace(release, stale=late or (newest is not None and release.date < newest))
+    hint = (
+        f"Check the mirror and the machine's clock; to accept it all the same, name {suite} in `allow-stale` of the environment, "
+        "or in LOCKAGE_ALLOW_STALE_SUITES."
+    )
     if release.valid_until is not None and release.valid_until <= now:
         raise UntrustedRelease(
             f"the Release file of {suite} was valid until {release.valid_until}; it is {now}",
@@ -104,7 +131,6 @@ def check_release(release: Release, suite: str, seen: SeenReleases, allow_stale:
             reason="stale",
             found=str(release.valid_until),
         )
-    newest = seen.newest(release.codename)
     if newest is not None and release.date < newest:
         raise UntrustedRelease(
             f"the Release file of {suite} is dated {release.date}, older than that of {newest} which was seen before",
@@ -113,16 +139,19 @@ def check_release(release: Release, suite: str, seen: SeenReleases, allow_stale:
             expected=str(newest),
             found=str(release.date),
         )
+    return release
 
 
-def fetch_stanzas(transport: Transport, memo: Memo, mirror: Mirror, suite: str, release: Release, architecture: str) -> list[Stanza]:
-    """Every stanza of the suite's main component, from the memo if this very index was read before."""
-    path = f"main/binary-{architecture}/Packages"
+def fetch_stanzas(
+    transport: Transport, memo: Memo, mirror: Mirror, suite: str, release: Release, component: str, architecture: str
+) -> list[Stanza]:
+    """Every stanza of one of the suite's components, from the memo if this very index was read before."""
+    path = f"{component}/binary-{architecture}/Packages"
     offered = [path + ending for ending in (".xz", ".gz", "") if path + ending in release.files]
     if not offered:
         raise MirrorUnconfigured(
-            f"{suite} has no packages for {architecture} in main",
-            hint="Choose a suite or architecture that Debian publishes.",
+            f"{suite} has no packages for {architecture} in {component}",
+            hint="Choose a suite, component and architecture that the distribution publishes.",
             suite=suite,
             architecture=architecture,
         )

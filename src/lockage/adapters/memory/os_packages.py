@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockage.base.digest import BlobRef
 from lockage.environment.debian import chosen_lines, find_files
 from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished
@@ -21,19 +23,39 @@ __all__ = ["MemoryOsPackages"]
 
 
 class MemoryOsPackages:
-    """Implements :class:`lockage.ports.OsPackages`; a test fills ``suites``, ``pool`` (bytes by path) and ``contents``."""
+    """Implements :class:`lockage.ports.OsPackages`; a test fills ``suites``, ``pool`` (bytes by path) and ``contents``.
+
+    ``components`` are those of suites beside main.
+    """
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.suites: dict[tuple[str, str], tuple[Release, list[Stanza]]] = {}
+        self.components: dict[tuple[str, str, str], list[Stanza]] = {}
         self.pool: dict[str, bytes] = {}
         self.contents: dict[str, bytes] = {}
 
-    def index(self, base: OsBase, architecture: str) -> tuple[Release, Sequence[Stanza]]:
+    def index(
+        self,
+        base: OsBase,
+        architecture: str,
+        *,
+        components: Sequence[str] = ("main",),
+        stale: bool = False,
+        keyring: bytes | None = None,  # noqa: ARG002 - nothing here is signed
+    ) -> tuple[Release, Sequence[Stanza]]:
         found = self.suites.get((base.suite, architecture))
         if found is None:
             raise MirrorUnconfigured(f"no suite {base.suite} for {architecture}", suite=base.suite, architecture=architecture)
-        return found
+        release, stanzas = found
+        stanzas = list(stanzas) if "main" in components else []
+        for component in components:
+            if component != "main":
+                more = self.components.get((base.suite, architecture, component))
+                if more is None:
+                    raise MirrorUnconfigured(f"{base.suite} has no packages for {architecture} in {component}", suite=base.suite)
+                stanzas += more
+        return msgspec.structs.replace(release, stale=release.stale and stale), stanzas
 
     def fetch(self, base: OsBase, packages: Sequence[LockedPackage], *, as_of: str | None = None) -> None:  # noqa: ARG002 - one pool serves every suite
         with self.arriving(base, packages) as arriving:

@@ -78,6 +78,10 @@ def _tar(nodes: Iterable[TarNode], compression: str) -> bytes:
         import gzip
 
         return gzip.compress(plain.getvalue(), mtime=0)
+    if compression == "zst":
+        from lockage.stabilize.stream import pack
+
+        return pack("zstd", plain.getvalue())
     return plain.getvalue()
 
 

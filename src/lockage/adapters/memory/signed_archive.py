@@ -124,6 +124,7 @@ class _Package(msgspec.Struct, frozen=True):
     stanza: str
     path: str
     data: bytes
+    component: str
 
 
 class SignedArchive:
@@ -139,10 +140,10 @@ class SignedArchive:
     def uri(self) -> str:
         return self.folder.as_uri()
 
-    def add(self, name: str, version: str = "1", *, data: bytes | None = None, **fields: str) -> str:
+    def add(self, name: str, version: str = "1", *, data: bytes | None = None, component: str = "main", **fields: str) -> str:
         """Put in a package, by default of arbitrary bytes; ``fields`` such as ``Depends`` (``_`` for ``-``). Returns its path."""
         body = f"the package {name} {version}".encode() if data is None else data
-        path = f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb"
+        path = f"pool/{component}/{name[0]}/{name}/{name}_{version}_amd64.deb"
         ref = BlobRef.of(body)
         lines = {
             "Package": name,
@@ -151,7 +152,7 @@ class SignedArchive:
             **{key.replace("_", "-"): value for key, value in fields.items()},
         }
         lines |= {"Filename": path, "Size": str(ref.size), "SHA256": ref.digest}
-        self._packages.append(_Package("".join(f"{key}: {value}\n" for key, value in lines.items()), path, body))
+        self._packages.append(_Package("".join(f"{key}: {value}\n" for key, value in lines.items()), path, body, component))
         self.write(path, body)
         return path
 
@@ -165,8 +166,11 @@ class SignedArchive:
         self, suite: str, date: Instant, *, valid_until: Instant | None = None, origin: str = "Debian", by_hash: bool = True
     ) -> None:
         """Write the suite's index and its signed Release."""
-        plain = "\n".join(package.stanza for package in self._packages).encode()
-        files = {"main/binary-amd64/Packages": plain, "main/binary-amd64/Packages.xz": lzma.compress(plain, preset=0)}
+        files: dict[str, bytes] = {}
+        for component in dict.fromkeys(("main", *(package.component for package in self._packages))):
+            plain = "\n".join(package.stanza for package in self._packages if package.component == component).encode()
+            files[f"{component}/binary-amd64/Packages"] = plain
+            files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(plain, preset=0)
         for part, listed in self.contents.items():
             files[f"main/Contents-{part}"] = listed
             files[f"main/Contents-{part}.gz"] = gzip.compress(listed, mtime=0)

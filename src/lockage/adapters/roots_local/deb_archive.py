@@ -20,6 +20,8 @@ _MAGIC = b"!<arch>\n"
 _HEADER = 60
 #: More than any control paragraph; a larger one is not read.
 _CONTROL_LIMIT = 8 << 20
+#: More than the data of any package that Ubuntu packs with zstd, in bytes.
+_MOST_UNPACKED = 8 << 30
 
 
 class DebArchive:
@@ -94,7 +96,7 @@ class DebArchive:
         opener = _OPENERS.get(found[0].removeprefix(stem))
         if opener is None:
             raise UnsupportedPackage(
-                f"{self._name} holds {found[0]}; of the compressions of Debian packages xz, gzip, bzip2, lzma and none can be read",
+                f"{self._name} holds {found[0]}; of the compressions of packages xz, gzip, bzip2, lzma, zstd and none can be read",
                 package=self._name,
             )
         section = self._part(self._parts, found[0])
@@ -190,4 +192,24 @@ def _bzip2(stream: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", bz2.BZ2File(stream))
 
 
-_OPENERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {"": lambda stream: stream, ".xz": _xz, ".lzma": _xz, ".gz": _gzip, ".bz2": _bzip2}
+def _zstd(stream: BinaryIO) -> BinaryIO:
+    """The whole, in memory: the library that reads it has no streams."""
+    from io import BytesIO
+
+    from lockage.stabilize.errors import ArchiveTooLarge, MalformedArchive  # only other distributions' packages are packed so
+    from lockage.stabilize.stream import unpack
+
+    try:
+        return BytesIO(unpack("zstd", stream.read(), _MOST_UNPACKED))
+    except (ArchiveTooLarge, MalformedArchive) as error:
+        raise ValueError(error.message) from error
+
+
+_OPENERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
+    "": lambda stream: stream,
+    ".xz": _xz,
+    ".lzma": _xz,
+    ".gz": _gzip,
+    ".bz2": _bzip2,
+    ".zst": _zstd,
+}

@@ -13,9 +13,12 @@ from lockage.environment.debian.control import (
 )
 from lockage.environment.debian.relation import Relation, parse_field, parse_term
 from lockage.environment.debian.solver import pin, resolve
+from lockage.environment.debian.suites import Index, IndexedSuite, index_of
 from lockage.environment.debian.version import satisfies, version_key
 
 __all__ = [
+    "Index",
+    "IndexedSuite",
     "PackagedFile",
     "Relation",
     "Release",
@@ -23,6 +26,7 @@ __all__ = [
     "chosen_lines",
     "fields",
     "find_files",
+    "index_of",
     "parse_field",
     "parse_packages",
     "parse_release",

@@ -1,6 +1,7 @@
 """Which packages of an index can satisfy a relation, in the order in which apt would try them.
 
-Several versions of one name, as from several suites, are several candidates: those preferred are tried first, then the newest.
+Several versions of one name, as from several suites, are several candidates: those preferred are tried first, then those of the
+suites that come first, then the newest.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from lockage.environment.debian.version import satisfies, version_key
 from lockage.environment.errors import InvalidIndex, InvalidRelation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from lockage.environment.debian.control import Stanza
     from lockage.environment.debian.relation import Alternatives, Relation
+    from lockage.environment.debian.suites import Index
 
 __all__ = ["Candidates", "rank"]
 
@@ -27,17 +29,18 @@ def _descending(name: str) -> tuple[int, ...]:
     return (*(-ord(char) for char in name), 1)
 
 
-def rank(stanza: Stanza, preferred: Collection[str]) -> tuple[object, ...]:
+def rank(stanza: Stanza, index: Index, preferred: Collection[str]) -> tuple[object, ...]:
     """A key that sorts the versions of a name from worst to best."""
-    return stanza.sha256 in preferred, version_key(stanza.version)
+    return stanza.sha256 in preferred, -index.tier(stanza.sha256), version_key(stanza.version)
 
 
 class Candidates:
-    """An index of stanzas by name and by what they provide; candidates are numbered from 1. ``preferred`` are sha256 of packages."""
+    """An index by name and by what packages provide; candidates are numbered from 1. ``preferred`` are sha256 of packages."""
 
-    def __init__(self, stanzas: Iterable[Stanza], architecture: str, preferred: Collection[str] = ()) -> None:
+    def __init__(self, index: Index, architecture: str, preferred: Collection[str] = ()) -> None:
         self.architecture = architecture
-        self.stanzas: list[Stanza] = [stanza for stanza in stanzas if stanza.architecture in (architecture, "all")]
+        self.index = index
+        self.stanzas: list[Stanza] = [stanza for stanza in index.stanzas if stanza.architecture in (architecture, "all")]
         self._names: dict[str, list[int]] = {}
         self._providers: dict[str, list[tuple[int, str]]] = {}
         self._matches: dict[Relation, tuple[int, ...]] = {}
@@ -49,7 +52,7 @@ class Candidates:
                     self._providers.setdefault(piece.partition("(")[0].partition(":")[0].strip(), []).append((number, piece))
         for versions in self._names.values():
             if len(versions) > 1:
-                versions.sort(key=lambda number: rank(self.stanza(number), preferred), reverse=True)
+                versions.sort(key=lambda number: rank(self.stanza(number), index, preferred), reverse=True)
 
     def stanza(self, number: int) -> Stanza:
         """The stanza of a candidate."""
@@ -60,8 +63,8 @@ class Candidates:
         return tuple(self._names.get(name, ()))
 
     def essential(self) -> list[str]:
-        """The names of the packages marked ``Essential: yes``, sorted."""
-        return sorted({stanza.name for stanza in self.stanzas if stanza.essential})
+        """The names of the packages that the suites tried first mark ``Essential: yes``, sorted."""
+        return sorted({stanza.name for stanza in self.stanzas if stanza.essential and self.index.tier(stanza.sha256) == 0})
 
     def terms(self, field: str) -> tuple[Alternatives, ...]:
         """The terms of a stanza's field that count on this architecture; raises :class:`InvalidIndex`."""
@@ -91,6 +94,8 @@ class Candidates:
         stanza = self.stanza(number)
         if relation.qualifier == "any" and stanza.multi_arch != "allowed":
             return False
+        if relation.suite is not None and not self.index.within(stanza.sha256, relation.suite):
+            return False
         return relation.operator is None or satisfies(stanza.version, relation.operator, relation.version or "")
 
     def _providing(self, relation: Relation) -> list[int]:
@@ -101,6 +106,8 @@ class Candidates:
                     fits = True
                 else:  # an unversioned Provides satisfies no versioned relation (policy 7.5)
                     fits = provided.operator == "=" and satisfies(provided.version or "", relation.operator, relation.version or "")
+                if relation.suite is not None and not self.index.within(self.stanza(number).sha256, relation.suite):
+                    continue
                 if fits and (
                     relation.qualifier != "any" or "any" in (provided.qualifier, "any" * (self.stanza(number).multi_arch == "allowed"))
                 ):
@@ -113,4 +120,5 @@ class Candidates:
         stanza = self.stanza(number)
         rank = _PRIORITIES.get(stanza.priority, len(_PRIORITIES))
         newest = self._names[stanza.name].index(number)
-        return not stanza.essential, not stanza.important, rank, _descending(stanza.name), newest
+        tier = self.index.tier(stanza.sha256)
+        return tier, not stanza.essential, not stanza.important, rank, _descending(stanza.name), newest

@@ -45,7 +45,11 @@ class Stanza(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """A suite's Release file, verified: ``sha256`` is that of the signed file; ``files`` are the indices it vouches for."""
+    """A suite's Release file, verified: ``sha256`` is that of the signed file; ``files`` are the indices it vouches for.
+
+    ``not_automatic`` suites have packages that are taken only where nothing else does. ``stale`` says that it was accepted although
+    it was out of date.
+    """
 
     suite: str
     codename: str
@@ -55,6 +59,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     acquire_by_hash: bool
     files: Mapping[str, BlobRef]
     sha256: Digest
+    not_automatic: bool = False
+    stale: bool = False
 
 
 def fields(text: str) -> dict[str, str]:
@@ -110,6 +116,7 @@ def parse_release(text: str, sha256: Digest) -> Release:
             acquire_by_hash=found.get("acquire-by-hash", "no").lower() == "yes",
             files=files,
             sha256=sha256,
+            not_automatic=found.get("notautomatic", "no").lower() == "yes",
         )
     except KeyError as error:
         raise InvalidIndex(f"the Release file has no field {error}") from error

@@ -62,7 +62,13 @@ def _who(need: Need, candidates: Candidates) -> str:
 
 def _offer(need: Need, candidates: Candidates) -> str:
     """What the suite has instead."""
-    return "the suite has " + ", ".join(_has(relation, candidates) for relation in need.term)
+    has = ", ".join(_has(relation, candidates) for relation in need.term)
+    several = len(candidates.index.names) > 1
+    pinned = dict.fromkeys(relation.suite for relation in need.term if relation.suite is not None)
+    unknown = [suite for suite in pinned if not candidates.index.known(suite)]
+    if unknown:
+        return f"{', '.join(unknown)} is none of the environment's suites, which are {', '.join(candidates.index.names)}"
+    return f"the {'suites have' if several else 'suite has'} {has}"
 
 
 def _has(relation: Relation, candidates: Candidates) -> str:

@@ -1,6 +1,6 @@
 """Dependency terms: ``name:qualifier (operator version) [architectures]``, alternatives with ``|`` (Debian policy 7.1).
 
-The same grammar is that of control fields and of a recipe's ``packages``.
+The same grammar is that of control fields and of a recipe's ``packages``; there a name may be followed by ``/SUITE``, as with apt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lockage.environment.errors import InvalidRelation
 __all__ = ["Alternatives", "Relation", "parse_field", "parse_term"]
 
 _FORM = re.compile(
-    r"\s*([A-Za-z0-9][A-Za-z0-9+.-]*)(?::([a-z0-9-]+))?"
+    r"\s*([A-Za-z0-9][A-Za-z0-9+.-]*)(?::([a-z0-9-]+))?(?:/([A-Za-z0-9][A-Za-z0-9.-]*))?"
     r"\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?"
     r"\s*(?:\[([^\]]*)\])?\s*"
 )
@@ -25,16 +25,18 @@ _OBSOLETE = {"<": "<=", ">": ">="}
 
 
 class Relation(msgspec.Struct, frozen=True, kw_only=True):
-    """One package, perhaps of certain versions; ``qualifier`` is ``any``, ``native`` or an architecture."""
+    """One package, perhaps of certain versions or of one suite; ``qualifier`` is ``any``, ``native`` or an architecture."""
 
     name: str
     operator: str | None = None
     version: str | None = None
     qualifier: str | None = None
     restrictions: tuple[str, ...] = ()
+    suite: str | None = None
 
     def __str__(self) -> str:
         name = f"{self.name}:{self.qualifier}" if self.qualifier else self.name
+        name = f"{name}/{self.suite}" if self.suite else name
         return f"{name} ({self.operator} {self.version})" if self.operator else name
 
     def applies(self, architecture: str) -> bool:
@@ -54,7 +56,7 @@ def _relation(text: str) -> Relation:
     match = _FORM.fullmatch(text)
     if match is None:
         raise InvalidRelation(f"not a package term: {text.strip()[:120]!r}", term=text.strip()[:120])
-    name, qualifier, operator, version, restrictions = match.groups()
+    name, qualifier, suite, operator, version, restrictions = match.groups()
     if version is not None:
         try:
             version_key(version)
@@ -66,6 +68,7 @@ def _relation(text: str) -> Relation:
         version=version,
         qualifier=qualifier,
         restrictions=tuple(restrictions.split()) if restrictions else (),
+        suite=suite,
     )
 
 

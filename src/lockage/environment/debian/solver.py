@@ -2,7 +2,7 @@
 
 Depends and Pre-Depends are met, Conflicts and Breaks respected, alternatives, (versioned) Provides and ``:any`` understood;
 one version of a name at most. Packages marked ``Essential: yes`` are always there; Recommends never are. The choice among
-several solutions is apt's (see search and candidates), and a function of the stanzas and terms alone, not of their order.
+several solutions is apt's (see search and candidates), and a function of the index and terms alone, not of their order.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from lockage.environment.errors import InvalidIndex, Unresolvable
 from lockage.environment.lock import LockedPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from lockage.environment.debian.control import Stanza
     from lockage.environment.debian.relation import Alternatives
+    from lockage.environment.debian.suites import Index
 
 __all__ = ["pin", "resolve"]
 
 
 def resolve(
-    stanzas: Iterable[Stanza], terms: Sequence[str], architecture: str, *, preferred: Collection[str] = (), first: Sequence[str] = ()
+    index: Index, terms: Sequence[str], architecture: str, *, preferred: Collection[str] = (), first: Sequence[str] = ()
 ) -> tuple[LockedPackage, ...]:
     """The packages that satisfy all terms together, with everything they need and the essential ones, sorted by name.
 
     Of a name, a package whose sha256 is ``preferred`` is chosen before a newer one. Packages named in ``first`` are chosen before all
-    others, so that what they need decides; one that the stanzas lack counts for nothing.
+    others, so that what they need decides; one that the index lacks counts for nothing.
     Raises Unresolvable with an explanation, InvalidRelation for a malformed term, InvalidIndex for a malformed stanza.
     """
-    problem = _Problem(Candidates(stanzas, architecture, preferred))
+    problem = _Problem(Candidates(index, architecture, preferred))
     try:
         chosen = search((*problem.first(first), *problem.roots(terms)), problem.expand)
     except NoSolution as failure:
@@ -46,10 +47,10 @@ def resolve(
     return tuple(sorted(_locked(problem.candidates.stanza(number)) for number in chosen))
 
 
-def pin(stanzas: Iterable[Stanza], name: str, architecture: str, *, preferred: Collection[str] = ()) -> LockedPackage | None:
-    """The newest version of one package, or the one preferred, without what it depends on; None if the suite has none."""
-    found = [stanza for stanza in stanzas if stanza.name == name and stanza.architecture in (architecture, "all")]
-    return _locked(max(found, key=lambda stanza: rank(stanza, preferred))) if found else None
+def pin(index: Index, name: str, architecture: str, *, preferred: Collection[str] = ()) -> LockedPackage | None:
+    """The newest version of one package, or the one preferred, without what it depends on; None if no suite has one."""
+    found = [stanza for stanza in index.stanzas if stanza.name == name and stanza.architecture in (architecture, "all")]
+    return _locked(max(found, key=lambda stanza: rank(stanza, index, preferred))) if found else None
 
 
 def _locked(stanza: Stanza) -> LockedPackage:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockage.base.digest import Digest
-from lockage.environment.debian import Stanza, parse_field, pin, resolve, satisfies
+from lockage.environment.debian import Index, Stanza, parse_field, pin, resolve, satisfies
 from lockage.environment.errors import InvalidIndex, InvalidRelation, Unresolvable
 
 DIGEST = "0" * 64
@@ -21,12 +21,12 @@ def package(name: str, version: str = "1", architecture: str = "amd64", **fields
 
 
 def chosen(stanzas: Sequence[Stanza], *terms: str) -> list[str]:
-    return [f"{package.name} {package.version}" for package in resolve(stanzas, terms, "amd64")]
+    return [f"{package.name} {package.version}" for package in resolve(Index(stanzas), terms, "amd64")]
 
 
 def failure(stanzas: Sequence[Stanza], *terms: str) -> str:
     with pytest.raises(Unresolvable) as caught:
-        resolve(stanzas, terms, "amd64")
+        resolve(Index(stanzas), terms, "amd64")
     return str(caught.value)
 
 
@@ -64,7 +64,7 @@ def alike(name: str, version: str = "1", depends: str = "") -> Stanza:
 
 
 def kept(stanzas: Sequence[Stanza], staying: Sequence[Stanza], *terms: str, first: Sequence[str] = ()) -> list[str]:
-    found = resolve(stanzas, terms, "amd64", preferred=frozenset(one.sha256 for one in staying), first=first)
+    found = resolve(Index(stanzas), terms, "amd64", preferred=frozenset(one.sha256 for one in staying), first=first)
     return [f"{package.name} {package.version}" for package in found]
 
 
@@ -83,7 +83,7 @@ def test_a_preferred_version_gives_way_where_it_does_not_fit() -> None:
 
 def test_equal_versions_are_told_apart_by_their_bytes() -> None:
     other = msgspec.structs.replace(A2, sha256=Digest.of(b"other bytes"), path="pool/other.deb")
-    (found,) = resolve([A2, other, A1], ("a",), "amd64", preferred={other.sha256})
+    (found,) = resolve(Index([A2, other, A1]), ("a",), "amd64", preferred={other.sha256})
     assert found.path == "pool/other.deb"
 
 
@@ -98,7 +98,7 @@ def test_what_comes_first_gives_way_to_what_is_asked_for() -> None:
 
 
 def test_one_package_is_pinned_at_the_version_preferred() -> None:
-    found = [pin([A1, A3, A2], "a", "amd64", preferred=preferred) for preferred in ((), {A1.sha256})]
+    found = [pin(Index([A1, A3, A2]), "a", "amd64", preferred=preferred) for preferred in ((), {A1.sha256})]
     assert [one.version for one in found if one is not None] == ["3", "1"]
 
 
@@ -206,10 +206,10 @@ def test_the_order_of_terms_and_stanzas_does_not_matter() -> None:
         package("y", provides="v"),
     ]
     stanzas += [package("z", provides="v"), package("x", "2")]
-    first = resolve(stanzas, ["a", "b"], "amd64")
+    first = resolve(Index(stanzas), ["a", "b"], "amd64")
     for seed in range(20):
         dice = random.Random(seed)
-        assert resolve(dice.sample(stanzas, len(stanzas)), dice.sample(["a", "b"], 2), "amd64") == first
+        assert resolve(Index(dice.sample(stanzas, len(stanzas))), dice.sample(["a", "b"], 2), "amd64") == first
 
 
 def test_a_failure_names_who_needs_what_and_what_the_suite_has_and_who_asked() -> None:
@@ -232,9 +232,9 @@ def test_an_unresolvable_essential_set_is_explained() -> None:
 
 def test_malformed_terms_and_stanzas_are_told_apart() -> None:
     with pytest.raises(InvalidRelation):
-        resolve([package("a")], ["a >= 1"], "amd64")
+        resolve(Index([package("a")]), ["a >= 1"], "amd64")
     with pytest.raises(InvalidIndex):
-        resolve([package("a", depends="b >= 1")], ["a"], "amd64")
+        resolve(Index([package("a", depends="b >= 1")]), ["a"], "amd64")
 
 
 # Completeness: on small worlds a solution is found exactly if exhaustive search finds one, and it is valid.
@@ -292,6 +292,6 @@ def test_a_solution_is_found_whenever_there_is_one(world: list[Stanza], terms: l
     possible = any(_valid(some, terms) for size in range(len(world) + 1) for some in itertools.combinations(world, size))
     if possible:
         by_key = {(stanza.name, stanza.version): stanza for stanza in world}
-        assert _valid([by_key[one.name, one.version] for one in resolve(world, terms, "amd64")], terms)
+        assert _valid([by_key[one.name, one.version] for one in resolve(Index(world), terms, "amd64")], terms)
     else:
         assert failure(world, *terms)

@@ -93,6 +93,7 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
         ("architecture", a.architecture, b.architecture),
         ("suites", _suites(a), _suites(b)),
         ("release", a.release_date, b.release_date),
+        ("realiser", str(a.realiser), str(b.realiser)),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
     )
     return EnvironmentDifference(

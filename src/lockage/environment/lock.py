@@ -26,7 +26,7 @@ __all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment
 
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
-REALISER = 1
+REALISER = 2
 
 
 class InvalidLock(Usage):
@@ -87,7 +87,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
-    written where more is to be told than the base's Release file.
+    written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first.
     """
 
     declaration: Digest
@@ -101,6 +101,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
     suites: tuple[LockedSuite, ...] = ()
+    realiser: int = 1
 
     @property
     def newest_release(self) -> str:
@@ -109,11 +110,19 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out."""
+    """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out.
+
+    ``realiser`` is the newest of its environments', so that who does not know it sees that at once.
+    """
 
     lock: int = LOCK_VERSION
-    realiser: int = REALISER
+    realiser: int = 1
     environments: dict[str, LockedEnvironment]
+
+    @classmethod
+    def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
+        """The lock of these environments."""
+        return cls(realiser=max((one.realiser for one in environments.values()), default=1), environments=environments)
 
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
@@ -143,6 +152,9 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
+        for name, environment in found.environments.items():
+            if not 1 <= environment.realiser <= found.realiser:
+                raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
         found.__dict__["_bytes"] = data
         return found
 
@@ -166,9 +178,9 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
-        for kind in ("added", "suites"):
-            if not environment[kind]:
-                del environment[kind]  # as every lock was written before there was such a thing
+        usual = [kind for kind in ("added", "suites") if not environment[kind]]
+        for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
+            del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
     return document
 

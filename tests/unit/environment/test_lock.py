@@ -24,7 +24,7 @@ def locked(*names: str) -> Lock:
         root=RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b"")),
         packages=packages,
     )
-    return Lock(environments={"build": environment})
+    return Lock.of({"build": environment})
 
 
 def test_equal_locks_have_equal_bytes_whatever_order_their_packages_came_in() -> None:

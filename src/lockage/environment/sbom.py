@@ -92,7 +92,8 @@ def _components(environment: LockedEnvironment, installed: Sequence[Installed]) 
 
 
 def _package(package: LockedPackage, distribution: str, suite: str) -> _Component:
-    purl = f"pkg:deb/{distribution}/{_quoted(package.name)}@{_quoted(package.version)}?arch={package.architecture}&distro={distribution}-{suite}"
+    where = f"arch={package.architecture}&distro={distribution}-{suite}"
+    purl = f"pkg:deb/{distribution}/{_quoted(package.name)}@{_quoted(package.version)}?{where}"
     return _library(package.name, package.version, purl, package.sha256)
 
 

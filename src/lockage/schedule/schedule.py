@@ -96,9 +96,14 @@ class Schedule:
         heappush(self._queue, self._rank[name])
 
     def start(self) -> Job | None:
-        """The next job to be started now, which counts as running from here on; None if there is none."""
+        """The next job to be started now, which counts as running from here on; None if there is none.
+
+        None also if one that is more urgent than all that could be started is to be looked at first.
+        """
         while self._queue and not self._stopped:
             rank = self._queue[0]
+            if self._ready and self._ready[0] < rank:
+                return None
             job, wants = self._jobs[rank], self._wants[rank]
             if not self._claims.admits(rank, wants):
                 self._claims.wait(rank, wants)

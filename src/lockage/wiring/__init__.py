@@ -224,6 +224,12 @@ class Wiring:
 
         return ThreadWorkers()
 
+    @cached_property
+    def locks(self) -> ports.Locks:
+        from lockage.adapters.locks_local import LocalLocks
+
+        return LocalLocks(self.store / "locks")
+
     # Outside services
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,28 +14,34 @@ from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
-from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.ports import ExecutionFailed, ExecutionRequest, Observed, TooManyCpus
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
 from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
-from lockage.schedule import Job, Schedule
+from lockage.schedule import UNKNOWN_DURATION, Job, Schedule
 from lockage.variation import CONTRACT, World
+from lockage.work.expected import expected_durations, remember_durations
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
+    from lockage.schedule import Capacity
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
+
+
+#: Actions are kept from the look at a step until it starts for so many that wait; for the others they are made again.
+_KEPT_RESOLVED = 256
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -83,48 +90,102 @@ class Execution:
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
+        self._looked_at: dict[StepName, Resolved] = {}
+        self._stopped = False
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
-        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
-        jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
-        schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
-        self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
+        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise.
+
+        Raises :class:`TooManyCpus` before anything is executed.
+        """
+        schedule = Schedule(self._jobs(), self._capacity(), keep_going=self._keep_going)
+        self._services.tell(Planned(steps=tuple(planned.name for planned in self._plan.steps)))
         pending: dict[StepName, _Started] = {}
         try:
-            while not schedule.finished_all:
-                for job in schedule.startable():
-                    planned = self._by_name[job.name]
-                    schedule = schedule.started(job.name)
-                    done = self._start(planned, pending)
-                    if done is not None:
-                        schedule = schedule.finished(job.name, succeeded=done.failure is None)
-                        break  # a hit may have made an earlier step startable
+            self._settle_before_a_refusal(schedule)
+            while True:
+                while (job := schedule.start()) is not None:
+                    self._start(self._by_name[job.name], pending)
+                if (job := schedule.look()) is not None:
+                    self._look_at(schedule, job.name)
+                elif schedule.running:
+                    self._wait(schedule, pending)
                 else:
-                    key, outcome = self._services.workers.wait()
-                    started = pending.pop(StepName(key))
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    if isinstance(outcome, Observed):
-                        self.observed[started.planned.name] = outcome
-                        outcome = outcome.outcome
-                    assert isinstance(outcome, ActionResult | ExecutionFailed)
-                    done = self._finish(started, outcome, pending)
-                    if done is not None:
-                        schedule = schedule.finished(done.step, succeeded=done.failure is None)
+                    break
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
+        if not self._fresh:  # another world may be slower
+            remember_durations(self._services.memo, self._plan, self.results.values())
         if self._keep_going:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
+    def _jobs(self) -> Iterator[Job]:
+        expected = expected_durations(self._services.memo, self._plan)
+        for planned in self._plan.steps:
+            step = planned.step
+            yield Job(
+                name=step.name,
+                needs=frozenset(step.needs),
+                cpus=step.cpus,
+                memory=step.resources.memory,
+                exclusive=frozenset(step.exclusive),
+                pools=step.pools,
+                expected=expected.get(step.name, UNKNOWN_DURATION),
+            )
+
+    def _capacity(self) -> Capacity:
+        return msgspec.structs.replace(self._services.capacity, pools=self._plan.recipe.pools)
+
+    def _settle_before_a_refusal(self, schedule: Schedule) -> None:
+        """If there are steps that this host has too few CPUs for, refuse them unless the cache knows their results.
+
+        All that the cache knows is found out first, so that the answer does not depend on the order of steps.
+        """
+        most = self._services.capacity.most_cpus
+        large = [planned.step for planned in self._plan.steps if planned.step.cpus > most]
+        while large and (job := schedule.look(ahead=True)) is not None:
+            self._look_at(schedule, job.name)
+        for step in large:
+            if step.name not in schedule.done:
+                message = f"step {step.name!r} declares {step.cpus} CPUs, this host has {most}"
+                raise TooManyCpus(message, step=step.name, expected=step.cpus, found=most)
+
+    def _look_at(self, schedule: Schedule, name: StepName) -> None:
+        known = self._look(self._by_name[name])
+        if known is None:
+            schedule.queue(name)
+        else:
+            self._over(schedule, known)
+
+    def _wait(self, schedule: Schedule, pending: dict[StepName, _Started]) -> None:
+        """Take in the next execution that ends."""
+        key, outcome = self._services.workers.wait()
+        started = pending.pop(StepName(key))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Observed):
+            self.observed[started.planned.name] = outcome
+            outcome = outcome.outcome
+        assert isinstance(outcome, ActionResult | ExecutionFailed)
+        done = self._finish(started, outcome, pending)
+        if done is not None:
+            self._over(schedule, done)
+
+    def _over(self, schedule: Schedule, run: StepRun) -> None:
+        schedule.finished(run.step, succeeded=run.failure is None)
+        self._stopped = schedule.stopped
+
     def _cancel(self) -> None:
+        if any(planned.step.exclusive for planned in self._plan.steps):
+            self._services.locks.interrupt()
         self._services.executor.cancel()
 
-    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
-        """The step's result if it is known; else start it and return None."""
+    def _look(self, planned: PlannedStep) -> StepRun | None:
+        """The step's result if it is known."""
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._services.cache.get(known)
@@ -136,15 +197,26 @@ class Execution:
             self._remember(planned, resolved.encoded.ref)
             if hit is not None and self._whole(hit):
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
+        if len(self._looked_at) < _KEPT_RESOLVED:
+            self._looked_at[planned.name] = resolved
+        return None
+
+    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> None:
+        resolved = self._looked_at.pop(planned.name, None) or self._resolve(planned)
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
         self._begin(_Started(planned, resolved.encoded.ref, request), pending)
-        return None
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
-        self._services.workers.start(started.planned.name, lambda: run(started.request))
+        names = started.planned.step.exclusive
+
+        def task() -> object:
+            with self._services.locks.held(names) if names else nullcontext(True) as held:
+                return run(started.request) if held else None  # not held: nobody waits for a result any more
+
+        self._services.workers.start(started.planned.name, task)
         pending[started.planned.name] = started  # only what has begun is waited for
 
     def look(self) -> dict[StepName, Resolved]:
@@ -186,11 +258,11 @@ class Execution:
         return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
     def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started]) -> StepRun | None:
-        """The step's result; None if it is run once more."""
+        """The step's result; None if it is run once more, which nothing is after a failure that nothing new begins after."""
         planned = started.planned
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and may_pass(outcome):
+        if number < attempts and not self._fresh and not self._stopped and may_pass(outcome):
             usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))

@@ -3,6 +3,7 @@
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.folders import MemoryFolders
 from lockage.adapters.memory.ledger import MemoryLedger
+from lockage.adapters.memory.locks import MemoryLocks
 from lockage.adapters.memory.pins import MemoryPins
 from lockage.adapters.memory.runs import MemoryRuns
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
@@ -14,6 +15,7 @@ __all__ = [
     "MemoryBlobs",
     "MemoryFolders",
     "MemoryLedger",
+    "MemoryLocks",
     "MemoryMemo",
     "MemoryPins",
     "MemoryRuns",

@@ -231,7 +231,7 @@ def test_a_root_that_cannot_be_put_together_stops_what_was_started(services: Mem
         'run = ["constant"', 'environment = "other"\nrun = ["constant"'
     )
     two = two.replace('inputs = []\nrun = ["fail"', 'environment = "build"\ninputs = []\nrun = ["constant"')
-    two = two.replace('needs = ["good"]', 'environment = "build"\nneeds = ["good"]')
+    two = two.replace('needs = ["good"]', 'environment = "build"\nneeds = ["bad"]')  # so that it begins first
     project = commit(services, recipe=two)
     wrong = msgspec.structs.replace(project.lock.environments["build"].root, tree=BlobRef.of(b"another"))
     other = msgspec.structs.replace(project.lock.environments["other"], root=wrong)

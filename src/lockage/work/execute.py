@@ -14,27 +14,24 @@ from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
-from lockage.ports import ExecutionFailed, ExecutionRequest, Observed, TooManyCpus
+from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
 from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
-from lockage.schedule import UNKNOWN_DURATION, Job, Schedule
 from lockage.variation import CONTRACT, World
-from lockage.work.expected import expected_durations, remember_durations
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
-    from lockage.schedule import Capacity
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
@@ -91,29 +88,23 @@ class Execution:
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
         self._looked_at: dict[StepName, Resolved] = {}
-        self._stopped = False
+        self._pending: dict[StepName, _Started] = {}
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise.
 
-        Raises :class:`TooManyCpus` before anything is executed.
+        Raises :class:`lockage.ports.TooManyCpus` before anything is executed.
         """
-        schedule = Schedule(self._jobs(), self._capacity(), keep_going=self._keep_going)
         self._services.tell(Planned(steps=tuple(planned.name for planned in self._plan.steps)))
-        pending: dict[StepName, _Started] = {}
+        if self._all_known():
+            return
+        from lockage.work.expected import remember_durations  # nobody waits for a turn where nothing is executed
+        from lockage.work.turns import take_turns
+
         try:
-            self._settle_before_a_refusal(schedule)
-            while True:
-                while (job := schedule.start()) is not None:
-                    self._start(self._by_name[job.name], pending)
-                if (job := schedule.look()) is not None:
-                    self._look_at(schedule, job.name)
-                elif schedule.running:
-                    self._wait(schedule, pending)
-                else:
-                    break
+            take_turns(self._services, self._plan, self, keep_going=self._keep_going)
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
@@ -123,61 +114,39 @@ class Execution:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
-    def _jobs(self) -> Iterator[Job]:
-        expected = expected_durations(self._services.memo, self._plan)
+    def _all_known(self) -> bool:
+        """Whether every step's result is known, as far as steps in plan order tell up to the first of which it is not."""
         for planned in self._plan.steps:
-            step = planned.step
-            yield Job(
-                name=step.name,
-                needs=frozenset(step.needs),
-                cpus=step.cpus,
-                memory=step.resources.memory,
-                exclusive=frozenset(step.exclusive),
-                pools=step.pools,
-                expected=expected.get(step.name, UNKNOWN_DURATION),
-            )
+            run = self._look(planned)
+            if run is None or run.failure is not None:
+                return False
+        return True
 
-    def _capacity(self) -> Capacity:
-        return msgspec.structs.replace(self._services.capacity, pools=self._plan.recipe.pools)
+    def known(self, name: StepName) -> StepRun | None:
+        """See :class:`lockage.work.turns.Performer`; what was found out already is not asked for again."""
+        if name in self.results or name in self._looked_at:
+            return self.results.get(name)
+        return self._look(self._by_name[name])
 
-    def _settle_before_a_refusal(self, schedule: Schedule) -> None:
-        """If there are steps that this host has too few CPUs for, refuse them unless the cache knows their results.
+    def start(self, name: StepName) -> None:
+        """See :class:`lockage.work.turns.Performer`."""
+        planned = self._by_name[name]
+        resolved = self._looked_at.pop(name, None) or self._resolve(planned)
+        request = self._request(planned, resolved)
+        self._services.tell(StepStarted(step=name))
+        self._begin(_Started(planned, resolved.encoded.ref, request), self._pending)
 
-        All that the cache knows is found out first, so that the answer does not depend on the order of steps.
-        """
-        most = self._services.capacity.most_cpus
-        large = [planned.step for planned in self._plan.steps if planned.step.cpus > most]
-        while large and (job := schedule.look(ahead=True)) is not None:
-            self._look_at(schedule, job.name)
-        for step in large:
-            if step.name not in schedule.done:
-                message = f"step {step.name!r} declares {step.cpus} CPUs, this host has {most}"
-                raise TooManyCpus(message, step=step.name, expected=step.cpus, found=most)
-
-    def _look_at(self, schedule: Schedule, name: StepName) -> None:
-        known = self._look(self._by_name[name])
-        if known is None:
-            schedule.queue(name)
-        else:
-            self._over(schedule, known)
-
-    def _wait(self, schedule: Schedule, pending: dict[StepName, _Started]) -> None:
-        """Take in the next execution that ends."""
+    def wait(self, *, again: bool) -> StepRun | None:
+        """See :class:`lockage.work.turns.Performer`."""
         key, outcome = self._services.workers.wait()
-        started = pending.pop(StepName(key))
+        started = self._pending.pop(StepName(key))
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Observed):
             self.observed[started.planned.name] = outcome
             outcome = outcome.outcome
         assert isinstance(outcome, ActionResult | ExecutionFailed)
-        done = self._finish(started, outcome, pending)
-        if done is not None:
-            self._over(schedule, done)
-
-    def _over(self, schedule: Schedule, run: StepRun) -> None:
-        schedule.finished(run.step, succeeded=run.failure is None)
-        self._stopped = schedule.stopped
+        return self._finish(started, outcome, self._pending, again=again)
 
     def _cancel(self) -> None:
         if any(planned.step.exclusive for planned in self._plan.steps):
@@ -200,12 +169,6 @@ class Execution:
         if len(self._looked_at) < _KEPT_RESOLVED:
             self._looked_at[planned.name] = resolved
         return None
-
-    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> None:
-        resolved = self._looked_at.pop(planned.name, None) or self._resolve(planned)
-        request = self._request(planned, resolved)
-        self._services.tell(StepStarted(step=planned.name))
-        self._begin(_Started(planned, resolved.encoded.ref, request), pending)
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
@@ -257,12 +220,14 @@ class Execution:
         """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
         return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
-    def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started]) -> StepRun | None:
-        """The step's result; None if it is run once more, which nothing is after a failure that nothing new begins after."""
+    def _finish(
+        self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started], *, again: bool
+    ) -> StepRun | None:
+        """The step's result; None if it is run once more, as it may be with ``again``."""
         planned = started.planned
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and not self._stopped and may_pass(outcome):
+        if number < attempts and not self._fresh and again and may_pass(outcome):
             usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))

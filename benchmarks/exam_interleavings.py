@@ -43,7 +43,7 @@ def main() -> int:
         rng = random.Random(seed)
         case = interleavings.random_case(rng, most=arguments.steps)
         seen.update(steps=len(case.steps), failing=sum(step.fails for step in case.steps), cached=len(case.cached))
-        seen.update(locks=sum(bool(step.exclusive) for step in case.steps), pools=sum(bool(step.pools) for step in case.steps))
+        seen.update(latches=sum(bool(step.exclusive) for step in case.steps), pools=sum(bool(step.pools) for step in case.steps))
         try:
             interleavings.check(case, rng, worlds=3)
             interleavings.check_fail_fast(case, rng)
@@ -52,7 +52,7 @@ def main() -> int:
             print(f"plan {seed}: {str(error)[:2000]}", file=sys.stderr)
     took = time.perf_counter() - begin
     print(f"{arguments.plans} plans of {seen['steps']} steps: {seen['failing']} fail, {seen['cached']} are cached, ", end="")
-    print(f"{seen['locks']} hold locks, {seen['pools']} units of pools")
+    print(f"{seen['latches']} hold latches, {seen['pools']} units of pools")
     print(f"each executed 5 or 6 times in {took:.0f} s; not as promised: {len(broken)} {broken[:20] or ''}")
     return int(bool(broken))
 

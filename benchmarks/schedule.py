@@ -2,7 +2,7 @@
 
 python benchmarks/schedule.py [--check] [--rounds 5]
 
-The jobs are in layers of a hundred, each needs three of the layer before, some hold locks or units of a pool; sixteen run beside
+The jobs are in layers of a hundred, each needs three of the layer before, some hold latches or units of a pool; sixteen run beside
 each other. Ten times the jobs may take twelve times as long: the target leaves room for what a logarithm adds.
 """
 
@@ -16,7 +16,7 @@ from functools import partial
 
 from measuring import in_turns, lines, report
 
-from lockage.base.name import LockName, PoolName, StepName
+from lockage.base.name import LatchName, PoolName, StepName
 from lockage.schedule import Capacity, Job, Schedule
 
 POOL = PoolName("licence")
@@ -37,7 +37,7 @@ def jobs_of(count: int, width: int = 100) -> list[Job]:
                 needs=frozenset(rng.sample(names[layer - width : layer], 3)) if layer else frozenset(),
                 cpus=rng.choice([1, 1, 1, 2, 4]),
                 memory=rng.randint(1, 8),
-                exclusive=frozenset({LockName(f"lock-{rng.randrange(20)}")}) if rng.random() < 0.1 else frozenset(),
+                exclusive=frozenset({LatchName(f"latch-{rng.randrange(20)}")}) if rng.random() < 0.1 else frozenset(),
                 pools={POOL: rng.randint(1, 4)} if rng.random() < 0.1 else {},
                 expected=rng.randint(1, 10_000),
             )
@@ -46,8 +46,8 @@ def jobs_of(count: int, width: int = 100) -> list[Job]:
 
 
 def alike(count: int) -> list[Job]:
-    """Jobs without needs that all want one lock: who waits for it must not be looked at again and again."""
-    return [Job(name=StepName(f"s{n}"), needs=frozenset(), cpus=1, memory=1, exclusive=frozenset({LockName("one")})) for n in range(count)]
+    """Jobs without needs that all want one latch: who waits for it must not be looked at again and again."""
+    return [Job(name=StepName(f"s{n}"), needs=frozenset(), cpus=1, memory=1, exclusive=frozenset({LatchName("one")})) for n in range(count)]
 
 
 def run(jobs: list[Job]) -> float:
@@ -72,7 +72,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     results = []
-    for what, make in (("layers", jobs_of), ("one lock", alike)):
+    for what, make in (("layers", jobs_of), ("one latch", alike)):
         small, large = f"1,000 jobs, {what}, the floor", f"10,000 jobs, {what}"
         found = in_turns(arguments.rounds, {small: partial(run, make(1000)), large: partial(run, make(10_000))})
         results += lines(found, small, {large: TARGET})

@@ -1,6 +1,6 @@
 """Random plans executed by simulated workers that end in any order, with every promise of docs/scheduling.md checked.
 
-A case is a plan whose steps succeed, fail, or fail a few times first, need each other, and take CPUs, memory, locks and units of pools.
+A case is a plan whose steps succeed, fail, or fail a few times first, need each other, and take CPUs, memory, latches and units of pools.
 A world is how it is executed: how many jobs, which of them ends first, and how long the steps are believed to take. Whatever the
 world, a run that succeeds or keeps going must come to the same.
 """
@@ -151,7 +151,7 @@ class SimulatedWorkers:
         self._under_way[key] = task
         steps = [self._steps[name] for name in self._under_way]
         alone = len(steps) == 1
-        locks = Counter(lock for step in steps for lock in step.exclusive)
+        latches = Counter(latch for step in steps for latch in step.exclusive)
         pools: Counter[str] = Counter()
         for step in steps:
             pools.update(dict(step.pools))
@@ -159,7 +159,7 @@ class SimulatedWorkers:
             len(steps) <= self._capacity.jobs
             and (alone or sum(step.cpus for step in steps) <= self._capacity.cpus)
             and (alone or sum(step.memory for step in steps) * _GIB <= self._capacity.memory)
-            and all(count == 1 for count in locks.values())
+            and all(count == 1 for count in latches.values())
             and all(units <= self._pools[name] for name, units in pools.items())
         )
         if not held:

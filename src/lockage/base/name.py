@@ -10,7 +10,7 @@ __all__ = [
     "EnvironmentName",
     "FetchName",
     "FlagName",
-    "LockName",
+    "LatchName",
     "PoolName",
     "PrincipalName",
     "ProjectName",
@@ -71,11 +71,11 @@ class FetchName(_Name):
     _what = "name of a fetch input"
 
 
-class LockName(_Name):
-    """The name of something that one step at a time may use."""
+class LatchName(_Name):
+    """The name of something that one step at a time may use, whatever build of a store it is of."""
 
     __slots__ = ()
-    _what = "name of a lock"
+    _what = "latch name"
 
 
 class PoolName(_Name):

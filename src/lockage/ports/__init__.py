@@ -125,7 +125,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
-    from lockage.base.name import LockName
+    from lockage.base.name import LatchName
     from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
@@ -136,10 +136,13 @@ if TYPE_CHECKING:
 KEPT_MARK = ".lockage-failed"
 
 
-class Locks(Protocol):
-    """Locks by name that whoever shares a store takes, in this process and in others. Raises :class:`StoreUnwritable`."""
+class Latches(Protocol):
+    """Latches: names that one holder at a time may have of all that share a store, in this process and in others.
 
-    def held(self, names: Collection[LockName]) -> AbstractContextManager[bool]:
+    Raises :class:`StoreUnwritable`.
+    """
+
+    def held(self, names: Collection[LatchName]) -> AbstractContextManager[bool]:
         """All of them, taken in an order that is the same for everybody; waits for whoever has one. False if that was interrupted.
 
         A process that ends, however it does, holds none any more.

@@ -9,7 +9,7 @@ import msgspec
 
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, LockName, PoolName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 from lockage.recipe.modes import Mode
@@ -98,7 +98,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     modes: tuple[Mode, ...] = ()
     unset: tuple[str, ...] = ()
     retries: int = 0
-    exclusive: tuple[LockName, ...] = ()
+    exclusive: tuple[LatchName, ...] = ()
     pools: dict[PoolName, int] = {}
 
     @property

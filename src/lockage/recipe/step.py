@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.name import EnvironmentName, FetchName, FlagName, LockName, PoolName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
@@ -57,7 +57,7 @@ def step_of(
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     modes = table.texts("modes", _mode, "modes")
     retries = table.integer("retries", 0, 0, _MOST_RETRIES)
-    exclusive = table.texts("exclusive", LockName, "names of locks")
+    exclusive = table.texts("exclusive", LatchName, "names of latches")
     taken = pools_of(table.table("pools"), pools)
     table.close()
     try:

@@ -1,6 +1,6 @@
 """Things of which there are so many units: who may take how many, and who is next.
 
-Locks are pools of one unit. Invariants: units in use never exceed the size; whoever waits for units is not passed by one of lower
+Latches are pools of one unit. Invariants: units in use never exceed the size; whoever waits for units is not passed by one of lower
 rank that wants the same thing. Ranks are numbers, the lower the more urgent. An operation costs O(log n) for each thing it concerns.
 """
 

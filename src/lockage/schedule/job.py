@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.name import LockName, PoolName, StepName
+from lockage.base.name import LatchName, PoolName, StepName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     needs: frozenset[StepName]
     cpus: int
     memory: int
-    exclusive: frozenset[LockName] = frozenset()
+    exclusive: frozenset[LatchName] = frozenset()
     pools: dict[PoolName, int] = {}
     expected: int = UNKNOWN_DURATION
 

@@ -3,9 +3,9 @@
 Invariants:
 
 - A job is looked at after everything it needs has succeeded; then its result is known, or it is queued and started once.
-- What running jobs declare never exceeds the capacity: CPUs, memory, number of jobs, units of pools, one holder of a lock. A job that
+- What running jobs declare never exceeds the capacity: CPUs, memory, number of jobs, units of pools, one holder of a latch. A job that
   declares more CPUs or memory than there are takes them all, so that it runs alone.
-- The most urgent comes first (:func:`lockage.schedule.job.ranked`). One that waits for a lock or a pool lets others pass that do not
+- The most urgent comes first (:func:`lockage.schedule.job.ranked`). One that waits for a latch or a pool lets others pass that do not
   want it; at one that waits for CPUs, memory or a place everything less urgent waits, so that it is not passed for ever.
 - After a failure nothing is looked at or started, or, where it keeps going, everything is that does not need what failed: which
   jobs those are follows from the plan and from what failed, not from durations nor from the order in which jobs end.
@@ -54,8 +54,8 @@ class Schedule:
         self._dependents = [[ranks[other] for other in dependents[place]] for place in order]
         self._missing = [len(job.needs) for job in self._jobs]
         self._wants = [_wants(job, capacity) for job in self._jobs]
-        locks = {thing: 1 for wants in self._wants for thing in wants}
-        self._claims = Claims(locks | {("pool", name): size for name, size in capacity.pools.items()})
+        latches = {thing: 1 for wants in self._wants for thing in wants}
+        self._claims = Claims(latches | {("pool", name): size for name, size in capacity.pools.items()})
         self._whole = capacity
         self._cpus, self._memory, self._places = capacity.cpus, capacity.memory, capacity.jobs
         self._keep_going = keep_going
@@ -167,10 +167,10 @@ _NOTHING: Mapping[Thing, int] = MappingProxyType({})
 
 
 def _wants(job: Job, capacity: Capacity) -> Mapping[Thing, int]:
-    """The locks and units of pools that a job holds while it runs."""
+    """The latches and units of pools that a job holds while it runs."""
     if not job.exclusive and not job.pools:
         return _NOTHING
     for pool, units in job.pools.items():
         if units > capacity.pools.get(pool, 0):
             raise ValueError(f"{job.name} wants {units} of the pool {pool}, which has {capacity.pools.get(pool, 0)}")
-    return {("lock", name): 1 for name in job.exclusive} | {("pool", name): units for name, units in job.pools.items()}
+    return {("latch", name): 1 for name in job.exclusive} | {("pool", name): units for name, units in job.pools.items()}

@@ -246,10 +246,10 @@ class Wiring:
         return ThreadWorkers()
 
     @cached_property
-    def locks(self) -> ports.Locks:
-        from lockage.adapters.locks_local import LocalLocks
+    def latches(self) -> ports.Latches:
+        from lockage.adapters.latches_local import LocalLatches
 
-        return LocalLocks(self.store / "locks")
+        return LocalLatches(self.store / "latches")
 
     # Outside services
 

@@ -150,7 +150,7 @@ class Execution:
 
     def _cancel(self) -> None:
         if any(planned.step.exclusive for planned in self._plan.steps):
-            self._services.locks.interrupt()
+            self._services.latches.interrupt()
         self._services.executor.cancel()
 
     def _look(self, planned: PlannedStep) -> StepRun | None:
@@ -176,7 +176,7 @@ class Execution:
         names = started.planned.step.exclusive
 
         def task() -> object:
-            with self._services.locks.held(names) if names else nullcontext(True) as held:
+            with self._services.latches.held(names) if names else nullcontext(True) as held:
                 return run(started.request) if held else None  # not held: nobody waits for a result any more
 
         self._services.workers.start(started.planned.name, task)

@@ -324,8 +324,8 @@ DEFECTS: dict[str, tuple[str, str]] = {
     "retries-negative": (MINIMAL + "retries = -1\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found -1"),
     "retries-many": (MINIMAL + "retries = 11\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found 11"),
     "retries-boolean": (MINIMAL + "retries = true\n", "lockage.toml:8: step.wheel.retries: expected an integer >= 0, found true"),
-    "lock-name": (MINIMAL + 'exclusive = ["Port 1"]\n', "lockage.toml:8: step.wheel.exclusive[0]: not a valid name of a lock"),
-    "lock-twice": (MINIMAL + 'exclusive = ["a", "a"]\n', 'lockage.toml:8: step.wheel.exclusive[1]: "a" is there twice'),
+    "latch-name": (MINIMAL + 'exclusive = ["Port 1"]\n', "lockage.toml:8: step.wheel.exclusive[0]: not a valid latch name"),
+    "latch-twice": (MINIMAL + 'exclusive = ["a", "a"]\n', 'lockage.toml:8: step.wheel.exclusive[1]: "a" is there twice'),
     "pool-undeclared": (
         MINIMAL + "pools = { license = 1 }\n[pools]\nlicence = 1\n",
         'lockage.toml:8: step.wheel.pools.license: there is no pool "license"; did you mean "licence"?',

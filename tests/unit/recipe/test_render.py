@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, LockName, PoolName, ProjectName, StepName, Version
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
@@ -44,7 +44,7 @@ _RECIPE = Recipe(
             modes=(Mode.FIXED_RANDOM, Mode.SINGLE_CPU),
             fetch=(FetchName("da.ta"),),
             retries=2,
-            exclusive=(LockName("gpu"), LockName("port-5432")),
+            exclusive=(LatchName("gpu"), LatchName("port-5432")),
             pools={PoolName("a.b"): 2, PoolName("licence"): 1},
         ),
         Step(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.name import LockName, PoolName, StepName
+from lockage.base.name import LatchName, PoolName, StepName
 from lockage.schedule import Capacity, Job, Schedule
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ CAPACITIES = st.builds(
     jobs=st.integers(1, 4),
     pools=st.fixed_dictionaries({POOL: st.integers(2, 3), OTHER: st.just(2)}),
 )
-LOCKS = st.frozensets(st.sampled_from([LockName("a"), LockName("b"), LockName("c")]), max_size=2)
+LATCHES = st.frozensets(st.sampled_from([LatchName("a"), LatchName("b"), LatchName("c")]), max_size=2)
 POOLS = st.dictionaries(st.sampled_from([POOL, OTHER]), st.integers(1, 2))
 FAILS = st.frozensets(st.integers(0, 11).map(lambda number: StepName(f"s{number}")), max_size=4)
 RANDOM = st.randoms(use_true_random=False)
 ROOMY = Capacity(cpus=100, memory=100, jobs=100)
 
 
-def job(name: str, *needs: str, cpus: int = 1, memory: int = 1, expected: int = 1, locks: str = "", **pools: int) -> Job:
+def job(name: str, *needs: str, cpus: int = 1, memory: int = 1, expected: int = 1, latches: str = "", **pools: int) -> Job:
     return Job(
         name=StepName(name),
         needs=frozenset(map(StepName, needs)),
         cpus=cpus,
         memory=memory,
-        exclusive=frozenset(map(LockName, locks)),
+        exclusive=frozenset(map(LatchName, latches)),
         pools={PoolName(pool): units for pool, units in pools.items()},
         expected=expected,
     )
@@ -54,7 +54,7 @@ def plans(draw: st.DrawFn, *, plain: bool = False) -> list[Job]:
             needs=draw(st.frozensets(st.sampled_from(names[:number]), max_size=3)) if number else frozenset(),
             cpus=1 if plain else draw(st.integers(1, 8)),
             memory=1 if plain else draw(st.integers(1, 12)),
-            exclusive=frozenset() if plain else draw(LOCKS),
+            exclusive=frozenset() if plain else draw(LATCHES),
             pools={} if plain else draw(POOLS),
             expected=draw(st.integers(0, 9)),
         )
@@ -65,14 +65,14 @@ def plans(draw: st.DrawFn, *, plain: bool = False) -> list[Job]:
 def within(running: Iterable[Job], capacity: Capacity) -> bool:
     """Whether nothing is taken twice; what is larger than all there is may run alone."""
     running = list(running)
-    locks = Counter(lock for one in running for lock in one.exclusive)
+    latches = Counter(latch for one in running for latch in one.exclusive)
     pools = Counter({pool: sum(one.pools.get(pool, 0) for one in running) for pool in capacity.pools})
     alone = len(running) <= 1
     return (
         len(running) <= capacity.jobs
         and (alone or sum(one.cpus for one in running) <= capacity.cpus)
         and (alone or sum(one.memory for one in running) <= capacity.memory)
-        and all(holders == 1 for holders in locks.values())
+        and all(holders == 1 for holders in latches.values())
         and all(pools[pool] <= size for pool, size in capacity.pools.items())
     )
 
@@ -232,16 +232,16 @@ def test_a_more_urgent_job_that_appears_later_comes_before_one_that_waits() -> N
     assert ends(schedule, "b") == ["large"]
 
 
-def test_who_waits_for_a_lock_lets_those_pass_that_do_not_want_it() -> None:
-    jobs = [job("holder", locks="x", expected=9), job("waits", locks="x", expected=8), job("other"), job("also", locks="x")]
+def test_who_waits_for_a_latch_lets_those_pass_that_do_not_want_it() -> None:
+    jobs = [job("holder", latches="x", expected=9), job("waits", latches="x", expected=8), job("other"), job("also", latches="x")]
     schedule = Schedule(jobs, Capacity(cpus=9, memory=100, jobs=9))
     assert starts(schedule) == ["holder", "other"]
     assert ends(schedule, "holder") == ["waits"]
     assert ends(schedule, "waits") == ["also"]
 
 
-def test_who_wants_two_locks_is_not_passed_by_those_that_want_one() -> None:
-    jobs = [job("h", locks="x", expected=9), job("both", locks="xy", expected=8), job("y1", locks="y"), job("y2", locks="y")]
+def test_who_wants_two_latches_is_not_passed_by_those_that_want_one() -> None:
+    jobs = [job("h", latches="x", expected=9), job("both", latches="xy", expected=8), job("y1", latches="y"), job("y2", latches="y")]
     schedule = Schedule(jobs, ROOMY)
     assert starts(schedule) == ["h"], "y is kept for who wants both"
     assert ends(schedule, "h") == ["both"]

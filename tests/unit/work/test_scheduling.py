@@ -11,7 +11,7 @@ import pytest
 from lockage.adapters.memory.services import MemoryServices
 from lockage.adapters.workers_threads import ThreadWorkers
 from lockage.base.canonical import canonical, parse
-from lockage.base.name import LockName, StepName
+from lockage.base.name import LatchName, StepName
 from lockage.evidence.bundle import parse_bundle
 from lockage.evidence.predicate import PROVENANCE, TEST_RESULT
 from lockage.plan.plan import make_plan
@@ -142,11 +142,11 @@ def test_so_many_run_together_as_what_they_hold_allows(services: MemoryServices,
     services.commands["hold"] = services.commands["constant"]
     built(services, commit(services, recipe=HOLDING.format(held=held)))
     assert services.workers.most == together
-    assert services.locks.taken == (["port-5432"] * 3 if "exclusive" in held else [])
+    assert services.latches.taken == (["port-5432"] * 3 if "exclusive" in held else [])
 
 
-def test_builds_of_one_store_exclude_each_other_by_the_names_of_locks(services: MemoryServices, commit: Commit) -> None:
-    """Two builds with workers of their own and one set of locks, as two processes have."""
+def test_builds_of_one_store_exclude_each_other_by_the_names_of_latches(services: MemoryServices, commit: Commit) -> None:
+    """Two builds with workers of their own and one set of latches, as two processes have."""
     inside, most, guard, met = [0], [0], threading.Lock(), threading.Event()
 
     def hold(workspace: Workspace) -> int:
@@ -161,7 +161,7 @@ def test_builds_of_one_store_exclude_each_other_by_the_names_of_locks(services: 
 
     def one(name: str) -> None:
         own = MemoryServices({"hold": hold}, jobs=3)
-        own.workers, own.locks = ThreadWorkers(), services.locks  # type: ignore[assignment]  # real threads, and locks that are shared
+        own.workers, own.latches = ThreadWorkers(), services.latches  # type: ignore[assignment]  # real threads, and latches that are shared
         built(own, commit(own, recipe=HOLDING.format(held='exclusive = ["port-5432"]'), name=name))
 
     threads = [threading.Thread(target=one, args=(name,)) for name in ("one", "other")]
@@ -169,11 +169,11 @@ def test_builds_of_one_store_exclude_each_other_by_the_names_of_locks(services: 
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(services.locks.taken) == 6
+    assert len(services.latches.taken) == 6
     assert most == [1]
 
 
-def test_who_waits_for_a_lock_is_let_go_when_the_build_ends(services: MemoryServices, commit: Commit) -> None:
+def test_who_waits_for_a_latch_is_let_go_when_the_build_ends(services: MemoryServices, commit: Commit) -> None:
     def broken(_: Workspace) -> int:
         raise ZeroDivisionError
 
@@ -182,7 +182,7 @@ def test_who_waits_for_a_lock_is_let_go_when_the_build_ends(services: MemoryServ
     recipe = HOLDING.replace("{held}", 'exclusive = ["port-5432"]', 2).format(held="")
     services.capacity = msgspec.structs.replace(services.capacity, jobs=4)
     before = set(threading.enumerate())
-    with services.locks.held([LockName("port-5432")]), pytest.raises(ZeroDivisionError):
+    with services.latches.held([LatchName("port-5432")]), pytest.raises(ZeroDivisionError):
         built(services, commit(services, recipe=recipe))
     assert services.executor.cancelled
     assert services.executor.ran == []
@@ -204,7 +204,7 @@ def test_what_a_step_holds_is_no_part_of_its_action_and_nothing_held_none_of_a_r
 
 
 @pytest.mark.parametrize("more", ["", "exclusive = []", "pools = {}", "[pools]"])
-def test_the_digest_of_a_recipe_without_locks_and_pools_is_what_it_was_before_there_were_any(more: str) -> None:
+def test_the_digest_of_a_recipe_without_latches_and_pools_is_what_it_was_before_there_were_any(more: str) -> None:
     assert parse_recipe(minimal(more)).digest == "78ca195a8be368ebe6e86eb84cf814695bc13afb0ec1de80126b18b79b7a2376"
 
 

@@ -2,8 +2,8 @@
 
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.folders import MemoryFolders
+from lockage.adapters.memory.latches import MemoryLatches
 from lockage.adapters.memory.ledger import MemoryLedger
-from lockage.adapters.memory.locks import MemoryLocks
 from lockage.adapters.memory.pins import MemoryPins
 from lockage.adapters.memory.runs import MemoryRuns
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
@@ -14,8 +14,8 @@ __all__ = [
     "MemoryActionCache",
     "MemoryBlobs",
     "MemoryFolders",
+    "MemoryLatches",
     "MemoryLedger",
-    "MemoryLocks",
     "MemoryMemo",
     "MemoryPins",
     "MemoryRuns",

@@ -1,4 +1,4 @@
-"""Locks by name as files of a folder, each locked while somebody holds it; a file stays when it is let go."""
+"""Latches as files of a folder, each locked while somebody holds it; a file stays when it is let go."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from lockage.base.name import LockName
+    from lockage.base.name import LatchName
 
-__all__ = ["LocalLocks"]
+__all__ = ["LocalLatches"]
 
 #: Seconds between two attempts, the first and the longest: who waits must hear that it is to stop, which no system call would.
 _SOON, _LATER = 0.02, 0.25
 
 
-class LocalLocks:
-    """Implements :class:`lockage.ports.Locks`."""
+class LocalLatches:
+    """Implements :class:`lockage.ports.Latches`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class LocalLocks:
         self._interruptions += 1
 
     @contextmanager
-    def held(self, names: Collection[LockName]) -> Iterator[bool]:
+    def held(self, names: Collection[LatchName]) -> Iterator[bool]:
         handles: list[int] = []
         try:
             yield self._take(sorted(names), handles)
@@ -40,7 +40,7 @@ class LocalLocks:
             for handle in reversed(handles):
                 os.close(handle)
 
-    def _take(self, names: list[LockName], handles: list[int]) -> bool:
+    def _take(self, names: list[LatchName], handles: list[int]) -> bool:
         """Take them one after the other; sorted, so that no two wait for each other."""
         interruptions = self._interruptions
         with durable.unwritable(self._folder):

@@ -1,4 +1,4 @@
-"""Locks by name in one process."""
+"""Latches in one process."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from lockage.base.name import LockName
+    from lockage.base.name import LatchName
 
-__all__ = ["MemoryLocks"]
+__all__ = ["MemoryLatches"]
 
 
-class MemoryLocks:
-    """Implements :class:`lockage.ports.Locks`; ``taken`` lists what was taken, in order."""
+class MemoryLatches:
+    """Implements :class:`lockage.ports.Latches`; ``taken`` lists what was taken, in order."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._held: set[LockName] = set()
+        self._held: set[LatchName] = set()
         self._interruptions = 0
-        self.taken: list[LockName] = []
+        self.taken: list[LatchName] = []
 
     def interrupt(self) -> None:
         with self._changed:
@@ -29,7 +29,7 @@ class MemoryLocks:
             self._changed.notify_all()
 
     @contextmanager
-    def held(self, names: Collection[LockName]) -> Iterator[bool]:
+    def held(self, names: Collection[LatchName]) -> Iterator[bool]:
         wanted = set(names)
         with self._changed:
             interruptions = self._interruptions

@@ -93,7 +93,7 @@ def simulate(
             assert started.needs <= schedule.done
             assert not schedule.stopped
             assert within(schedule.running.values(), capacity)
-        if (seen := schedule.look(ahead=rng.random() < 0.1)) is not None:
+        if (seen := schedule.look(ahead=rng.choice([False, True]))) is not None:
             assert seen.needs <= schedule.done
             if seen.name in known:
                 schedule.finished(seen.name, succeeded=seen.name not in fails)

@@ -51,8 +51,8 @@ def alike(count: int) -> list[Job]:
 
 
 def run(jobs: list[Job]) -> float:
-    """Seconds from the plan to its end, without doing anything in between."""
-    begin = time.perf_counter()
+    """Seconds of CPU time from the plan to its end, without doing anything in between."""
+    begin = time.process_time()  # all of it is computing, and the machine may be busy
     schedule = Schedule(jobs, CAPACITY)
     while True:
         while schedule.start() is not None:
@@ -63,7 +63,7 @@ def run(jobs: list[Job]) -> float:
             schedule.finished(next(iter(schedule.running)), succeeded=True)
         else:
             assert len(schedule.done) == len(jobs)
-            return time.perf_counter() - begin
+            return time.process_time() - begin
 
 
 def main() -> int:

@@ -6,11 +6,13 @@ Invariants:
 - What running jobs declare never exceeds the capacity: CPUs, memory, number of jobs, units of pools, one holder of a latch. A job that
   declares more CPUs or memory than there are takes them all, so that it runs alone.
 - The most urgent comes first (:func:`lockage.schedule.job.ranked`). One that waits for a latch or a pool lets others pass that do not
-  want it; at one that waits for CPUs, memory or a place everything less urgent waits, so that it is not passed for ever.
+  want it. One that waits for CPUs, memory or a place lets less urgent ones pass as long as more urgent ones alone would keep it
+  waiting; from then on nothing less urgent starts before it, so that it is not passed for ever.
 - After a failure nothing is looked at or started, or, where it keeps going, everything is that does not need what failed: which
   jobs those are follows from the plan and from what failed, not from durations nor from the order in which jobs end.
 
-The object changes with every call, and a call costs O(log n) for each job and thing that it concerns, amortised over a plan's run.
+The object changes with every call. A call costs O(log n) for each job and thing that it concerns, amortised over a plan's run, and
+something for each job that runs and each different demand of CPUs and memory among those that wait.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class Schedule:
         self._ready = [rank for rank, missing in enumerate(self._missing) if not missing]
         heapify(self._ready)
         self._looked_at: set[StepName] = set()
-        self._queue: list[int] = []
+        self._takes = [(min(job.cpus, capacity.cpus), min(job.memory, capacity.memory)) for job in self._jobs]
+        self._queues: dict[tuple[int, int], list[int]] = {}  # by what they take: where the first does not fit no other does
         self._parked: set[int] = set()
         self.running: dict[StepName, Job] = {}
         self.done: set[StepName] = set()
@@ -87,46 +90,77 @@ class Schedule:
         return job
 
     def _room_for(self, rank: int) -> bool:
-        room = min(self._cpus, self._memory, self._places) > 0
-        return room and not (self._queue and self._queue[0] < rank)
+        """Whether there is something left, and no more urgent job for which it is kept."""
+        return self._something_left() and all(self._may_be_passed(other) for other in self._first() if other < rank)
+
+    def _something_left(self) -> bool:
+        return self._places > 0 and self._cpus > 0 and self._memory > 0
+
+    def _first(self) -> list[int]:
+        """The most urgent of those that wait for each demand of CPUs and memory."""
+        return sorted(queue[0] for queue in self._queues.values())
 
     def queue(self, name: StepName) -> None:
         """The job has to be run. Raises KeyError if it was not looked at."""
         self._looked_at.remove(name)
-        heappush(self._queue, self._rank[name])
+        self._enqueue(self._rank[name])
+
+    def _enqueue(self, rank: int) -> None:
+        heappush(self._queues.setdefault(self._takes[rank], []), rank)
+
+    def _dequeue(self, rank: int) -> None:
+        queue = self._queues[self._takes[rank]]
+        heappop(queue)
+        if not queue:
+            del self._queues[self._takes[rank]]
 
     def start(self) -> Job | None:
         """The next job to be started now, which counts as running from here on; None if there is none.
 
         None also if one that is more urgent than all that could be started is to be looked at first.
         """
-        while self._queue and not self._stopped:
-            rank = self._queue[0]
-            if self._ready and self._ready[0] < rank:
+        while not self._stopped and self._something_left():
+            for rank in self._first():
+                if self._ready and self._ready[0] < rank:
+                    return None
+                if not self._claims.admits(rank, self._wants[rank]):
+                    self._claims.wait(rank, self._wants[rank])
+                    self._dequeue(rank)
+                    self._parked.add(rank)
+                    break
+                cpus, memory = self._takes[rank]
+                if self._places and cpus <= self._cpus and memory <= self._memory:
+                    return self._begin(rank)
+                if not self._may_be_passed(rank):
+                    return None
+            else:
                 return None
-            job, wants = self._jobs[rank], self._wants[rank]
-            if not self._claims.admits(rank, wants):
-                self._claims.wait(rank, wants)
-                self._parked.add(heappop(self._queue))
-                continue
-            cpus, memory = self._takes(job)
-            if not self._places or cpus > self._cpus or memory > self._memory:
-                return None
-            heappop(self._queue)
-            self._cpus, self._memory, self._places = self._cpus - cpus, self._memory - memory, self._places - 1
-            self.running[job.name] = job
-            self._wake(self._claims.take(rank, wants))
-            return job
         return None
 
-    def _takes(self, job: Job) -> tuple[int, int]:
-        return min(job.cpus, self._whole.cpus), min(job.memory, self._whole.memory)
+    def _may_be_passed(self, rank: int) -> bool:
+        """Whether the running jobs that are more urgent would be enough to keep it waiting."""
+        urgent = [self._takes[other] for name in self.running if (other := self._rank[name]) < rank]
+        cpus, memory = self._takes[rank]
+        return (
+            len(urgent) >= self._whole.jobs
+            or sum(taken for taken, _ in urgent) + cpus > self._whole.cpus
+            or sum(taken for _, taken in urgent) + memory > self._whole.memory
+        )
+
+    def _begin(self, rank: int) -> Job:
+        job = self._jobs[rank]
+        cpus, memory = self._takes[rank]
+        self._dequeue(rank)
+        self._cpus, self._memory, self._places = self._cpus - cpus, self._memory - memory, self._places - 1
+        self.running[job.name] = job
+        self._wake(self._claims.take(rank, self._wants[rank]))
+        return job
 
     def _wake(self, ranks: Iterable[int]) -> None:
         for rank in ranks:
             if rank in self._parked:
                 self._parked.remove(rank)
-                heappush(self._queue, rank)
+                self._enqueue(rank)
 
     def finished(self, name: StepName, *, succeeded: bool) -> None:
         """A job that was looked at has a result, or one that was running has ended. Raises KeyError if it was neither."""
@@ -135,7 +169,7 @@ class Schedule:
         if job is None:
             self._looked_at.remove(name)
         else:
-            cpus, memory = self._takes(job)
+            cpus, memory = self._takes[rank]
             self._cpus, self._memory, self._places = self._cpus + cpus, self._memory + memory, self._places + 1
             self._wake(self._claims.give_back(self._wants[rank]))
         if succeeded:

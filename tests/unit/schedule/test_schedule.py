@@ -216,12 +216,25 @@ def ends(schedule: Schedule, name: str) -> list[str]:
     return starts(schedule)
 
 
-def test_a_large_job_is_not_passed_by_small_ones_that_are_less_urgent() -> None:
-    jobs = [job("first", expected=50), job("large", cpus=4, expected=40), job("small"), job("smaller")]
+def test_a_large_job_is_passed_only_as_long_as_more_urgent_ones_keep_it_waiting() -> None:
+    jobs = [job("first", expected=50), job("large", cpus=4, expected=40), *(job(f"s{n}", expected=9 - n) for n in range(6))]
     schedule = Schedule(jobs, Capacity(cpus=4, memory=100, jobs=4))
-    assert starts(schedule) == ["first"], "three CPUs are kept for the large one"
-    assert ends(schedule, "first") == ["large"]
-    assert ends(schedule, "large") == ["small", "smaller"]
+    assert starts(schedule) == ["first", "s0", "s1", "s2"], "they use what would be idle"
+    assert ends(schedule, "s1") == ["s3"]
+    assert ends(schedule, "first") == [], "only less urgent ones stand in its way now"
+    assert ends(schedule, "s0") == []
+    assert ends(schedule, "s2") == []
+    assert ends(schedule, "s3") == ["large"]
+    assert ends(schedule, "large") == ["s4", "s5"]
+
+
+def test_the_same_holds_for_memory() -> None:
+    jobs = [job("first", memory=9, expected=50), job("large", memory=10, expected=40), *(job(f"s{n}") for n in range(3))]
+    schedule = Schedule(jobs, Capacity(cpus=9, memory=10, jobs=9))
+    assert starts(schedule) == ["first", "s0"]
+    assert ends(schedule, "first") == []
+    assert ends(schedule, "s0") == ["large"]
+    assert ends(schedule, "large") == ["s1", "s2"]
 
 
 def test_a_more_urgent_job_that_appears_later_comes_before_one_that_waits() -> None:
@@ -260,9 +273,9 @@ def test_units_of_a_pool_are_kept_for_who_wants_many() -> None:
 def test_a_job_larger_than_the_capacity_runs_alone() -> None:
     jobs = [job("a", expected=3), job("large", memory=1000, expected=2), job("b")]
     schedule = Schedule(jobs, Capacity(cpus=4, memory=10, jobs=4))
-    assert starts(schedule) == ["a"]
-    assert ends(schedule, "a") == ["large"]
-    assert ends(schedule, "large") == ["b"]
+    assert starts(schedule) == ["a", "b"]
+    assert ends(schedule, "a") == []
+    assert ends(schedule, "b") == ["large"]
 
 
 def test_nothing_is_looked_at_that_could_not_be_started() -> None:

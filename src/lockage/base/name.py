@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Self
 
-__all__ = ["ChannelName", "EnvironmentName", "FetchName", "FlagName", "PrincipalName", "ProjectName", "StepName", "Version"]
+__all__ = [
+    "ChannelName",
+    "EnvironmentName",
+    "FetchName",
+    "FlagName",
+    "LatchName",
+    "PoolName",
+    "PrincipalName",
+    "ProjectName",
+    "StepName",
+    "Version",
+]
 
 
 class _Name(str):
@@ -58,6 +69,20 @@ class FetchName(_Name):
 
     __slots__ = ()
     _what = "name of a fetch input"
+
+
+class LatchName(_Name):
+    """The name of something that one step at a time may use, whatever build of a store it is of."""
+
+    __slots__ = ()
+    _what = "latch name"
+
+
+class PoolName(_Name):
+    """The name of a pool of a recipe."""
+
+    __slots__ = ()
+    _what = "pool name"
 
 
 class ChannelName(_Name):

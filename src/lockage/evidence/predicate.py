@@ -82,6 +82,8 @@ class _Internal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     contract_version: int
     actions: dict[StepName, BlobRef]
     run: str
+    #: Why the attempts at a step failed that were followed by another, the oldest first; left out if there were none.
+    attempts: dict[StepName, tuple[str, ...]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Definition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -133,7 +135,10 @@ class TestVerdict(StrEnum):
 
 
 class TestPredicate(msgspec.Struct, frozen=True, kw_only=True):
-    """in-toto test-result v0.1; a test is a test step. ``lockage_declared`` are all test steps of the recipe."""
+    """in-toto test-result v0.1; a test is a test step. ``lockage_declared`` are all test steps of the recipe.
+
+    ``lockage_attempts`` says why attempts at steps failed that were followed by another; not there if there were none.
+    """
 
     __test__: ClassVar[bool] = False  # not a test, whatever pytest thinks of its name
 
@@ -145,6 +150,7 @@ class TestPredicate(msgspec.Struct, frozen=True, kw_only=True):
     lockage_declared: tuple[StepName, ...]
     lockage_inputs: Inputs
     lockage_finished: Instant = msgspec.field(name="lockage_finishedOn")
+    lockage_attempts: dict[StepName, tuple[str, ...]] | msgspec.UnsetType = msgspec.UNSET
 
     @staticmethod
     def verdict(declared: Iterable[StepName], passed: Iterable[StepName], failed: Iterable[StepName]) -> TestVerdict:
@@ -213,7 +219,11 @@ def provenance(
         build_type="https://lockage.dev/build/v1",
         external_parameters=_External(source=run.source, recipe=_Recipe(path=recipe_path, digest={"sha256": run.recipe})),
         internal_parameters=_Internal(
-            lock=run.lock, contract_version=CONTRACT_VERSION, actions={step.step: step.action for step in run.steps}, run=run_id
+            lock=run.lock,
+            contract_version=CONTRACT_VERSION,
+            actions={step.step: step.action for step in run.steps},
+            run=run_id,
+            attempts=_attempts(run),
         ),
         resolved_dependencies=(*_dependencies(run, recipe_path, roots), *_fetched(fetched, crates)),
     )
@@ -231,6 +241,11 @@ def provenance(
         )
 
     return tuple(statements(run.artifacts, PROVENANCE, predicate))
+
+
+def _attempts(run: Run) -> dict[StepName, tuple[str, ...]] | msgspec.UnsetType:
+    found = {step.step: tuple(attempt.failure for attempt in step.attempts) for step in run.steps if step.attempts}
+    return found or msgspec.UNSET
 
 
 def _dependencies(run: Run, recipe_path: RelPath | None, roots: Mapping[str, RootRef]) -> Iterable[Descriptor]:
@@ -275,6 +290,7 @@ def test_result(run: Run, declared: Iterable[StepName]) -> tuple[bytes, ...]:
         lockage_declared=wanted,
         lockage_inputs=Inputs.of(run),
         lockage_finished=run.finished,
+        lockage_attempts=_attempts(run),
     )
     return tuple(statements(run.artifacts, TEST_RESULT, lambda _: predicate))
 

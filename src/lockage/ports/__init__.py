@@ -121,9 +121,11 @@ from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
+    from lockage.base.name import LatchName
     from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
@@ -132,6 +134,24 @@ if TYPE_CHECKING:
 
 #: The file that marks a folder of what failed steps left: what is in it may be replaced.
 KEPT_MARK = ".lockage-failed"
+
+
+class Latches(Protocol):
+    """Latches: names that one holder at a time may have of all that share a store, in this process and in others.
+
+    Raises :class:`StoreUnwritable`.
+    """
+
+    def held(self, names: Collection[LatchName]) -> AbstractContextManager[bool]:
+        """All of them, taken in an order that is the same for everybody; waits for whoever has one. False if that was interrupted.
+
+        A process that ends, however it does, holds none any more.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Those of this process that wait do so no longer, and hold nothing; who comes later waits. Safe from any thread."""
+        ...
 
 
 class Workers(Protocol):

@@ -9,7 +9,7 @@ import msgspec
 
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 from lockage.recipe.modes import Mode
@@ -76,7 +76,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ``stabilize``: whether its artifacts go through the passes, or through which.
     ``unset`` are variables that it is not given, although its environment or the defaults would. ``retries`` is how often it is run
-    again if it fails in a way that may pass; as with limits, its action does not depend on it.
+    again if it fails in a way that may pass, ``exclusive`` and ``pools`` are what it holds while it runs, of each pool so many units; as
+    with limits, its action does not depend on them.
     """
 
     name: StepName
@@ -97,6 +98,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     modes: tuple[Mode, ...] = ()
     unset: tuple[str, ...] = ()
     retries: int = 0
+    exclusive: tuple[LatchName, ...] = ()
+    pools: dict[PoolName, int] = {}
 
     @property
     def cpus(self) -> int:
@@ -105,7 +108,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole of lockage.toml; ``steps`` are in the order of the file. ``inferred`` says that no file was there."""
+    """The whole of lockage.toml; ``steps`` are in the order of the file. ``inferred`` says that no file was there.
+
+    ``pools`` are the sizes of the pools that its steps may take units of.
+    """
 
     project: ProjectName
     version: VersionFrom
@@ -114,6 +120,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flags: dict[str, bool] = {}
     inferred: bool = False
     fetches: tuple[FetchInput, ...] = ()
+    pools: dict[PoolName, int] = {}
 
     def step(self, name: StepName) -> Step:
         """The step of that name; raises KeyError."""
@@ -126,7 +133,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def digest(self) -> Digest:
         document = plain(self)
         for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
-            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries"):
+            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries", "exclusive", "pools"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

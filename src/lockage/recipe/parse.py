@@ -16,6 +16,7 @@ from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
 from lockage.recipe.lines import nearest, places_of
 from lockage.recipe.model import Recipe, Step, VersionFrom
+from lockage.recipe.pools import pool_sizes
 from lockage.recipe.python_lock import python_lock_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
@@ -123,7 +124,8 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     fetches = fetches_of(top.table("fetch"))
     declared = top.table("step")
     names = tuple(declared.names())
-    steps = [step_of(declared.table(step), step, environments, flags, fetches) for step in names]
+    pools = pool_sizes(top.table("pools"))
+    steps = [step_of(declared.table(step), step, environments, flags, fetches, pools) for step in names]
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
@@ -141,6 +143,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
         steps=tuple(known),
         flags=flags,
         fetches=tuple(fetched.values()),
+        pools=pools,
     )
 
 

@@ -45,6 +45,9 @@ def render(recipe: Recipe) -> str:
         sections.append(
             _section("[flags]", lines, "Declared inputs that change steps without changing sources: a step sees those that it names.")
         )
+    if recipe.pools:
+        lines = (f"{_key(name)} = {size}" for name, size in recipe.pools.items())
+        sections.append(_section("[pools]", lines, "Things of which there are so many: steps that take some wait until they are free."))
     sections += [_fetch(found) for found in recipe.fetches]
     sections += [_step(step) for step in recipe.steps]
     return "\n".join(sections)
@@ -151,7 +154,15 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield from _resources(step.resources)
     if step.retries:
         yield f"retries = {step.retries}"
+    yield from _held(step)
     yield from _stabilize(step.stabilize)
+
+
+def _held(step: Step) -> Iterator[str]:
+    if step.exclusive:
+        yield f"exclusive = {toml_array(step.exclusive)}"
+    if step.pools:
+        yield f"pools = {{ {', '.join(f'{_key(name)} = {units}' for name, units in step.pools.items())} }}"
 
 
 def _stabilize(passes: bool | Choice) -> Iterator[str]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.name import EnvironmentName, FetchName, FlagName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
 from lockage.recipe.modes import Mode
+from lockage.recipe.pools import pools_of
 from lockage.recipe.quantity import DURATION_FORM, SIZE_FORM, duration, size
 from lockage.recipe.reader import Table, shown, suggestion
 from lockage.recipe.variables import step_variables
 from lockage.stabilize import PASSES, Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 __all__ = ["step_of"]
 
@@ -29,7 +30,14 @@ _UNREADABLE = EnvironmentName("unreadable")
 _NO_OUTPUTS = 'Name the files or directories that the step writes, or set kind = "test" or "check".'
 
 
-def step_of(table: Table, name: str, environments: Collection[str], flags: Collection[str], fetches: Collection[str]) -> Step | None:
+def step_of(
+    table: Table,
+    name: str,
+    environments: Collection[str],
+    flags: Collection[str],
+    fetches: Collection[str],
+    pools: Mapping[PoolName, int],
+) -> Step | None:
     """The step of this table, with its faults reported; None if not even its name can be used."""
     kind = table.text("kind", _kind, '"build", "test" or "check"')
     environment = _environment_of(table, environments)
@@ -49,6 +57,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     modes = table.texts("modes", _mode, "modes")
     retries = table.integer("retries", 0, 0, _MOST_RETRIES)
+    exclusive = table.texts("exclusive", LatchName, "names of latches")
+    taken = pools_of(table.table("pools"), pools)
     table.close()
     try:
         step_name = StepName(name)
@@ -74,6 +84,8 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         modes=tuple(sorted(modes or ())),
         unset=unset,
         retries=retries,
+        exclusive=tuple(sorted(exclusive or ())),
+        pools=taken,
     )
 
 

@@ -1,5 +1,6 @@
-"""Which step next."""
+"""Which step next (docs/scheduling.md)."""
 
-from lockage.schedule.schedule import Capacity, Job, Schedule
+from lockage.schedule.job import UNKNOWN_DURATION, Capacity, Job
+from lockage.schedule.schedule import Schedule
 
-__all__ = ["Capacity", "Job", "Schedule"]
+__all__ = ["UNKNOWN_DURATION", "Capacity", "Job", "Schedule"]

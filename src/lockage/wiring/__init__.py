@@ -202,9 +202,30 @@ class Wiring:
     @cached_property
     def capacity(self) -> Capacity:
         from lockage.schedule import Capacity
+        from lockage.wiring.limits import cpu_quota
 
-        cpus = len(self.host_cpus)
-        return Capacity(cpus=cpus, memory=host.memory(), jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
+        most = len(self.host_cpus)
+        cpus = self._number("LOCKAGE_CPUS") or min(most, cpu_quota() or most)
+        if cpus > most:
+            raise InvalidSetting(f"LOCKAGE_CPUS is {cpus}; this process may use {most} CPUs")
+        return Capacity(cpus=cpus, host_cpus=most, memory=self._memory(), jobs=self._jobs or self._number("LOCKAGE_JOBS") or cpus)
+
+    def _memory(self) -> int:
+        """Bytes that steps may declare together."""
+        text = self._environ.get("LOCKAGE_MEMORY", "")
+        if not text:
+            from lockage.wiring.limits import memory_limit
+
+            return min(host.memory(), memory_limit() or host.memory())
+        from lockage.recipe.quantity import SIZE_FORM, size
+
+        try:
+            found = int(text) if text.isdecimal() else size(text)
+        except ValueError:
+            found = 0
+        if found < 1:
+            raise InvalidSetting(f"LOCKAGE_MEMORY is {text[:60]!r}; it takes {SIZE_FORM}")
+        return found
 
     @property
     def terminal_kind(self) -> str:
@@ -224,6 +245,12 @@ class Wiring:
         from lockage.adapters.workers_threads import ThreadWorkers
 
         return ThreadWorkers()
+
+    @cached_property
+    def latches(self) -> ports.Latches:
+        from lockage.adapters.latches_local import LocalLatches
+
+        return LocalLatches(self.store / "latches")
 
     # Outside services
 

@@ -29,7 +29,17 @@ SETTINGS = (
         default="`$XDG_CONFIG_HOME/lockage`, else `~/.config/lockage`",
     ),
     Setting(name="LOCKAGE_PRINCIPAL", meaning="who signs, when the store is made", default="the user's login name"),
-    Setting(name="LOCKAGE_JOBS", meaning="how many steps may run beside each other", default="the number of CPUs"),
+    Setting(name="LOCKAGE_JOBS", meaning="how many steps may run beside each other", default="the number of CPUs, as for `LOCKAGE_CPUS`"),
+    Setting(
+        name="LOCKAGE_CPUS",
+        meaning="how many CPUs the steps that run beside each other may declare together",
+        default="those that this process may use, or fewer if its control group has a quota of their time",
+    ),
+    Setting(
+        name="LOCKAGE_MEMORY",
+        meaning='how much memory the steps that run beside each other may declare together, such as "6 GiB"',
+        default="the machine's memory, or the limit of this process's control group",
+    ),
     Setting(
         name="LOCKAGE_DEBIAN_MIRROR", meaning="base addresses of Debian mirrors, asked in order", default="from the machine's apt sources"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,6 @@ from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
 from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
-from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import failure_of, may_pass, run_of, skipped
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
+
+
+#: Actions are kept from the look at a step until it starts for so many that wait; for the others they are made again.
+_KEPT_RESOLVED = 256
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -83,48 +87,74 @@ class Execution:
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
+        self._looked_at: dict[StepName, Resolved] = {}
+        self._pending: dict[StepName, _Started] = {}
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
 
     def run(self) -> None:
-        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
-        jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
-        schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
-        self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
-        pending: dict[StepName, _Started] = {}
+        """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise.
+
+        Raises :class:`lockage.ports.TooManyCpus` before anything is executed.
+        """
+        self._services.tell(Planned(steps=tuple(planned.name for planned in self._plan.steps)))
+        if self._all_known():
+            return
+        from lockage.work.expected import remember_durations  # nobody waits for a turn where nothing is executed
+        from lockage.work.turns import take_turns
+
         try:
-            while not schedule.finished_all:
-                for job in schedule.startable():
-                    planned = self._by_name[job.name]
-                    schedule = schedule.started(job.name)
-                    done = self._start(planned, pending)
-                    if done is not None:
-                        schedule = schedule.finished(job.name, succeeded=done.failure is None)
-                        break  # a hit may have made an earlier step startable
-                else:
-                    key, outcome = self._services.workers.wait()
-                    started = pending.pop(StepName(key))
-                    if isinstance(outcome, BaseException):
-                        raise outcome
-                    if isinstance(outcome, Observed):
-                        self.observed[started.planned.name] = outcome
-                        outcome = outcome.outcome
-                    assert isinstance(outcome, ActionResult | ExecutionFailed)
-                    done = self._finish(started, outcome, pending)
-                    if done is not None:
-                        schedule = schedule.finished(done.step, succeeded=done.failure is None)
+            take_turns(self._services, self._plan, self, keep_going=self._keep_going)
         except BaseException:
             self._services.workers.abandon(self._cancel)
             raise
+        if not self._fresh:  # another world may be slower
+            remember_durations(self._services.memo, self._plan, self.results.values())
         if self._keep_going:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
+    def _all_known(self) -> bool:
+        """Whether every step's result is known, as far as steps in plan order tell up to the first of which it is not."""
+        for planned in self._plan.steps:
+            run = self._look(planned)
+            if run is None or run.failure is not None:
+                return False
+        return True
+
+    def known(self, name: StepName) -> StepRun | None:
+        """See :class:`lockage.work.turns.Performer`; what was found out already is not asked for again."""
+        if name in self.results or name in self._looked_at:
+            return self.results.get(name)
+        return self._look(self._by_name[name])
+
+    def start(self, name: StepName) -> None:
+        """See :class:`lockage.work.turns.Performer`."""
+        planned = self._by_name[name]
+        resolved = self._looked_at.pop(name, None) or self._resolve(planned)
+        request = self._request(planned, resolved)
+        self._services.tell(StepStarted(step=name))
+        self._begin(_Started(planned, resolved.encoded.ref, request), self._pending)
+
+    def wait(self, *, again: bool) -> StepRun | None:
+        """See :class:`lockage.work.turns.Performer`."""
+        key, outcome = self._services.workers.wait()
+        started = self._pending.pop(StepName(key))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, Observed):
+            self.observed[started.planned.name] = outcome
+            outcome = outcome.outcome
+        assert isinstance(outcome, ActionResult | ExecutionFailed)
+        return self._finish(started, outcome, self._pending, again=again)
+
     def _cancel(self) -> None:
+        if any(planned.step.exclusive for planned in self._plan.steps):
+            self._services.latches.interrupt()
         self._services.executor.cancel()
 
-    def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
-        """The step's result if it is known; else start it and return None."""
+    def _look(self, planned: PlannedStep) -> StepRun | None:
+        """The step's result if it is known."""
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._services.cache.get(known)
@@ -136,15 +166,20 @@ class Execution:
             self._remember(planned, resolved.encoded.ref)
             if hit is not None and self._whole(hit):
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
-        request = self._request(planned, resolved)
-        self._services.tell(StepStarted(step=planned.name))
-        self._begin(_Started(planned, resolved.encoded.ref, request), pending)
+        if len(self._looked_at) < _KEPT_RESOLVED:
+            self._looked_at[planned.name] = resolved
         return None
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
-        self._services.workers.start(started.planned.name, lambda: run(started.request))
+        names = started.planned.step.exclusive
+
+        def task() -> object:
+            with self._services.latches.held(names) if names else nullcontext(True) as held:
+                return run(started.request) if held else None  # not held: nobody waits for a result any more
+
+        self._services.workers.start(started.planned.name, task)
         pending[started.planned.name] = started  # only what has begun is waited for
 
     def look(self) -> dict[StepName, Resolved]:
@@ -185,12 +220,14 @@ class Execution:
         """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
         return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
 
-    def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started]) -> StepRun | None:
-        """The step's result; None if it is run once more."""
+    def _finish(
+        self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started], *, again: bool
+    ) -> StepRun | None:
+        """The step's result; None if it is run once more, as it may be with ``again``."""
         planned = started.planned
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and may_pass(outcome):
+        if number < attempts and not self._fresh and again and may_pass(outcome):
             usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))

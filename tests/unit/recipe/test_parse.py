@@ -115,12 +115,17 @@ def test_everything_that_can_be_said() -> None:
     timeout = 90
     processes = 10
     retries = 10
+    exclusive = ["port-5432", "gpu"]
+    pools = { licence = 2, device = 1 }
     stabilize = false
     [step.two]
     environment = "a"
     kind = "check"
     needs = ["one"]
     run = "true"
+    [pools]
+    licence = 2
+    device = 1
     """
     found = recipe(text)
     one, two = found.steps
@@ -129,6 +134,8 @@ def test_everything_that_can_be_said() -> None:
     assert (one.run, one.inputs, one.stamp) == (("make", "-C", "a b"), (), (Stamp.DATE, Stamp.VERSION))
     assert one.resources == Resources(memory=1_000_000, disk=3 << 29, timeout=90, processes=10)
     assert (one.retries, two.retries) == (10, 0)
+    assert (one.exclusive, two.exclusive) == (("gpu", "port-5432"), ())
+    assert (one.pools, two.pools, found.pools) == ({"device": 1, "licence": 2}, {}, {"licence": 2, "device": 1})
     assert not one.stabilize
     assert (two.kind, two.outputs) == (StepKind.CHECK, ())
 
@@ -317,6 +324,26 @@ DEFECTS: dict[str, tuple[str, str]] = {
     "retries-negative": (MINIMAL + "retries = -1\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found -1"),
     "retries-many": (MINIMAL + "retries = 11\n", "lockage.toml:8: step.wheel.retries: expected an integer from 0 to 10, found 11"),
     "retries-boolean": (MINIMAL + "retries = true\n", "lockage.toml:8: step.wheel.retries: expected an integer >= 0, found true"),
+    "latch-name": (MINIMAL + 'exclusive = ["Port 1"]\n', "lockage.toml:8: step.wheel.exclusive[0]: not a valid latch name"),
+    "latch-twice": (MINIMAL + 'exclusive = ["a", "a"]\n', 'lockage.toml:8: step.wheel.exclusive[1]: "a" is there twice'),
+    "pool-undeclared": (
+        MINIMAL + "pools = { license = 1 }\n[pools]\nlicence = 1\n",
+        'lockage.toml:8: step.wheel.pools.license: there is no pool "license"; did you mean "licence"?',
+    ),
+    "pool-too-small": (
+        MINIMAL + "pools = { a = 3 }\n[pools]\na = 2\n",
+        'lockage.toml:8: step.wheel.pools.a: the pool "a" has 2, the step takes 3',
+    ),
+    "pool-units-zero": (
+        MINIMAL + "pools = { a = 0 }\n[pools]\na = 2\n",
+        "lockage.toml:8: step.wheel.pools.a: expected an integer from 1 to 1048576, found 0",
+    ),
+    "pool-units-text": (MINIMAL + 'pools = ["a"]\n', "lockage.toml:8: step.wheel.pools: expected a table, found an array of 1"),
+    "pool-empty": (
+        MINIMAL + "pools.a = 1\n[pools]\na = 0\n",
+        "lockage.toml:10: pools.a: expected an integer from 1 to 1048576, found 0",
+    ),
+    "pool-name": (MINIMAL + '[pools]\n"A b" = 1\n', 'lockage.toml:9: pools."A b": not a valid pool name'),
     "cpus-boolean": (MINIMAL + "cpus = true\n", "lockage.toml:8: step.wheel.cpus: expected an integer >= 1, found true"),
     "memory-unit": (
         MINIMAL + 'memory = "1 gb"\n',

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName, Version
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
@@ -27,6 +27,7 @@ _RECIPE = Recipe(
         "te.st": Declaration(os=OsBase.parse("debian:sid"), python=("pytest[x] >= 8; python_version > '3.8'",)),
     },
     flags={"new-checkout": False, "old": True},
+    pools={PoolName("licence"): 1, PoolName("a.b"): 3},
     fetches=(FetchInput(name=FetchName("da.ta"), urls=("file:///x", "http://a.example/y"), sha256=Digest("0" * 64), path=RelPath("v/x")),),
     steps=(
         Step(
@@ -43,6 +44,8 @@ _RECIPE = Recipe(
             modes=(Mode.FIXED_RANDOM, Mode.SINGLE_CPU),
             fetch=(FetchName("da.ta"),),
             retries=2,
+            exclusive=(LatchName("gpu"), LatchName("port-5432")),
+            pools={PoolName("a.b"): 2, PoolName("licence"): 1},
         ),
         Step(
             name=StepName("unit.1"),
@@ -87,9 +90,19 @@ def test_a_recipe_with_everything_survives() -> None:
 
 def test_what_is_the_default_is_not_written() -> None:
     plain = msgspec.structs.replace(
-        _RECIPE.steps[0], resources=Resources(), stabilize=True, variables={}, unset=(), modes=(), stamp=(), fetch=(), retries=0
+        _RECIPE.steps[0],
+        resources=Resources(),
+        stabilize=True,
+        variables={},
+        unset=(),
+        modes=(),
+        stamp=(),
+        fetch=(),
+        retries=0,
+        exclusive=(),
+        pools={},
     )
-    text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}, fetches=()))
+    text = render(msgspec.structs.replace(_RECIPE, steps=(plain,), flags={}, fetches=(), pools={}))
     assert set(tomllib.loads(text)["step"]["wheel"]) == {"environment", "run", "outputs", "artifacts"}
 
 

@@ -231,7 +231,7 @@ def test_a_root_that_cannot_be_put_together_stops_what_was_started(services: Mem
         'run = ["constant"', 'environment = "other"\nrun = ["constant"'
     )
     two = two.replace('inputs = []\nrun = ["fail"', 'environment = "build"\ninputs = []\nrun = ["constant"')
-    two = two.replace('needs = ["good"]', 'environment = "build"\nneeds = ["good"]')
+    two = two.replace('needs = ["good"]', 'environment = "build"\nneeds = ["bad"]')  # so that it begins first
     project = commit(services, recipe=two)
     wrong = msgspec.structs.replace(project.lock.environments["build"].root, tree=BlobRef.of(b"another"))
     other = msgspec.structs.replace(project.lock.environments["other"], root=wrong)
@@ -256,9 +256,46 @@ def test_where_nothing_has_begun_no_sandbox_is_asked_to_stop(services: MemorySer
         built(services, project)
 
 
-def test_more_cpus_than_the_host_has(services: MemoryServices, commit: Commit) -> None:
+MANY_CPUS = """
+[step.small]
+inputs = []
+run = ["{small}", "small"]
+outputs = ["small"]
+[step.large]
+inputs = []
+needs = ["small"]
+run = ["cat", "large"]
+outputs = ["large"]
+cpus = 8
+"""
+
+
+def test_more_cpus_than_the_host_has_are_refused_before_anything_is_executed(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe=MANY_CPUS.format(small="constant"))
+    with pytest.raises(TooManyCpus, match="step 'large' declares 8 CPUs, this host has 4") as caught:
+        built(services, project)
+    assert caught.value.details["step"] == "large"
+    assert not services.executor.ran
+    assert services.runs.latest() is None
+
+
+def test_what_the_cache_knows_needs_no_cpus(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe=MANY_CPUS.format(small="constant"))
+    small = services.capacity
+    services.capacity = msgspec.structs.replace(small, cpus=8)
+    built(services, project)
+    services.capacity = small
+    assert built(services, project).executed == 0
+    changed = commit(
+        services, recipe=MANY_CPUS.format(small="cat") + '[step.new]\ninputs = []\nrun = ["constant", "new"]\noutputs = ["new"]\n'
+    )
     with pytest.raises(TooManyCpus):
-        built(services, commit(services, recipe='[step.a]\nrun = ["constant", "x"]\noutputs = ["x"]\ncpus = 65\n'))
+        built(services, changed)  # `small` is another, and only its execution would tell whether `large` is known
+
+
+def test_a_step_may_see_all_cpus_of_a_host_that_gives_only_some_of_their_time(services: MemoryServices, commit: Commit) -> None:
+    services.capacity = msgspec.structs.replace(services.capacity, cpus=2, host_cpus=8)
+    assert built(services, commit(services, recipe=MANY_CPUS.format(small="constant"))).executed == 2
 
 
 def test_a_run_whose_artifacts_are_not_there_is_recorded_all_the_same(services: MemoryServices, commit: Commit) -> None:

@@ -2,6 +2,7 @@
 
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.folders import MemoryFolders
+from lockage.adapters.memory.latches import MemoryLatches
 from lockage.adapters.memory.ledger import MemoryLedger
 from lockage.adapters.memory.pins import MemoryPins
 from lockage.adapters.memory.runs import MemoryRuns
@@ -13,6 +14,7 @@ __all__ = [
     "MemoryActionCache",
     "MemoryBlobs",
     "MemoryFolders",
+    "MemoryLatches",
     "MemoryLedger",
     "MemoryMemo",
     "MemoryPins",

@@ -10,6 +10,7 @@ from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
 from lockage.adapters.memory.folders import MemoryFolders
 from lockage.adapters.memory.image_layouts import MemoryImageLayouts
+from lockage.adapters.memory.latches import MemoryLatches
 from lockage.adapters.memory.ledger import MemoryLedger
 from lockage.adapters.memory.os_packages import MemoryOsPackages
 from lockage.adapters.memory.pins import MemoryPins
@@ -65,6 +66,7 @@ class MemoryServices:
         self.executor = MemoryExecutor(self.blobs, self.commands)
         self.roots = MemoryRoots(self.blobs)
         self.workers = MemoryWorkers(seed)
+        self.latches = MemoryLatches()
         self.runs = MemoryRuns()
         self.os_packages = MemoryOsPackages(self.blobs)
         self.python_index = MemoryPythonIndex(self.blobs)

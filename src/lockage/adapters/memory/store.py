@@ -10,7 +10,7 @@ from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.ports.storage import Audit, Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lockage.ports.storage import Heard
     from lockage.record.result import ActionResult
@@ -57,6 +57,18 @@ class MemoryBlobs:
     def locate(self, digest: Digest) -> BlobRef | None:
         data = self.data.get(digest)
         return None if data is None else BlobRef(digest, len(data))
+
+    def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:  # noqa: ARG002  # a dictionary has no times to compare
+        if [ref for ref in refs if not self._whole(ref)]:  # every one is looked at, so that all damage is found
+            return None
+        return Digest.of("".join(ref.digest for ref in refs).encode()).raw
+
+    def _whole(self, ref: BlobRef) -> bool:
+        try:
+            self.get(ref)
+        except (BlobCorrupt, BlobMissing):
+            return False
+        return True
 
     def audit(self, heard: Heard) -> Audit:
         size, damaged = 0, []

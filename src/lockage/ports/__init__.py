@@ -234,7 +234,8 @@ class Blobs(Protocol):
         """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
 
         Those that are still as ``witness``, an earlier answer for the same blobs in the same order, says are not hashed again: a
-        folder looks at size, time of change and inode. Anything else given as a witness counts as none, and without one all are hashed.
+        folder looks at size, time of change and inode. Without a witness all are hashed; with anything else in its place, such as no
+        bytes, all but those that this process has written itself and that look as they did then.
         """
         ...
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from array import array
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
@@ -229,18 +228,18 @@ class LocalBlobs:
                     continue
                 hashed = self._hashed(ref) if facts[1] else None
                 lost = lost or hashed is None
-                seen[2 * place : 2 * place + 2] = array("Q", hashed or (0, 0))
+                seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
         if not lost:
             return named + seen.tobytes()
         self._lost()
         return None
 
-    def _stats(self, refs: Sequence[BlobRef]) -> array[int]:
+    def _stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
         """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
 
         There may be tens of thousands in a build that does nothing else, so no object is made for any of them.
         """
-        found = array("Q", bytes(16 * len(refs)))
+        found = _numbers(bytearray(16 * len(refs)))
         top, place, stat = f"{self._objects}{os.sep}", 0, os.stat
         for ref in refs:
             digest = ref.digest
@@ -337,10 +336,13 @@ class LocalBlobs:
         return aside
 
 
-def _facts(named: bytes, witness: bytes | None, count: int) -> array[int]:
+def _numbers(data: bytearray) -> memoryview[int]:
+    """Bytes seen as numbers of 64 bits."""
+    return memoryview(data).cast("Q")
+
+
+def _facts(named: bytes, witness: bytes | None, count: int) -> memoryview[int]:
     """What a witness says of each blob; nothing at all if it is of other blobs, or none."""
-    found = array("Q", bytes(8 * count))
     if witness is not None and len(witness) == len(named) + 8 * count and witness.startswith(named):
-        found = array("Q")
-        found.frombytes(witness[len(named) :])
-    return found
+        return _numbers(bytearray(witness[len(named) :]))
+    return _numbers(bytearray(8 * count))

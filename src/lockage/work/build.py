@@ -70,7 +70,7 @@ def build(
     """
     started = services.clock.now()
     results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts)
-    run, run_id = record_run(services, plan, results, started, lost=attempts.lost if attempts is not None else ())
+    run, run_id = record_run(services, plan, results, started, lost=attempts.lost if attempts is not None else (), recheck=use.recheck)
     if any(step.failure is not None for step in run.steps):
         from lockage.work.failure import failure  # only on the way to an error
 
@@ -79,9 +79,16 @@ def build(
 
 
 def record_run(
-    services: Services, plan: Plan, results: Mapping[StepName, StepRun], started: Instant, *, lost: Iterable[Lost] = ()
+    services: Services,
+    plan: Plan,
+    results: Mapping[StepName, StepRun],
+    started: Instant,
+    *,
+    lost: Iterable[Lost] = (),
+    recheck: bool = False,
 ) -> tuple[Run, str]:
-    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log; ``lost`` is what was brought back in it.
+    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log; ``lost`` is what was brought back in it,
+    ``recheck`` is as for :func:`lockage.work.artifacts.deliver`.
 
     What is found lost now is raised before anything is recorded.
 
@@ -90,7 +97,7 @@ def record_run(
     undelivered: LockageError | None = None
     artifacts: tuple[Artifact, ...] = ()
     try:
-        artifacts = deliver(services, plan, results)
+        artifacts = deliver(services, plan, results, recheck=recheck)
     except (BlobCorrupt, BlobMissing):
         raise  # it can be brought back
     except LockageError as error:

@@ -16,7 +16,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Lost, StepRun
-from lockage.record.event import BlobsLost
+from lockage.record.event import BlobsLost, Phase
 from lockage.work.whole import CacheUse, blobs_of_tree
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Attempts:
 def healed(services: Services, project: Project, use: CacheUse, attempt: Callable[[CacheUse, Attempts], T]) -> T:
     """What an attempt gives; it is made again after a loss. Raises what it raises, and BlobCorrupt or BlobMissing if nothing heals it."""
     attempts = Attempts()
+    if use.recheck:
+        _recheck(services, project, attempts)
     met: set[str] = set()
     while True:
         try:
@@ -68,6 +70,27 @@ def healed(services: Services, project: Project, use: CacheUse, attempt: Callabl
             services.tell(BlobsLost(what=found.what, blobs=found.blobs))
             _read_source_again(services, project, error)
             use = msgspec.structs.replace(use, recheck=True)
+
+
+def _recheck(services: Services, project: Project, attempts: Attempts) -> None:
+    """Hash the source and every root that is there; a damaged root is set aside, and put together anew when a step needs it."""
+    services.tell(Phase(text="hashing the source, the roots and all kept results again"))
+    tree = project.source.tree
+    try:
+        refs = list(blobs_of_tree(tree, services.blobs.get))
+        gone = [] if services.blobs.vouch(refs, None) is not None else [ref.digest for ref in refs if not services.blobs.has(ref)]
+    except (BlobCorrupt, BlobMissing) as error:
+        gone = [found for found in [_digest(error)] if found is not None]
+    if gone:
+        attempts.lost.append(Lost(what="the source", blobs=tuple(gone)))
+        services.tell(BlobsLost(what="the source", blobs=tuple(gone)))
+        _read_source_again(services, project, BlobMissing(f"blob {gone[0]} of the source is not in the store", blob=gone[0]))
+    for name, environment in sorted(project.lock.environments.items()):
+        for damage in services.roots.audit(lambda _: None, environment).damaged:
+            services.tell(
+                Phase(text=f"the root of {name} was damaged: {damage.what}; it is set aside, and put together anew when it is needed")
+            )
+            attempts.lost.append(Lost(what=f"the root of environment {name}: {damage.what}", blobs=()))
 
 
 def _digest(error: LockageError) -> Digest | None:

@@ -271,6 +271,7 @@ def test_every_kind_is_counted_where_it_lies(tmp_path: Path) -> None:
         "blobs/sha256/aa/b": 10,
         "blobs/quarantine/x": 3,
         "blobs/tmp/1-a/0": 4,
+        "blobs/trash/1/x": 13,
         "actions/ab/c-1": 5,
         "actions/damaged/x": 2,
         "actions/tmp/1-a/0": 1,
@@ -300,6 +301,7 @@ def test_every_kind_is_counted_where_it_lies(tmp_path: Path) -> None:
         "clones": (1, 40),
         "memo": (1, 11),
         "cache": (3, 17),
+        "trash": (1, 13),
         "damaged": (3, 14),
     }
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*")) == before

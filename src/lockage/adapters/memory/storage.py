@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockage.base.instant import ZIP_FLOOR
-from lockage.ports.storage import KeptKind
+from lockage.ports.storage import KeptKind, Swept
 
 if TYPE_CHECKING:
     from lockage.adapters.memory.store import MemoryBlobs
+    from lockage.base.instant import Instant
 
 __all__ = ["MemoryStorage"]
 
@@ -27,3 +28,6 @@ class MemoryStorage:
 
     def free(self) -> int:
         return self.room
+
+    def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:  # noqa: ARG002 (nothing is set aside in memory)
+        return Swept()

@@ -1,5 +1,7 @@
 """Blobs as files in a folder: ``sha256/ab/cdef…`` (0444), shared by many processes of one user.
 
+``leases/`` and ``trash/`` are how a sweep and those who read stay out of each other's way.
+
 Invariants: a file under its name is whole and durable; no method returns bytes that it has not hashed; a file whose bytes
 are not its name's is moved to ``quarantine/`` when a read finds it, so that a later put heals the store.
 """
@@ -13,14 +15,17 @@ from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage import durable
+from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
-    from lockage.ports.storage import Audit, Damage, Heard
+    from lockage.base.instant import Instant
+    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard
 
 __all__ = ["LocalBlobs"]
 
@@ -49,6 +54,7 @@ class LocalBlobs:
         self._objects = folder / "sha256"
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
+        self._lease = Lease(folder)
         self._shards: set[Path] = set()
         self._written: dict[Digest, tuple[int, int]] = {}
 
@@ -56,10 +62,12 @@ class LocalBlobs:
         return self._objects / digest[:2] / digest[2:]
 
     def _size(self, digest: Digest) -> int | None:
+        self._lease.take()
+        path = self._path(digest)
         try:
-            return self._path(digest).stat().st_size
+            return path.stat().st_size
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return path.stat().st_size if self._lease.rescue(digest, path) else None
         except OSError as error:
             raise self._unreadable(digest, error) from error
 
@@ -159,6 +167,7 @@ class LocalBlobs:
                 self._begin()
             durable.ensure_folder(shard)
             durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
+            self._lease.take()
             self._shards.add(shard)
 
     # Reading
@@ -171,9 +180,10 @@ class LocalBlobs:
         return self._verified(ref)
 
     def _verified(self, ref: BlobRef) -> BinaryIO:
+        self._lease.take()
         path = self._path(ref.digest)
         try:
-            stream = path.open("rb")
+            stream = self._opened(path, ref.digest)
         except (FileNotFoundError, NotADirectoryError):
             self._lost()
             raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder)) from None
@@ -213,6 +223,14 @@ class LocalBlobs:
             )
         return verified
 
+    def _opened(self, path: Path, digest: Digest) -> BufferedReader:
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            if not self._lease.rescue(digest, path):
+                raise
+            return path.open("rb")
+
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         named = sha256("".join([ref.digest for ref in refs]).encode())
         seen = self._stats(refs)
@@ -239,6 +257,7 @@ class LocalBlobs:
 
         There may be tens of thousands in a build that does nothing else, so no object is made for any of them.
         """
+        self._lease.take()
         found = _numbers(bytearray(16 * len(refs)))
         top, place, stat = f"{self._objects}{os.sep}", 0, os.stat
         for ref in refs:
@@ -246,7 +265,11 @@ class LocalBlobs:
             try:
                 state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
             except (FileNotFoundError, NotADirectoryError):
-                pass
+                if self._lease.rescue(digest, self._path(digest)):
+                    state = stat(self._path(digest))
+                    found[place], found[place + 1] = (
+                        (state.st_mtime_ns & _WORD, state.st_ino & _WORD) if state.st_size == ref.size else (0, 0)
+                    )
             except OSError as error:
                 raise self._unreadable(digest, error) from error
             else:
@@ -290,6 +313,11 @@ class LocalBlobs:
         if damaged:
             self._lost()
         return Audit(count=len(files), size=size, damaged=tuple(damaged))
+
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
+
+        return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
 
     def _entries(self, folder: Path) -> list[Path]:
         try:

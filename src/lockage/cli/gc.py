@@ -54,9 +54,8 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     rows = [(kind, f"{swept.count:,}", human_size(swept.size)) for kind, swept in found.gone.items() if swept.count]
     for line in table(rows, header=("kind", "number", "size")) if rows else ():
         say(line)
-    say(
-        f"{human_size(found.size)} {'would go' if dry_run else 'deleted'}; {found.runs} runs are kept, {human_size(wiring.storage.free())} free"
-    )
+    done = "would go" if dry_run else "deleted"
+    say(f"{human_size(found.size)} {done}; {found.runs} runs are kept, {human_size(wiring.storage.free())} free")
     if found.waiting.count:
         say(f"{human_size(found.waiting.size)} wait in the trash for commands that run now; a gc after they have ended deletes them")
 

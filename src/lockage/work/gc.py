@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import decode
+from lockage.base.digest import BlobRef
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
 from lockage.environment.lock import LockedEnvironment
 from lockage.ports.storage import Swept
+from lockage.record.artifact import Run
 from lockage.record.event import Phase
 from lockage.work.reach import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockage.base.digest import BlobRef, Digest
+    from lockage.base.digest import Digest
     from lockage.base.name import ProjectName
-    from lockage.record.artifact import Run
     from lockage.work.services import Services
 
 __all__ = ["Collected", "KeepRule", "collect_garbage"]
@@ -69,7 +70,7 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     services.tell(Phase(text="looking for what is needed, and sweeping the rest"))
 
     def needed() -> set[Digest]:
-        return _needed(services, _kept(services, rule, before), set(old))
+        return _needed(services, _kept(services, rule, before), set(old) if dry else set())
 
     swept = services.blobs.sweep(needed, before, dry=dry)
     gone["blobs"] = swept.gone
@@ -100,7 +101,7 @@ def _remove_runs(services: Services, kept: _Kept, *, dry: bool) -> Swept:
 
 
 def _needed(services: Services, kept: _Kept, old: set[BlobRef]) -> set[Digest]:
-    """The blobs that must stay; ``old`` are actions whose results are not kept any more."""
+    """The blobs that must stay; ``old`` are actions whose results would go."""
     reach = Reach(services)
     reach.ledger()
     for run, log in kept.runs.values():

@@ -12,7 +12,8 @@ import errno
 import os
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
@@ -22,7 +23,6 @@ from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from io import BufferedReader
-    from pathlib import Path
 
     from lockage.base.instant import Instant
     from lockage.ports.storage import Audit, BlobSweep, Damage, Heard
@@ -37,8 +37,13 @@ _BATCH_COUNT = 1024
 _BATCH_BYTES = 64 << 20
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
+#: A file may be put into the trash again between being taken out and being looked at.
+_LOOKS = 3
 #: The numbers of a witness have 64 bits.
 _WORD = (1 << 64) - 1
+
+
+T = TypeVar("T")
 
 
 class LocalBlobs:
@@ -63,13 +68,11 @@ class LocalBlobs:
 
     def _size(self, digest: Digest) -> int | None:
         self._lease.take()
-        path = self._path(digest)
         try:
-            return path.stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return path.stat().st_size if self._lease.rescue(digest, path) else None
+            found = self._found(digest, Path.stat)
         except OSError as error:
             raise self._unreadable(digest, error) from error
+        return None if found is None else found.st_size
 
     def _unreadable(self, digest: Digest, error: OSError) -> StoreUnreadable:
         cause = error.strerror or str(error)
@@ -183,12 +186,12 @@ class LocalBlobs:
         self._lease.take()
         path = self._path(ref.digest)
         try:
-            stream = self._opened(path, ref.digest)
-        except (FileNotFoundError, NotADirectoryError):
-            self._lost()
-            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder)) from None
+            stream = self._found(ref.digest, _open)
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
+        if stream is None:
+            self._lost()
+            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder))
         try:
             if os.fstat(stream.fileno()).st_size <= _IN_MEMORY:
                 data = stream.read()
@@ -223,13 +226,16 @@ class LocalBlobs:
             )
         return verified
 
-    def _opened(self, path: Path, digest: Digest) -> BufferedReader:
-        try:
-            return path.open("rb")
-        except FileNotFoundError:
-            if not self._lease.rescue(digest, path):
-                raise
-            return path.open("rb")
+    def _found(self, digest: Digest, look: Callable[[Path], T]) -> T | None:
+        """What a look at a blob's file gives, back from the trash if a sweep put it there; None if there is none. Raises OSError."""
+        path = self._path(digest)
+        for _ in range(_LOOKS):
+            try:
+                return look(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if not self._lease.rescue(digest, path):
+                    return None
+        return None
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         named = sha256("".join([ref.digest for ref in refs]).encode())
@@ -265,11 +271,9 @@ class LocalBlobs:
             try:
                 state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
             except (FileNotFoundError, NotADirectoryError):
-                if self._lease.rescue(digest, self._path(digest)):
-                    state = stat(self._path(digest))
-                    found[place], found[place + 1] = (
-                        (state.st_mtime_ns & _WORD, state.st_ino & _WORD) if state.st_size == ref.size else (0, 0)
-                    )
+                back = self._found(digest, Path.stat)
+                if back is not None and back.st_size == ref.size:
+                    found[place], found[place + 1] = back.st_mtime_ns & _WORD, back.st_ino & _WORD
             except OSError as error:
                 raise self._unreadable(digest, error) from error
             else:
@@ -283,11 +287,12 @@ class LocalBlobs:
         """What :meth:`_stats` says of a blob that has just been hashed; None if it is not there or not whole."""
         path = self._path(ref.digest)
         try:
-            with path.open("rb") as stream:
+            opened = self._found(ref.digest, _open)
+            if opened is None:
+                return None
+            with opened as stream:
                 state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
                 whole = Digest.of_file(stream) == ref.digest
-        except FileNotFoundError:
-            return None
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:
@@ -362,6 +367,10 @@ class LocalBlobs:
                 raise
             return None
         return aside
+
+
+def _open(path: Path) -> BufferedReader:
+    return path.open("rb")
 
 
 def _numbers(data: bytearray) -> memoryview[int]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "numbered"]
 
 
+#: A blob may be taken back by one and put into the trash by another between two looks; more often than this is no accident.
+_TRIES = 4
+
+
 class Lease:
     """This process's lease on the blobs in ``folder``. ``paused``: it takes none, as a sweep does that waits for nobody, itself least."""
 
@@ -57,19 +61,22 @@ class Lease:
         self._handle, self._closing = None, None
 
     def rescue(self, digest: str, target: Path) -> bool:
-        """Take a blob back that a sweep has put into the trash; whether there was one."""
-        try:
-            generations = os.listdir(self._trash)  # noqa: PTH208 (each miss asks, and nearly always nothing is there)
-        except OSError:
-            return False
-        for generation in generations:
+        """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""
+        for _ in range(_TRIES):
             try:
-                durable.ensure_folder(target.parent)
-                os.rename(f"{self._trash}/{generation}/{digest}", target)  # noqa: PTH104
+                generations = os.listdir(self._trash)  # noqa: PTH208 (each miss asks, and nearly always nothing is there)
             except OSError:
-                continue
-            return True
-        return False
+                generations = []
+            for generation in generations:
+                try:
+                    durable.ensure_folder(target.parent)
+                    os.rename(f"{self._trash}/{generation}/{digest}", target)  # noqa: PTH104
+                except OSError:
+                    continue
+                return True
+            if target.exists() or not generations:
+                break
+        return target.exists()
 
 
 def numbered(folder: Path) -> list[int]:

@@ -165,7 +165,11 @@ def _unneeded(folder: Path, needed: Collection[Digest], before: Instant) -> Iter
 
 
 def _trashed(folder: Path) -> Swept:
-    return _sum(path.stat().st_size for path in sorted(folder.glob("trash/*/*")))
+    sizes: list[int] = []
+    for path in folder.glob("trash/*/*"):
+        with suppress(FileNotFoundError):  # somebody has just taken it back
+            sizes.append(path.stat().st_size)
+    return _sum(iter(sizes))
 
 
 def _sum(sizes: Iterator[int]) -> Swept:

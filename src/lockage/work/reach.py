@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
 from lockage.base.tree import FileNode, walk
+from lockage.ledger.entry import EvidenceRecorded, decode_entry
 from lockage.plan.action import read_action
 from lockage.record.release import Release
 from lockage.record.source import SdistOrigin
@@ -41,10 +42,29 @@ class Reach:
         self._followed: set[BlobRef] = set()
 
     def ledger(self) -> None:
-        """All that any entry of the ledger leads to. Raises LedgerCorrupt."""
-        if self._services.ledger.head() is not None:
-            for entry in self._services.ledger.entries():
-                self._text(entry)
+        """All that any entry of the ledger leads to. Raises LedgerCorrupt.
+
+        Every build records evidence about what it made. Of evidence about what no other entry leads to, only the signed statement itself
+        is needed, not what it speaks of.
+        """
+        if self._services.ledger.head() is None:
+            return
+        evidence: list[EvidenceRecorded] = []
+        for data in self._services.ledger.entries():
+            try:
+                entry = decode_entry(data)
+            except LockageError:  # another lockage wrote it
+                entry = None
+            if isinstance(entry, EvidenceRecorded):
+                evidence.append(entry)
+            else:
+                self._text(data)
+        for entry in evidence:
+            if self.digests.isdisjoint(entry.subjects):
+                self.digests.update((entry.bundle, entry.statement))
+            else:
+                self._document(entry.bundle)
+                self._document(entry.statement)
 
     def run(self, run: Run, log: BlobRef) -> None:
         """All that a run was made from and gave."""

@@ -262,3 +262,16 @@ def test_what_was_set_aside_goes_when_it_is_old(tmp_path: Path) -> None:
     assert store.sweep_damaged(LATER, dry=True) == Swept(count=3, size=9)
     assert store.sweep_damaged(LATER) == Swept(count=3, size=9)
     assert store.sweep_damaged(LATER) == Swept()
+
+
+def test_locks_are_known_until_they_are_old(tmp_path: Path) -> None:
+    store = StoreFolder(tmp_path / "store")
+    assert store.known_locks(LONG_AGO) == ()
+    one, two = sorted((Digest.of(b"one"), Digest.of(b"two")))
+    store.know_lock(one)
+    store.know_lock(two)
+    os.utime(tmp_path / "store" / "locks" / one, (100, 100))
+    assert store.known_locks(LONG_AGO) == (one, two)
+    assert store.known_locks(Instant(101)) == (two,)
+    store.forget_locks(Instant(101))
+    assert store.known_locks(LONG_AGO) == (two,)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
+from lockage.base.digest import Digest
 from lockage.base.instant import Instant
 from lockage.ports import StoreFormatUnknown, StoreUnreadable
 
@@ -98,6 +99,24 @@ class StoreFolder:
                 count += len(times)
                 oldest = min([*times, *([] if oldest is None else [oldest])], default=None)
         return KeptKind(kind=kind, count=count, size=size, oldest=None if oldest is None else Instant(int(oldest)), again=again)
+
+    def know_lock(self, lock: Digest) -> None:
+        folder = self._folder / "locks"
+        with suppress(OSError):
+            durable.ensure_folder(folder)
+            (folder / lock).touch(0o600)
+
+    def known_locks(self, since: Instant) -> tuple[Digest, ...]:
+        return tuple(sorted(Digest(path.name) for path in self._locks() if path.stat().st_mtime >= since))
+
+    def forget_locks(self, before: Instant) -> None:
+        for path in self._locks():
+            with suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+
+    def _locks(self) -> Iterator[Path]:
+        return (path for path in list((self._folder / "locks").glob("*")) if len(path.name) == len(Digest.of(b"")))
 
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:
         import shutil  # no build needs it

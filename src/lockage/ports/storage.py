@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from lockage.base.instant import Instant
+
+if TYPE_CHECKING:
+    from lockage.base.digest import Digest
 
 __all__ = ["Audit", "BlobSweep", "Damage", "Heard", "KeptKind", "Storage", "Swept"]
 
@@ -64,6 +67,18 @@ class Storage(Protocol):
 
     def free(self) -> int:
         """Bytes that its disk has left for this user."""
+        ...
+
+    def know_lock(self, lock: Digest) -> None:
+        """Note that a lock was made now: what it names is wanted, though nothing may have been built with it yet. Best effort."""
+        ...
+
+    def known_locks(self, since: Instant) -> tuple[Digest, ...]:
+        """The locks that were made then or later, sorted."""
+        ...
+
+    def forget_locks(self, before: Instant) -> None:
+        """Know nothing of locks that were made earlier. Best effort."""
         ...
 
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:

@@ -70,10 +70,12 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     services.tell(Phase(text="looking for what is needed, and sweeping the rest"))
 
     def needed() -> set[Digest]:
-        return _needed(services, _kept(services, rule, before), set(old) if dry else set())
+        return _needed(services, _kept(services, rule, before), set(old) if dry else set(), before)
 
     swept = services.blobs.sweep(needed, before, dry=dry)
     gone["blobs"] = swept.gone
+    if not dry:
+        services.storage.forget_locks(before)
     gone["roots"] = services.roots.sweep(_environments(services, kept), before, dry=dry)
     gone["damaged"] = services.storage.sweep_damaged(before, dry=dry)
     return Collected(gone=gone, waiting=swept.waiting, runs=len(kept.runs))
@@ -100,12 +102,14 @@ def _remove_runs(services: Services, kept: _Kept, *, dry: bool) -> Swept:
     return Swept(count=len(kept.gone), size=size)
 
 
-def _needed(services: Services, kept: _Kept, old: set[BlobRef]) -> set[Digest]:
+def _needed(services: Services, kept: _Kept, old: set[BlobRef], before: Instant) -> set[Digest]:
     """The blobs that must stay; ``old`` are actions whose results would go."""
     reach = Reach(services)
     reach.ledger()
     for run, log in kept.runs.values():
         reach.run(run, log)
+    for lock in services.storage.known_locks(before):
+        reach.lock(lock)
     for action, result in services.cache.entries():
         if action not in old or action in kept.actions:
             reach.result(result)

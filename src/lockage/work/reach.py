@@ -85,6 +85,10 @@ class Reach:
             self._document(environment.digest)
         self._document(run.lock)
 
+    def lock(self, lock: Digest) -> None:
+        """A lock, and all that it names."""
+        self._document(lock)
+
     def result(self, result: ActionResult) -> None:
         """All that a kept result refers to."""
         self._blob(result.log)

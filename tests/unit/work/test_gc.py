@@ -122,6 +122,18 @@ def test_what_a_step_attempted_and_what_was_executed_again_stays_with_its_run(se
     assert readable(services, run)
 
 
+def test_what_a_known_lock_names_stays_though_nothing_was_built_with_it(services: MemoryServices, commit: Commit) -> None:
+    project = version(services, commit, 1)
+    packages = [package.ref for package in project.lock.environments["build"].packages]
+    services.storage.know_lock(services.blobs.put(project.lock.encode()).digest)
+    collect_garbage(services, ONE_RUN)
+    assert packages
+    assert all(services.blobs.has(ref) for ref in packages)
+    services.storage.locks.clear()
+    collect_garbage(services, ONE_RUN)
+    assert not any(services.blobs.has(ref) for ref in packages)
+
+
 def test_an_empty_store_is_collected(services: MemoryServices) -> None:
     services.blobs.data.clear()
     found = collect_garbage(services, ONE_RUN)

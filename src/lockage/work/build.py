@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Lost, Reexecution, StepRun
-    from lockage.work.heal import Attempts
+    from lockage.work.execute import Attempts
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 

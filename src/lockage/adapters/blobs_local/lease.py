@@ -9,7 +9,6 @@ is deleted once nobody holds one of those (docs/adr/0008-leases.md).
 from __future__ import annotations
 
 import os
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,6 @@ class Lease:
         self._leases = folder / "leases"
         self._trash = str(folder / "trash")
         self._handle: int | None = None
-        self._closing: weakref.finalize[[int], Lease] | None = None
         self.paused = False
 
     def take(self) -> None:
@@ -49,16 +47,18 @@ class Lease:
                 with suppress(FileNotFoundError):
                     if file.stat().st_ino == os.fstat(handle).st_ino:
                         self._handle = handle
-                        self._closing = weakref.finalize(self, os.close, handle)
                         return
                 os.close(handle)  # a sweep has just done away with it
         self._handle = -1 if self._handle is None else self._handle
 
     def let_go(self) -> None:
         """Hold none any more."""
-        if self._closing is not None:
-            self._closing()
-        self._handle, self._closing = None, None
+        if self._handle is not None and self._handle >= 0:
+            os.close(self._handle)
+        self._handle = None
+
+    def __del__(self) -> None:
+        self.let_go()
 
     def rescue(self, digest: str, target: Path) -> bool:
         """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""

@@ -106,6 +106,62 @@ def test_a_put_replaces_a_file_of_another_size(blobs: Blobs) -> None:
     assert blobs.get(ref) == b"good bytes"
 
 
+# Vouching
+
+
+def test_a_witness_is_given_for_whole_blobs_and_holds_as_long_as_they_are(blobs: Blobs) -> None:
+    refs = blobs.put_many([b"one", b"two", b"", LARGE, b"one"])
+    witness = blobs.vouch(refs, None)
+    assert witness is not None
+    assert blobs.vouch(refs, witness) == witness
+    assert blobs.vouch([], None) is not None
+
+
+@pytest.mark.parametrize("how", ["flipped", "truncated", "grown", "emptied"])
+@pytest.mark.parametrize("with_witness", [False, True])
+def test_nothing_is_vouched_for_that_is_damaged_and_it_can_be_healed(blobs: Blobs, how: str, with_witness: bool) -> None:
+    refs = blobs.put_many([b"one", b"two", b"three"])
+    witness = blobs.vouch(refs, None) if with_witness else None
+    damage(blobs, refs[1], {"flipped": b"tw0", "truncated": b"tw", "grown": b"two!", "emptied": b""}[how])
+    assert blobs.vouch(refs, witness) is None
+    assert blobs.put(b"two") == refs[1]
+    healed = blobs.vouch(refs, witness)
+    assert healed is not None
+    assert blobs.vouch(refs, healed) == healed
+    assert blobs.get(refs[1]) == b"two"
+
+
+def test_all_that_is_damaged_is_set_aside_at_once(blobs: Blobs) -> None:
+    refs = blobs.put_many([b"one", b"two", b"three"])
+    damage(blobs, refs[0], b"0ne")
+    damage(blobs, refs[2], b"thr3e")
+    assert blobs.vouch(refs, None) is None
+    assert [blobs.has(ref) for ref in refs] == [False, True, False]
+
+
+def test_nothing_is_vouched_for_that_is_absent_or_of_another_size(blobs: Blobs) -> None:
+    ref = blobs.put(b"four")
+    assert blobs.vouch([ref, BlobRef.of(b"never put")], None) is None
+    assert blobs.vouch([BlobRef(ref.digest, 5)], None) is None
+    assert blobs.vouch([BlobRef(ref.digest, 5)], blobs.vouch([ref], None)) is None
+
+
+@pytest.mark.parametrize("witness", [b"", b"nonsense", b"\0" * 64, b"\xff" * 1000])
+def test_what_is_no_witness_vouches_for_nothing(blobs: Blobs, witness: bytes) -> None:
+    refs = blobs.put_many([b"one", b"two"])
+    assert blobs.vouch(refs, witness) == blobs.vouch(refs, None)
+    damage(blobs, refs[0], b"0ne")
+    assert blobs.vouch(refs, witness) is None
+
+
+def test_a_witness_of_other_blobs_vouches_for_nothing(blobs: Blobs) -> None:
+    one, two = blobs.put_many([b"one", b"two"])
+    witness = blobs.vouch([one], None)
+    damage(blobs, two, b"tw0")
+    assert blobs.vouch([two], witness) is None
+    assert blobs.vouch([one], blobs.vouch([one, one], None)) is not None
+
+
 # What only a folder has
 
 
@@ -115,7 +171,8 @@ def local(tmp_path: Path) -> LocalBlobs:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {path for path in found if not path.startswith("leases/")}
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777], ids=oct)
@@ -146,6 +203,55 @@ def test_quarantine_spares_a_file_that_was_healed_meanwhile(local: LocalBlobs) -
     path = local._path(ref.digest)
     local._set_aside(path, path.stat().st_ino + 1)
     assert local.get(ref) == b"good"
+
+
+def hidden(local: LocalBlobs, ref: BlobRef, data: bytes) -> None:
+    """Other bytes of the same length under the same inode and time of change."""
+    path = local._path(ref.digest)
+    before = path.stat()
+    damage(local, ref, data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_witness_spares_hashing_and_none_hashes_all(local: LocalBlobs, tmp_path: Path) -> None:
+    refs = local.put_many([b"one", b"two"])
+    witness = local.vouch(refs, None)
+    hidden(local, refs[0], b"0ne")
+    assert local.vouch(refs, witness) == witness  # nothing of the file tells
+    assert local.vouch(refs, None) is None
+    (kept,) = (tmp_path / "store" / "quarantine").iterdir()
+    assert kept.read_bytes() == b"0ne"
+
+
+@pytest.mark.parametrize("how", ["time", "inode"])
+def test_what_is_not_as_its_witness_says_is_hashed_again(local: LocalBlobs, how: str) -> None:
+    refs = local.put_many([b"one", b"two"])
+    witness = local.vouch(refs, None)
+    path = local._path(refs[0].digest)
+    before = path.stat()
+    if how == "inode":
+        copy = path.with_name("copy")
+        copy.write_bytes(b"one")
+        copy.replace(path)
+    os.utime(path, ns=(0, before.st_mtime_ns + (how == "time")))
+    renewed = local.vouch(refs, witness)
+    assert renewed is not None
+    assert renewed != witness
+    assert local.vouch(refs, renewed) == renewed
+    damage(local, refs[0], b"0ne")
+    os.utime(path, ns=(0, before.st_mtime_ns + 5))
+    assert local.vouch(refs, renewed) is None
+
+
+def test_a_store_that_finds_damage_says_so(tmp_path: Path) -> None:
+    lost: list[bool] = []
+    blobs = LocalBlobs(tmp_path / "store", lost=lambda: lost.append(True))
+    ref = blobs.put(b"one")
+    assert blobs.vouch([ref], None) is not None
+    assert lost == []
+    damage(blobs, ref, b"0ne")
+    assert blobs.vouch([ref], None) is None
+    assert lost == [True]
 
 
 def test_threads_put_and_get_the_same_blobs(local: LocalBlobs) -> None:
@@ -226,7 +332,7 @@ for put in (lambda: blobs.put(large), lambda: blobs.put_many([b"y", large]), lam
         assert str(home) in error.message, error.message
     else:
         raise SystemExit("was put")
-assert len([path for path in home.rglob("*") if path.is_file()]) == 1
+assert len([path for path in home.rglob("*") if path.is_file() and path.parent.name != "leases"]) == 1
 """
 
 

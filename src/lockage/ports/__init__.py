@@ -126,7 +126,7 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import Digest
     from lockage.base.name import LatchName
-    from lockage.ports.storage import Audit, Heard
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Swept
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
@@ -184,6 +184,10 @@ class Runs(Protocol):
 
     def audit(self, heard: Heard) -> Audit:
         """Read every record; what cannot be read is set aside, and its id not used again."""
+        ...
+
+    def remove(self, run_id: str) -> int:
+        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable."""
         ...
 
     def latest(self) -> str | None: ...
@@ -250,8 +254,25 @@ class Blobs(Protocol):
         """The reference of a present blob of which only the sha256 is known."""
         ...
 
+    def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
+        """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
+
+        Those that are still as ``witness``, an earlier answer for the same blobs in the same order, says are not hashed again: a
+        folder looks at size, time of change and inode. Without a witness all are hashed; with anything else in its place, such as no
+        bytes, all but those that this process has written itself and that look as they did then.
+        """
+        ...
+
     def audit(self, heard: Heard) -> Audit:
         """Hash every blob again; those of other bytes are set aside. May run beside everything else."""
+        ...
+
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        """Delete the blobs that are not ``needed`` and were written earlier than ``before``; ``dry`` only says what would go.
+
+        May run beside everything else, but for another sweep: what a process that runs now may have seen is not deleted before it
+        has ended, and comes back if it is asked for. ``needed`` is asked again before anything is deleted for good.
+        """
         ...
 
 
@@ -268,12 +289,22 @@ class ActionCache(Protocol):
         """Read every entry; damaged ones are set aside."""
         ...
 
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        """Delete the entries of other actions that were written earlier than ``before``; those actions, with the bytes of the entries.
+
+        ``dry`` only says what would go. Raises StoreUnwritable.
+        """
+        ...
+
 
 class Memo(Protocol):
     """Derived facts that cost something to compute and may vanish at any time; never the only copy, never trusted for integrity."""
 
     def get(self, kind: str, key: str) -> bytes | None: ...
     def put(self, kind: str, key: str, value: bytes) -> None: ...
+    def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
+        """Delete what was put earlier than ``before``; ``dry`` only says what would go. Best effort."""
+        ...
 
 
 class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):

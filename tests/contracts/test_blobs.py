@@ -212,6 +212,19 @@ def hidden(local: LocalBlobs, ref: BlobRef, data: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def test_a_witness_spares_hashing_whatever_it_names_beside(local: LocalBlobs) -> None:
+    one, two, three, four = local.put_many([b"one", b"two", b"three", b"four"])
+    witness = local.vouch([one, two, three], None)
+    hidden(local, two, b"tw0")
+    fewer = local.vouch([three, two], witness)  # nothing of the file tells
+    assert fewer is not None
+    more = local.vouch([four, two, two], fewer)
+    assert more is not None
+    assert local.vouch([four, two, two], more) == more
+    hidden(local, four, b"f0ur")
+    assert local.vouch([four, two, three], fewer) is None  # it does not know of four
+
+
 def test_a_witness_spares_hashing_and_none_hashes_all(local: LocalBlobs, tmp_path: Path) -> None:
     refs = local.put_many([b"one", b"two"])
     witness = local.vouch(refs, None)

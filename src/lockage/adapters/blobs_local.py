@@ -203,12 +203,13 @@ class LocalBlobs:
         return verified
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        named = sha256("".join([ref.digest for ref in refs]).encode())
+        names = bytes.fromhex("".join([ref.digest for ref in refs]))
+        named = sha256(names)
         seen = self._stats(refs)
-        found = named + seen.tobytes()
+        found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        good = _facts(named, witness, len(seen))
+        good = _facts(names, named, witness)
         lost = False
         for place, ref in enumerate(refs):
             facts = seen[2 * place : 2 * place + 2]
@@ -217,7 +218,7 @@ class LocalBlobs:
                 lost = lost or hashed is None
                 seen[2 * place : 2 * place + 2] = array("Q", hashed or (0, 0))
         if not lost:
-            return named + seen.tobytes()
+            return named + seen.tobytes() + names
         self._lost()
         return None
 
@@ -323,10 +324,24 @@ class LocalBlobs:
         return aside
 
 
-def _facts(named: bytes, witness: bytes | None, count: int) -> array[int]:
-    """What a witness says of each blob; nothing at all if it is of other blobs, or none."""
-    found = array("Q", bytes(8 * count))
-    if witness is not None and len(witness) == len(named) + 8 * count and witness.startswith(named):
-        found = array("Q")
-        found.frombytes(witness[len(named) :])
+def _facts(names: bytes, named: bytes, witness: bytes | None) -> array[int]:
+    """What a witness says of each of the named blobs; zeros for those that it does not know, and for all if it is none.
+
+    A witness is the digest of its names, two words for each of them, and the names (32 bytes each).
+    """
+    found, known = array("Q", bytes(len(names) // 2)), array("Q")
+    count, rest = divmod(len(witness or b"") - len(named), 48)
+    if witness is None or count < 0 or rest:
+        return found
+    known.frombytes(witness[32 : 32 + 16 * count])
+    if witness.startswith(named) and witness.endswith(names) and 2 * count == len(found):
+        return known
+    others = witness[32 + 16 * count :]
+    if not witness.startswith(sha256(others)):
+        return found
+    places = {others[32 * place : 32 * place + 32]: 2 * place for place in range(count)}
+    for place in range(len(names) // 32):
+        at = places.get(names[32 * place : 32 * place + 32])
+        if at is not None:
+            found[2 * place : 2 * place + 2] = known[at : at + 2]
     return found

@@ -233,8 +233,9 @@ class Blobs(Protocol):
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
 
-        Those that are still as ``witness``, an earlier answer for the same blobs in the same order, says are not hashed again: a
-        folder looks at size, time of change and inode. Anything else given as a witness counts as none, and without one all are hashed.
+        Those that are still as ``witness``, an earlier answer, says are not hashed again: a folder looks at size, time of change and
+        inode. That answer may have been about other blobs beside them. Anything else given as a witness counts as none, and without
+        one all are hashed.
         """
         ...
 

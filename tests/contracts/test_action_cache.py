@@ -27,6 +27,17 @@ def test_gives_back_the_result(cache: ActionCache) -> None:
     assert cache.get(BlobRef(ACTION.digest, ACTION.size + 1)) is None
 
 
+def test_tells_whether_it_holds_entries_for_all(cache: ActionCache) -> None:
+    other = BlobRef.of(b"another")
+    assert cache.holds([])
+    assert not cache.holds([ACTION])
+    cache.put(ACTION, RESULT)
+    assert cache.holds([ACTION, ACTION])
+    assert not cache.holds([ACTION, other])
+    cache.put(other, RESULT)
+    assert cache.holds([ACTION, other])
+
+
 def test_a_later_result_replaces_the_earlier(cache: ActionCache) -> None:
     cache.put(ACTION, ActionResult(exit_code=1, outputs=RESULT.outputs, log=RESULT.log))
     cache.put(ACTION, RESULT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +14,7 @@ from lockage.base.errors import LockageError
 from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lockage.ports.storage import Audit, Heard
@@ -48,6 +49,10 @@ class LocalActionCache:
         if entry.action != str(action) or entry.sha256 != Digest.of(canonical_of(entry.result)) or data != canonical_of(entry):
             return None
         return entry.result
+
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        top = f"{self._folder}{os.sep}"  # there may be tens of thousands, so no object is made for any of them
+        return all(os.access(f"{top}{one.digest[:2]}{os.sep}{one.digest[2:]}-{one.size}", os.F_OK) for one in actions)
 
     def put(self, action: BlobRef, result: ActionResult) -> None:
         entry = _Entry(action=str(action), result=result, sha256=Digest.of(canonical_of(result)))

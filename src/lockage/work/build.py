@@ -10,8 +10,7 @@ from lockage.base.canonical import canonical, canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
-from lockage.work.artifacts import deliver
-from lockage.work.execute import execute
+from lockage.work.last_build import LastBuild
 from lockage.work.outcome import skipped
 
 if TYPE_CHECKING:
@@ -49,15 +48,24 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> Built:
+def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False, recall: bool = True) -> Built:
     """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept, ``keep_going``: not only up to the first.
 
+    Without ``recall`` nothing is taken from what is remembered of the last build as a whole: every step is looked up by itself.
     Raises, once all is recorded, :class:`StepNotDone` naming the step, the reason and its last lines; if several failed,
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each.
     """
     started = services.clock.now()
-    results = execute(services, plan, keep=keep, keep_going=keep_going)
+    last = LastBuild(services, plan) if recall else None
+    repeated = None if last is None else last.repeated(started)
+    if repeated is not None:
+        return Built(run=repeated[0], run_id=repeated[1])
+    from lockage.work.execute import execute  # not needed where nothing has changed
+
+    results = execute(services, plan, keep=keep, keep_going=keep_going, last=last)
     run, run_id = record_run(services, plan, results, started)
+    if last is not None:
+        last.keep(run, run_id)
     if any(step.failure is not None for step in run.steps):
         from lockage.work.failure import failure  # only on the way to an error
 
@@ -70,6 +78,8 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
 
     Raises what :func:`lockage.work.artifacts.deliver` raises, once the run is recorded without artifacts.
     """
+    from lockage.work.artifacts import deliver  # not needed where nothing has changed
+
     undelivered: LockageError | None = None
     artifacts: tuple[Artifact, ...] = ()
     try:

@@ -14,14 +14,15 @@ from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
-from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import Planned, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
-from lockage.work.outcome import failure_of, may_pass, run_of, skipped
+from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
+    from lockage.work.last_build import LastBuild
     from lockage.work.services import Services
 
 __all__ = ["Execution", "execute"]
@@ -56,7 +58,7 @@ class Execution:
     A fresh pass runs nothing again that failed: whether a step gives the same every time is what it is made to find out.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
-    ``keep_going``: a failure stops only what needs the step.
+    ``keep_going``: a failure stops only what needs the step; ``last`` is asked first for what is known, and told what comes of it.
     After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
@@ -71,6 +73,7 @@ class Execution:
         keep: Path | None = None,
         observing: bool = False,
         keep_going: bool = False,
+        last: LastBuild | None = None,
     ) -> None:
         self._services = services
         self._plan = plan
@@ -83,6 +86,9 @@ class Execution:
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
+        self._last = None if fresh else last
+        self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
+        self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
 
@@ -125,6 +131,9 @@ class Execution:
 
     def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
         """The step's result if it is known; else start it and return None."""
+        found = None if self._last is None else self._last.result(planned.name, self._key(planned))
+        if found is not None:
+            return self._told(found)
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._services.cache.get(known)
@@ -209,9 +218,11 @@ class Execution:
         cached: bool,
         attempts: tuple[Attempt, ...] = (),
     ) -> StepRun:
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
-        self.results[planned.name] = run
-        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
+        return self._told(run_of(planned.name, action, outcome, cached=cached, attempts=attempts))
+
+    def _told(self, run: StepRun) -> StepRun:
+        self.results[run.step] = run
+        self._services.tell(ended(run))
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
@@ -225,27 +236,38 @@ class Execution:
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
-        source = read_tree(self._plan.source.tree, get)
-        return resolve(planned, source, needs, self._fetched, self._crates(planned, source))
+        return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
 
-    def _crates(self, planned: PlannedStep, source: Tree) -> Tree:
+    def _crates(self, planned: PlannedStep) -> Tree:
         """The crates that the step sees."""
         if planned.step.crates is None:
             return EMPTY_TREE
         from lockage.work.crates import vendored  # only steps that build Rust need it
 
-        return vendored(self._services, source, planned.step.crates)
+        return vendored(self._services, self._source.tree, planned.step.crates)
+
+    def _key(self, planned: PlannedStep) -> Digest:
+        """Identity of all that the step's action is made of; its needs have results."""
+        found = self._keys.get(planned.name)
+        if found is None:
+            found = self._keys[planned.name] = resolution_key(planned, self._seen(planned.step), self._needs(planned))
+        return found
+
+    def _seen(self, step: Step) -> Digest | BlobRef | None:
+        """Tells what a step sees of the source, itself or by way of the crates that it names."""
+        if step.crates is not None:
+            return self._plan.source.tree
+        return self._source.digest(step.inputs) if step.inputs else None
 
     def _remembered(self, planned: PlannedStep) -> BlobRef | None:
-        found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))
+        found = self._services.memo.get("resolution", self._key(planned))
         try:
             return decode(found, _Known).action if found else None
         except InvalidDocument:
             return None  # another lockage wrote it; a memo counts for nothing
 
     def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
-        key = resolution_key(planned, self._plan.source.tree, self._needs(planned))
-        self._services.memo.put("resolution", key, canonical_of(_Known(action)))
+        self._services.memo.put("resolution", self._key(planned), canonical_of(_Known(action)))
 
     def _whole(self, result: ActionResult) -> bool:
         """Whether everything a cached result refers to is present."""
@@ -259,8 +281,10 @@ class Execution:
         return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
 
 
-def execute(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache; ``keep`` and ``keep_going`` are as for :class:`Execution`."""
-    execution = Execution(services, plan, keep=keep, keep_going=keep_going)
+def execute(
+    services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False, last: LastBuild | None = None
+) -> dict[StepName, StepRun]:
+    """Run a plan as the contract says, with the cache; ``keep``, ``keep_going`` and ``last`` are as for :class:`Execution`."""
+    execution = Execution(services, plan, keep=keep, keep_going=keep_going, last=last)
     execution.run()
     return execution.results

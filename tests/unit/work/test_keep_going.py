@@ -51,10 +51,10 @@ artifacts = ["good"]
 """
 
 
-def kept_going(services: MemoryServices, project: Project, **keep: Path) -> tuple[StepFailed, Run, str]:
+def kept_going(services: MemoryServices, project: Project, *, keep: Path | None = None) -> tuple[StepFailed, Run, str]:
     """The failure, the record and the canonical log of a build that fails."""
     with pytest.raises(StepFailed) as caught:
-        build(services, make_plan(project.recipe, project.lock, project.source), keep_going=True, **keep)
+        build(services, make_plan(project.recipe, project.lock, project.source), keep_going=True, keep=keep)
     run, log = services.runs.kept["run-000001"]
     return caught.value, run, services.blobs.get(log).decode()
 

@@ -90,6 +90,9 @@ class MemoryActionCache:
     def get(self, action: BlobRef) -> ActionResult | None:
         return self.results.get(action)
 
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        return all(action in self.results for action in actions)
+
     def put(self, action: BlobRef, result: ActionResult) -> None:
         self.results[action] = result
 

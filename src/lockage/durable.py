@@ -173,8 +173,11 @@ class Spool:
         while True:
             own = self._folder / f"{os.getpid()}-{os.urandom(6).hex()}"
             own.mkdir(0o700)
-            own.chmod(0o700)
-            handle = portable.open_lock(own, folder=True)
+            try:
+                own.chmod(0o700)
+                handle = portable.open_lock(own, folder=True)
+            except FileNotFoundError:
+                continue  # a sweeper was quicker than the lock, and removed the folder
             try:
                 portable.hold(handle, wait=False)
                 if own.exists():

@@ -147,14 +147,14 @@ def test_nothing_is_vouched_for_that_is_absent_or_of_another_size(blobs: Blobs) 
 
 
 @pytest.mark.parametrize("witness", [b"", b"nonsense", b"\0" * 64, b"\xff" * 1000])
-def test_what_is_no_witness_counts_as_none(blobs: Blobs, witness: bytes) -> None:
+def test_what_is_no_witness_vouches_for_nothing(blobs: Blobs, witness: bytes) -> None:
     refs = blobs.put_many([b"one", b"two"])
     assert blobs.vouch(refs, witness) == blobs.vouch(refs, None)
     damage(blobs, refs[0], b"0ne")
     assert blobs.vouch(refs, witness) is None
 
 
-def test_a_witness_of_other_blobs_counts_as_none(blobs: Blobs) -> None:
+def test_a_witness_of_other_blobs_vouches_for_nothing(blobs: Blobs) -> None:
     one, two = blobs.put_many([b"one", b"two"])
     witness = blobs.vouch([one], None)
     damage(blobs, two, b"tw0")
@@ -212,8 +212,9 @@ def hidden(local: LocalBlobs, ref: BlobRef, data: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_a_witness_spares_hashing_whatever_it_names_beside(local: LocalBlobs) -> None:
-    one, two, three, four = local.put_many([b"one", b"two", b"three", b"four"])
+def test_a_witness_spares_hashing_whatever_it_names_beside(tmp_path: Path) -> None:
+    one, two, three, four = LocalBlobs(tmp_path / "store").put_many([b"one", b"two", b"three", b"four"])
+    local = LocalBlobs(tmp_path / "store")  # which has written nothing itself
     witness = local.vouch([one, two, three], None)
     hidden(local, two, b"tw0")
     fewer = local.vouch([three, two], witness)  # nothing of the file tells

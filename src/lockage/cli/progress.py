@@ -48,7 +48,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         # Imported here, so that a command without progress pays nothing.
-        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+        from lockage.record.event import BlobsLost, Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 
         if self._quiet:
             return
@@ -64,6 +64,10 @@ class Progress:
                 from lockage.cli.view import step_line
 
                 self._line(f"  {step_line(event)}")
+            case BlobsLost():
+                from lockage.cli.view import lost_line
+
+                self._line(f"  {lost_line(event)}")
             case Fetched() | Planned() | StepStarted():
                 pass
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from lockage.base.units import human_size, human_time
 from lockage.cli.columns import cells, cut
-from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import BlobsLost, Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
 
 if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.record.event import Event
 
-__all__ = ["View", "ended_line", "step_line"]
+__all__ = ["View", "ended_line", "lost_line", "step_line"]
 
 #: How many running steps are shown each on its line.
 _LINES = 8
@@ -30,7 +30,7 @@ _WORTH = 1.0
 def ended_line(event: StepEnded) -> str:
     """The one line that stays of a step."""
     if event.failure is not None:
-        return f"{event.step}: failed ({event.failure})"
+        return f"{event.step}: failed{' before, kept' if event.cached else ''} ({event.failure})"
     return f"{event.step}: unchanged" if event.cached else f"{event.step}: done in {human_time(event.wall_ms)}"
 
 
@@ -39,6 +39,13 @@ def step_line(event: StepRetried | StepSkipped) -> str:
     if isinstance(event, StepRetried):
         return f"{event.step}: attempt {event.attempt} of {event.attempts} failed ({event.failure}), running it again"
     return f"{event.step}: not started, as it needs {', '.join(event.failed)}"
+
+
+def lost_line(event: BlobsLost) -> str:
+    """The one line that stays of a loss."""
+    first, others = event.blobs[0][:12], len(event.blobs) - 1
+    blobs = f"blob {first}" + (f" and {others} others" if others > 1 else " and another" if others else "")
+    return f"the store had lost, or held damaged, {blobs} of {event.what}; it is brought back"
 
 
 class View:
@@ -97,6 +104,8 @@ class View:
                 stay = self.settled(at)
                 self._waiting.pop(step, None)
                 return [*stay, f"  {step_line(event)}"]
+            case BlobsLost():
+                return [*self.settled(at), f"  {lost_line(event)}"]
             case _ as other:
                 assert_never(other)
 

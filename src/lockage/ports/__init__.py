@@ -238,8 +238,8 @@ class Blobs(Protocol):
         """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
 
         Those that are still as ``witness``, an earlier answer, says are not hashed again: a folder looks at size, time of change and
-        inode. That answer may have been about other blobs beside them. Anything else given as a witness counts as none, and without
-        one all are hashed.
+        inode. That answer may have been about other blobs beside them. Without a witness all are hashed; with anything else in its
+        place, such as no bytes, all but those that this process has written itself and that look as they did then.
         """
         ...
 

@@ -10,7 +10,7 @@ from lockage.base.name import ProjectName, StepName
 from lockage.record.result import Usage
 from lockage.record.source import Source
 
-__all__ = ["Artifact", "Attempt", "Run", "Skipped", "StepRun"]
+__all__ = ["Artifact", "Attempt", "Lost", "Run", "Skipped", "StepRun"]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +30,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     failure: str
     log: BlobRef
     usage: Usage
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Blobs that a run found damaged or missing in the store, and what they were of; it brought them back."""
+
+    what: str
+    blobs: tuple[Digest, ...]
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +66,8 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
 
-    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to.
+    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to. ``lost`` is what it found
+    damaged or missing in the store, and brought back.
     """
 
     project: ProjectName
@@ -73,3 +81,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: dict[str, str] = {}
     skipped: tuple[Skipped, ...] = ()
     environments: dict[str, BlobRef] = {}
+    lost: tuple[Lost, ...] = ()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import StepName
 
-__all__ = ["Event", "Fetched", "Phase", "Planned", "StepEnded", "StepRetried", "StepSkipped", "StepStarted"]
+__all__ = ["BlobsLost", "Event", "Fetched", "Phase", "Planned", "StepEnded", "StepRetried", "StepSkipped", "StepStarted"]
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -61,4 +61,11 @@ class StepSkipped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     failed: tuple[StepName, ...]
 
 
-Event = Phase | Fetched | Planned | StepStarted | StepEnded | StepRetried | StepSkipped
+class BlobsLost(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Of ``what``, which the store had kept, these blobs were found damaged and set aside, or missing; it is brought back now."""
+
+    what: str
+    blobs: tuple[Digest, ...]
+
+
+Event = Phase | Fetched | Planned | StepStarted | StepEnded | StepRetried | StepSkipped | BlobsLost

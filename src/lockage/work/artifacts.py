@@ -14,6 +14,7 @@ from lockage.base.tree import FileNode, read_tree
 from lockage.ports import BlobMissing
 from lockage.record.artifact import Artifact, StepRun
 from lockage.record.source import SdistOrigin
+from lockage.work.whole import vouched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,14 +36,19 @@ class _Delivered(msgspec.Struct, frozen=True):
     artifacts: tuple[Artifact, ...]
 
 
-def deliver(services: Services, plan: Plan, results: Mapping[StepName, StepRun], *, remember: bool = True) -> tuple[Artifact, ...]:
-    """The artifacts of every delivering step that has a result, wheels first, then by name. Raises :class:`NoArtifacts`."""
+def deliver(
+    services: Services, plan: Plan, results: Mapping[StepName, StepRun], *, remember: bool = True, recheck: bool = False
+) -> tuple[Artifact, ...]:
+    """The artifacts of every delivering step that has a result, wheels first, then by name. Raises :class:`NoArtifacts`.
+
+    ``remember``: those that were made before are taken, and kept; ``recheck``: those are hashed again, whatever a witness says.
+    """
     found: list[Artifact] = []
     source = _SourceFiles(services, plan)
     for planned in plan.deliver():
         run = results.get(planned.name)
         if run is not None and run.failure is None:
-            found.extend(_of_step(services, plan, planned, run, source, remember=remember))
+            found.extend(_of_step(services, plan, planned, run, source, remember=remember, recheck=recheck))
     if plan.recipe.inferred and found and isinstance(plan.source.origin, SdistOrigin):
         found.append(_own_sdist(services, plan.source.origin))
     return tuple(sorted(_merged(found), key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
@@ -99,7 +105,7 @@ def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:
 
 
 def _of_step(
-    services: Services, plan: Plan, planned: PlannedStep, run: StepRun, source: _SourceFiles, *, remember: bool
+    services: Services, plan: Plan, planned: PlannedStep, run: StepRun, source: _SourceFiles, *, remember: bool, recheck: bool
 ) -> tuple[Artifact, ...]:
     from lockage.stabilize.registry import PASSES_VERSION  # a light module; the passes themselves are imported only when they run
 
@@ -121,7 +127,8 @@ def _of_step(
     )
     if remember:
         artifacts = _remembered(services.memo.get("artifacts", key))
-        if artifacts and all(services.blobs.has(artifact.blob) and services.blobs.has(artifact.raw) for artifact in artifacts):
+        refs = {ref for artifact in artifacts for ref in (artifact.blob, artifact.raw, artifact.report) if ref is not None}
+        if artifacts and vouched(services, sorted(refs), name=f"artifacts {key}", recheck=recheck):
             return artifacts
     artifacts = tuple(_stabilized(services, plan, planned, node, source) for node in _selected(services, planned, run))
     if remember:

@@ -9,19 +9,23 @@ import msgspec
 from lockage.base.canonical import canonical, canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
+from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
 from lockage.work.last_build import LastBuild
 from lockage.work.outcome import skipped
+from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.record.artifact import StepRun
+    from lockage.record.artifact import Lost, StepRun
+    from lockage.work.heal import Attempts
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
 __all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
@@ -48,22 +52,33 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return sum(not step.cached for step in self.run.steps)
 
 
-def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False, recall: bool = True) -> Built:
+def build(
+    services: Services,
+    plan: Plan,
+    *,
+    keep: Path | None = None,
+    keep_going: bool = False,
+    use: CacheUse = AS_USUAL,
+    attempts: Attempts | None = None,
+) -> Built:
     """Run a plan and record it; ``keep`` is where the workspaces of failed steps are kept, ``keep_going``: not only up to the first.
 
-    Without ``recall`` nothing is taken from what is remembered of the last build as a whole: every step is looked up by itself.
+    ``use`` is how kept results are taken; ``attempts`` are those at the same build, where a loss breaks one off (:mod:`lockage.work.heal`).
     Raises, once all is recorded, :class:`StepNotDone` naming the step, the reason and its last lines; if several failed,
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each.
     """
     started = services.clock.now()
-    last = LastBuild(services, plan) if recall else None
-    repeated = None if last is None else last.repeated(started)
+    # Who asks for everything to be looked at again is not to be told what was remembered of it all.
+    last = None if use.recheck else LastBuild(services, plan)
+    lost = attempts.lost if attempts is not None else []
+    ran = attempts.ran if attempts is not None else {}
+    repeated = None if last is None or lost or ran else last.repeated(started)
     if repeated is not None:
         return Built(run=repeated[0], run_id=repeated[1])
     from lockage.work.execute import execute  # not needed where nothing has changed
 
-    results = execute(services, plan, keep=keep, keep_going=keep_going, last=last)
-    run, run_id = record_run(services, plan, results, started)
+    results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts, last=last)
+    run, run_id = record_run(services, plan, results, started, lost=lost, recheck=use.recheck)
     if last is not None:
         last.keep(run, run_id)
     if any(step.failure is not None for step in run.steps):
@@ -73,8 +88,19 @@ def build(services: Services, plan: Plan, *, keep: Path | None = None, keep_goin
     return Built(run=run, run_id=run_id)
 
 
-def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRun], started: Instant) -> tuple[Run, str]:
-    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log.
+def record_run(
+    services: Services,
+    plan: Plan,
+    results: Mapping[StepName, StepRun],
+    started: Instant,
+    *,
+    lost: Iterable[Lost] = (),
+    recheck: bool = False,
+) -> tuple[Run, str]:
+    """Deliver the artifacts of what succeeded, and keep the run's record and canonical log; ``lost`` is what was brought back in it,
+    ``recheck`` is as for :func:`lockage.work.artifacts.deliver`.
+
+    What is found lost now is raised before anything is recorded.
 
     Raises what :func:`lockage.work.artifacts.deliver` raises, once the run is recorded without artifacts.
     """
@@ -83,7 +109,9 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
     undelivered: LockageError | None = None
     artifacts: tuple[Artifact, ...] = ()
     try:
-        artifacts = deliver(services, plan, results)
+        artifacts = deliver(services, plan, results, recheck=recheck)
+    except (BlobCorrupt, BlobMissing):
+        raise  # it can be brought back
     except LockageError as error:
         undelivered = error
     run = Run(
@@ -97,6 +125,7 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         artifacts=artifacts,
         host=services.host,
         skipped=skipped(plan, results),
+        lost=tuple(lost),
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -108,7 +137,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     """The id of the run's record; a run that executed nothing is the run that it repeats."""
     parts = [str(step.action) for step in run.steps] + [f"{artifact.name} {artifact.blob}" for artifact in run.artifacts]
     key = Digest.of(canonical([*parts, str(run.source.digest), str(run.recipe), str(run.lock)]))
-    if all(step.cached for step in run.steps):
+    if all(step.cached for step in run.steps) and not run.lost:
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             return known
@@ -162,12 +191,15 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     planned = next(planned for planned in plan.steps if planned.name == step.step)
     suggested = suggest(services, planned.environment, lacks)
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
+    kept_before = " before" if step.cached else ""
     tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
+    if step.cached:
+        hints.append("It was not run again, as its failure was kept: a build without --cache-failures runs it.")
     hints.append(see_output(run_id, step.step))
     return StepNotDone(
-        f"step {step.step!r} failed{tried}: {message}{found}",
+        f"step {step.step!r} failed{kept_before}{tried}: {message}{found}",
         hint=" ".join(filter(None, hints)),
         step=step.step,
         reason=reason,

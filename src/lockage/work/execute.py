@@ -8,33 +8,35 @@ import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import LockageError
 from lockage.base.name import StepName
-from lockage.base.tree import EMPTY_TREE, FileNode, Tree, read_tree
+from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
-from lockage.record.artifact import Attempt
-from lockage.record.event import Planned, StepRetried, StepSkipped, StepStarted
+from lockage.record.artifact import Attempt, Lost
+from lockage.record.event import BlobsLost, Planned, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
+from lockage.work.whole import AS_USUAL, lost_of_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
+    from lockage.work.heal import Attempts
     from lockage.work.last_build import LastBuild
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
 __all__ = ["Execution", "execute"]
 
@@ -44,12 +46,13 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Started(msgspec.Struct, frozen=True):
-    """A step that is being executed, and the attempts at it that failed."""
+    """A step that is being executed, and the attempts at it that failed; ``again``: because the store had not kept what it gave."""
 
     planned: PlannedStep
     action: BlobRef
     request: ExecutionRequest
     attempts: tuple[Attempt, ...] = ()
+    again: bool = False
 
 
 class Execution:
@@ -58,7 +61,8 @@ class Execution:
     A fresh pass runs nothing again that failed: whether a step gives the same every time is what it is made to find out.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
-    ``keep_going``: a failure stops only what needs the step; ``last`` is asked first for what is known, and told what comes of it.
+    ``keep_going``: a failure stops only what needs the step; ``use`` is how kept results are taken; ``last`` is asked first for what
+    is known. ``lost`` lists what was found damaged or missing of them.
     After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
@@ -73,8 +77,10 @@ class Execution:
         keep: Path | None = None,
         observing: bool = False,
         keep_going: bool = False,
+        use: CacheUse = AS_USUAL,
         last: LastBuild | None = None,
     ) -> None:
+        self._use = use
         self._services = services
         self._plan = plan
         self._world = world
@@ -91,6 +97,7 @@ class Execution:
         self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
+        self.lost: list[Lost] = []
 
     def run(self) -> None:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
@@ -136,14 +143,14 @@ class Execution:
             return self._told(found)
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
-            hit = self._services.cache.get(known)
-            if hit is not None and self._whole(hit):
+            hit = self._kept(planned, known)
+            if hit is not None:
                 return self._ended(planned, known, hit, cached=True)
         resolved = self._resolve(planned)
         if not self._fresh:
-            hit = self._services.cache.get(resolved.encoded.ref)
+            hit = None if resolved.encoded.ref == known else self._kept(planned, resolved.encoded.ref)
             self._remember(planned, resolved.encoded.ref)
-            if hit is not None and self._whole(hit):
+            if hit is not None:
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
@@ -164,8 +171,8 @@ class Execution:
         found: dict[StepName, Resolved] = {}
         for planned in self._plan.steps:
             resolved = found[planned.name] = self._resolve(planned, partial=True)
-            hit = self._services.cache.get(resolved.encoded.ref)
-            if hit is not None and self._whole(hit) and all(need in self.results for need in planned.step.needs):
+            hit = self._kept(planned, resolved.encoded.ref, say=False)
+            if hit is not None and all(need in self.results for need in planned.step.needs):
                 self.results[planned.name] = run_of(planned.name, resolved.encoded.ref, hit, cached=True)
         return found
 
@@ -205,9 +212,24 @@ class Execution:
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
-        if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
-            self._services.cache.put(started.action, outcome)
+        if isinstance(outcome, ActionResult) and not self._fresh:
+            lost = () if outcome.exit_code else lost_of_result(self._services, outcome)
+            if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
+                self._lose(planned, lost)
+                self._begin(msgspec.structs.replace(started, again=True), pending)
+                return None
+            self._keep_result(started.action, outcome)
         return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
+
+    def _keep_result(self, action: BlobRef, result: ActionResult) -> None:
+        """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""
+        cache = self._services.cache
+        if result.exit_code == 0:
+            cache.put(action, result)
+        elif self._use.failures:
+            known = cache.get(action)
+            if known is None or known.exit_code:
+                cache.put(action, result)
 
     def _ended(
         self,
@@ -269,22 +291,48 @@ class Execution:
     def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
         self._services.memo.put("resolution", self._key(planned), canonical_of(_Known(action)))
 
-    def _whole(self, result: ActionResult) -> bool:
-        """Whether everything a cached result refers to is present."""
-        blobs = self._services.blobs
-        if not blobs.has(result.log) or not blobs.has(result.outputs):
-            return False
-        try:
-            tree = read_tree(result.outputs, blobs.get)
-        except LockageError:
-            return False
-        return all(blobs.has(node.blob) for node in tree if isinstance(node, FileNode))
+    def _kept(self, planned: PlannedStep, action: BlobRef, *, say: bool = True) -> ActionResult | None:
+        """The kept result of an action, if all of it is there and whole; what is not whole is told, and the step will run."""
+        found = self._services.cache.get(action)
+        if found is None or (found.exit_code and not self._takes_failures):
+            return None
+        lost = lost_of_result(self._services, found, recheck=self._use.recheck)
+        if not lost:
+            return found
+        if say:
+            self._lose(planned, lost)
+        return None
+
+    def _lose(self, planned: PlannedStep, refs: Sequence[BlobRef]) -> None:
+        found = Lost(what=f"what step {planned.name} gave", blobs=tuple(ref.digest for ref in refs))
+        self.lost.append(found)
+        self._services.tell(BlobsLost(what=found.what, blobs=found.blobs))
+
+    @property
+    def _takes_failures(self) -> bool:
+        """Whether a kept failure is a result: nothing is left of its workspace, so not where that is to be looked at."""
+        return self._use.failures and self._keep is None
 
 
 def execute(
-    services: Services, plan: Plan, *, keep: Path | None = None, keep_going: bool = False, last: LastBuild | None = None
+    services: Services,
+    plan: Plan,
+    *,
+    keep: Path | None = None,
+    keep_going: bool = False,
+    use: CacheUse = AS_USUAL,
+    attempts: Attempts | None = None,
+    last: LastBuild | None = None,
 ) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache; ``keep``, ``keep_going`` and ``last`` are as for :class:`Execution`."""
-    execution = Execution(services, plan, keep=keep, keep_going=keep_going, last=last)
-    execution.run()
+    """Run a plan as the contract says, with the cache; ``keep``, ``keep_going``, ``use`` and ``last`` are as for :class:`Execution`.
+
+    ``attempts`` takes in what was executed and what was found lost, whatever it comes to.
+    """
+    execution = Execution(services, plan, keep=keep, keep_going=keep_going, use=use, last=last)
+    try:
+        execution.run()
+    finally:
+        if attempts is not None:
+            attempts.take(execution.results)
+            attempts.lost += execution.lost
     return execution.results

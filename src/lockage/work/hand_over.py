@@ -8,6 +8,8 @@ from lockage.plan.plan import make_plan
 from lockage.recipe.model import StepKind
 from lockage.work.attest import record_provenance
 from lockage.work.build import Built, build
+from lockage.work.heal import healed
+from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,21 +17,47 @@ if TYPE_CHECKING:
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
+    from lockage.work.heal import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
 __all__ = ["build_project", "hand_over", "recipe_path"]
 
 
 def build_project(
-    services: Services, project: Project, *, only: Sequence[StepName] = (), keep: Path | None = None, keep_going: bool = False
+    services: Services,
+    project: Project,
+    *,
+    only: Sequence[StepName] = (),
+    keep: Path | None = None,
+    keep_going: bool = False,
+    use: CacheUse = AS_USUAL,
 ) -> tuple[Plan, Built]:
     """Build the artifacts of a project (or only what the named steps need) and record their provenance.
 
     ``keep`` is where the workspaces of failed steps are kept; ``keep_going``: a failure stops only what needs the step.
+    What is found lost meanwhile is brought back (:mod:`lockage.work.heal`).
     """
+
+    def attempt(use: CacheUse, attempts: Attempts) -> tuple[Plan, Built]:
+        return _build(services, project, only, keep, keep_going=keep_going, use=use, attempts=attempts)
+
+    return healed(services, project, use, attempt)
+
+
+def _build(
+    services: Services,
+    project: Project,
+    only: Sequence[StepName],
+    keep: Path | None,
+    *,
+    keep_going: bool,
+    use: CacheUse,
+    attempts: Attempts,
+) -> tuple[Plan, Built]:
     plan = make_plan(project.recipe, project.lock, project.source, only=only, kinds=(StepKind.BUILD,))
-    built = build(services, plan, keep=keep, keep_going=keep_going)
+    built = build(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts)
     record_provenance(services, plan, built, recipe_path=recipe_path(project))
     return plan, built
 
@@ -47,13 +75,19 @@ def hand_over(
     only: Sequence[StepName] = (),
     keep: Path | None = None,
     keep_going: bool = False,
+    use: CacheUse = AS_USUAL,
 ) -> Built:
     """Build and put the artifacts into ``out``; with an inferred recipe the lock as well, so that the build can be repeated.
 
     After a failure nothing is put there, whatever else was built: the folder holds all of a build or what it held before.
     """
-    _, built = build_project(services, project, only=only, keep=keep, keep_going=keep_going)
-    services.folders.place(out, [(artifact.name, artifact.blob) for artifact in built.artifacts])
+
+    def attempt(use: CacheUse, attempts: Attempts) -> Built:
+        _, built = _build(services, project, only, keep, keep_going=keep_going, use=use, attempts=attempts)
+        services.folders.place(out, [(artifact.name, artifact.blob) for artifact in built.artifacts])
+        return built
+
+    built = healed(services, project, use, attempt)
     if project.recipe.inferred:
         lock = project.lock.encode()
         if services.folders.read(out, "lockage.lock") != lock:

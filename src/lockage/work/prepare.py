@@ -55,11 +55,12 @@ class Edited(msgspec.Struct, frozen=True):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a plan is made from."""
+    """Everything a plan is made from; ``locator`` is where the source was read, and can be again."""
 
     recipe: Recipe
     source: Source
     lock: Lock
+    locator: str | None = None
 
 
 def prepare(
@@ -95,7 +96,7 @@ def prepare(
         lock = lock_of_inferred(services, recipe, fixed, beside, asked_in, wanted.added)
     source = read.source(recipe.version)
     _say_last_resort(services, read, source)
-    return Project(recipe=recipe, source=source, lock=lock)
+    return Project(recipe=recipe, source=source, lock=lock, locator=locator)
 
 
 def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = None, wanted: Wanted = AS_INFERRED) -> Project:
@@ -116,7 +117,7 @@ def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = No
         steps=(hook_step(project, recipe, environment),),
         environments={environment: recipe.environments[environment]},
     )
-    return Project(recipe=asking, source=read.source(recipe.version), lock=lock)
+    return Project(recipe=asking, source=read.source(recipe.version), lock=lock, locator=locator)
 
 
 def _checked(wanted: Wanted, lock: Lock | None) -> Wanted:

@@ -14,12 +14,16 @@ from lockage.work.attest import record_tests
 from lockage.work.build import record_run
 from lockage.work.execute import execute
 from lockage.work.hand_over import build_project
+from lockage.work.heal import healed
+from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from lockage.base.errors import StepFailed
     from lockage.work.build import Built
+    from lockage.work.heal import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
 __all__ = ["TestOutcome", "test_project"]
 
@@ -57,21 +61,24 @@ def test_project(
     building raises; where it keeps going, once all is run that could be, with the tests that failed beside the builds. Without
     artifacts nothing is signed: there is nothing that the result would be about.
     """
-    if keep_going:
-        return _going_on(services, project, keep)
-    _, built = build_project(services, project, keep=keep)
+    attempt = _going_on if keep_going else _one_after_the_other
+    return healed(services, project, AS_USUAL, lambda use, attempts: attempt(services, project, keep, use, attempts))
+
+
+def _one_after_the_other(services: Services, project: Project, keep: Path | None, use: CacheUse, attempts: Attempts) -> TestOutcome:
+    _, built = build_project(services, project, keep=keep, use=use)
     plan = make_plan(project.recipe, project.lock, project.source, kinds=(StepKind.TEST, StepKind.CHECK))
-    results = execute(services, plan, keep=keep)
-    run, run_id = record_run(services, plan, results, built.run.started)
+    results = execute(services, plan, keep=keep, use=use, attempts=attempts)
+    run, run_id = record_run(services, plan, results, built.run.started, lost=attempts.lost)
     return _recorded(services, project, built, TestOutcome(steps=_tests(plan, run), run=run, run_id=run_id, plan=plan, kept=keep))
 
 
-def _going_on(services: Services, project: Project, keep: Path | None) -> TestOutcome:
+def _going_on(services: Services, project: Project, keep: Path | None, use: CacheUse, attempts: Attempts) -> TestOutcome:
     """Builds and tests as one plan, so that a test need not wait for a build that it does not need, nor fail with it."""
     plan = make_plan(project.recipe, project.lock, project.source)
     started = services.clock.now()
-    results = execute(services, plan, keep=keep, keep_going=True)
-    run, run_id = record_run(services, plan, results, started)
+    results = execute(services, plan, keep=keep, keep_going=True, use=use, attempts=attempts)
+    run, run_id = record_run(services, plan, results, started, lost=attempts.lost)
     tests = _tests(plan, run)
     outcome = TestOutcome(steps=tests, run=run, run_id=run_id, plan=plan, kept=keep)
     if any(step.failure is not None and step not in tests for step in run.steps):

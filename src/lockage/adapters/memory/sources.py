@@ -27,6 +27,7 @@ class MemorySources:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._known: dict[str, SourceRead] = {}
+        self._bytes: dict[str, tuple[bytes, ...]] = {}
 
     def add(
         self,
@@ -44,6 +45,7 @@ class MemorySources:
         nodes += [LinkNode(RelPath(name), target) for name, target in links.items()]
         root, directories = Tree.of(nodes).encode()
         self._blobs.put_many(directories.values())
+        self._bytes[locator] = (*files.values(), *directories.values())
         self._known[locator] = SourceRead(
             tree=root,
             date=date,
@@ -59,8 +61,9 @@ class MemorySources:
         self._known[locator] = read
 
     def read(self, locator: str) -> SourceRead:
-        """What was declared; raises :class:`SourceUnusable` for anything else."""
+        """What was declared, its bytes kept again; raises :class:`SourceUnusable` for anything else."""
         found = self._known.get(locator)
         if found is None:
             raise SourceUnusable(f"there is no source {locator!r}", path=locator)
+        self._blobs.put_many(self._bytes.get(locator, ()))
         return found

@@ -30,7 +30,8 @@ def trees(draw: st.DrawFn) -> Tree:
             continue
         taken.append(path)
         blob = BlobRef.of(draw(st.sampled_from([b"", b"1"])))
-        nodes.append(draw(st.sampled_from([FileNode(RelPath(path), blob), LinkNode(RelPath(path), "x"), Directory(RelPath(path))])))
+        kinds: list[Node] = [FileNode(RelPath(path), blob), LinkNode(RelPath(path), "x"), Directory(RelPath(path))]
+        nodes.append(draw(st.sampled_from(kinds)))
     return Tree.of(nodes)
 
 

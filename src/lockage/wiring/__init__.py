@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockage.adapters.source_directory import DirectorySource
     from lockage.adapters.source_git import GitSource
     from lockage.adapters.source_sdist import SdistSource
+    from lockage.adapters.store_deferred import DeferredBlobs
     from lockage.base.name import PrincipalName
     from lockage.base.tree import Tree
     from lockage.environment.lock import LockedEnvironment
@@ -120,10 +121,11 @@ class Wiring:
     # The store
 
     @cached_property
-    def blobs(self) -> ports.Blobs:
+    def blobs(self) -> DeferredBlobs:
         from lockage.adapters.blobs_local import LocalBlobs
+        from lockage.adapters.store_deferred import DeferredBlobs
 
-        return LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin)
+        return DeferredBlobs(LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin))
 
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
@@ -138,8 +140,9 @@ class Wiring:
     @cached_property
     def cache(self) -> ports.ActionCache:
         from lockage.adapters.action_cache_local import LocalActionCache
+        from lockage.adapters.store_deferred import DeferredActionCache
 
-        return LocalActionCache(self.store / "actions")
+        return DeferredActionCache(LocalActionCache(self.store / "actions"), self.blobs)
 
     @cached_property
     def memo(self) -> ports.Memo:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import LockageError
 from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
@@ -128,10 +130,18 @@ class Execution:
                         schedule = schedule.finished(done.step, succeeded=done.failure is None)
         except BaseException:
             self._services.workers.abandon(self._cancel)
+            with suppress(LockageError):
+                self._settle()  # what has ended is kept, whatever broke off the rest
             raise
+        self._settle()
         if self._keep_going:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
+
+    def _settle(self) -> None:
+        """Wait until everything that came of it is durable."""
+        self._services.blobs.settle()
+        self._services.cache.settle()
 
     def _cancel(self) -> None:
         self._services.executor.cancel()
@@ -187,7 +197,7 @@ class Execution:
             root = self._roots[environment.root.tree] = self._root_for(environment)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
-        self._services.blobs.put_many(resolved.directories.values())
+        self._services.blobs.put_soon(resolved.directories.values())
         return ExecutionRequest(
             action=action,
             root=root,
@@ -225,11 +235,11 @@ class Execution:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""
         cache = self._services.cache
         if result.exit_code == 0:
-            cache.put(action, result)
+            cache.put_soon(action, result)
         elif self._use.failures:
             known = cache.get(action)
             if known is None or known.exit_code:
-                cache.put(action, result)
+                cache.put_soon(action, result)
 
     def _ended(
         self,

@@ -42,7 +42,8 @@ class LocalActionCache:
 
     def get(self, action: BlobRef) -> ActionResult | None:
         try:
-            data = self._path(action).read_bytes()
+            with open(f"{self._folder}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}", "rb") as stream:  # noqa: PTH123  # most are asked for in vain
+                data = stream.read()
             entry = decode(data, _Entry)
         except (OSError, LockageError):
             return None

@@ -25,7 +25,7 @@ from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
-from lockage.work.whole import AS_USUAL, lost_of_result
+from lockage.work.whole import AS_USUAL, lost_of_new, lost_of_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from lockage.work.whole import CacheUse
 
 __all__ = ["Execution", "execute"]
+
+
+#: Trees of up to so many nodes are remembered, so many of them.
+_SMALL_TREE, _MOST_TREES = 16, 4096
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -99,6 +103,7 @@ class Execution:
         self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
+        self._trees: dict[BlobRef, Tree] = {}
         self.lost: list[Lost] = []
 
     def run(self) -> None:
@@ -159,8 +164,8 @@ class Execution:
         resolved = self._resolve(planned)
         if not self._fresh:
             hit = None if resolved.encoded.ref == known else self._kept(planned, resolved.encoded.ref)
-            self._remember(planned, resolved.encoded.ref)
             if hit is not None:
+                self._remember(planned, resolved.encoded.ref)
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
         request = self._request(planned, resolved)
         self._services.tell(StepStarted(step=planned.name))
@@ -223,7 +228,7 @@ class Execution:
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
         if isinstance(outcome, ActionResult) and not self._fresh:
-            lost = () if outcome.exit_code else lost_of_result(self._services, outcome)
+            lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
                 self._begin(msgspec.structs.replace(started, again=True), pending)
@@ -262,13 +267,23 @@ class Execution:
 
     def _resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
         """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
-        get = self._services.blobs.get
         lacking = [need for need in planned.step.needs if need not in self.results] if partial else []
-        needs = {need: EMPTY_TREE if need in lacking else read_tree(self.results[need].outputs, get) for need in planned.step.needs}
+        needs = {need: EMPTY_TREE if need in lacking else self._tree(self.results[need].outputs) for need in planned.step.needs}
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
         return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
+
+    def _tree(self, outputs: BlobRef) -> Tree:
+        """What a step gave. Those of many steps are small, and read again by each that needs them."""
+        found = self._trees.get(outputs)
+        if found is None:
+            found = read_tree(outputs, self._services.blobs.get)
+            if len(found) <= _SMALL_TREE:
+                if len(self._trees) >= _MOST_TREES:
+                    self._trees.clear()
+                self._trees[outputs] = found
+        return found
 
     def _crates(self, planned: PlannedStep) -> Tree:
         """The crates that the step sees."""

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory import MemoryActionCache
+from lockage.adapters.store_deferred import DeferredActionCache, DeferredBlobs
 from lockage.base.digest import BlobRef
 from lockage.ports import ActionCache, StoreUnwritable
 from lockage.record.result import ActionResult, Usage
@@ -15,9 +17,12 @@ ACTION = BlobRef.of(b"an action")
 RESULT = ActionResult(exit_code=0, outputs=BlobRef.of(b"outputs"), log=BlobRef.of(b"log"), usage=Usage(wall_ms=12, peak_memory=1 << 40))
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "deferred"])
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ActionCache:
-    return LocalActionCache(tmp_path) if request.param == "local" else MemoryActionCache()
+    local = LocalActionCache(tmp_path / "actions")
+    deferred = DeferredActionCache(local, DeferredBlobs(LocalBlobs(tmp_path / "blobs")))
+    made: dict[str, ActionCache] = {"local": local, "memory": MemoryActionCache(), "deferred": deferred}
+    return made[request.param]
 
 
 def test_gives_back_the_result(cache: ActionCache) -> None:
@@ -25,6 +30,30 @@ def test_gives_back_the_result(cache: ActionCache) -> None:
     cache.put(ACTION, RESULT)
     assert cache.get(ACTION) == RESULT
     assert cache.get(BlobRef(ACTION.digest, ACTION.size + 1)) is None
+
+
+def test_what_is_put_soon_is_there_at_once_and_kept_once_settled(cache: ActionCache) -> None:
+    other = BlobRef.of(b"another")
+    cache.put_soon(ACTION, ActionResult(exit_code=1, outputs=RESULT.outputs, log=RESULT.log))
+    cache.put_soon(ACTION, RESULT)
+    cache.put_many([(other, RESULT)])
+    for settled in (False, True):
+        if settled:
+            cache.settle()
+        assert cache.get(ACTION) == cache.get(other) == RESULT
+        assert cache.holds([ACTION, other])
+    assert dict(cache.entries()) == {ACTION: RESULT, other: RESULT}
+
+
+def test_tells_whether_it_holds_entries_for_all(cache: ActionCache) -> None:
+    other = BlobRef.of(b"another")
+    assert cache.holds([])
+    assert not cache.holds([ACTION])
+    cache.put(ACTION, RESULT)
+    assert cache.holds([ACTION, ACTION])
+    assert not cache.holds([ACTION, other])
+    cache.put(other, RESULT)
+    assert cache.holds([ACTION, other])
 
 
 def test_a_later_result_replaces_the_earlier(cache: ActionCache) -> None:
@@ -62,6 +91,7 @@ def test_the_entry_of_another_action_is_absent(tmp_path: Path) -> None:
 def test_a_kill_at_any_step_leaves_the_result_or_none(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
     code = """
 from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.adapters.blobs_local import LocalBlobs
 from lockage.base.digest import BlobRef
 from lockage.record.result import ActionResult
 LocalActionCache(home).put(BlobRef.of(b"an action"), ActionResult(exit_code=0, outputs=BlobRef.of(b"outputs"), log=BlobRef.of(b"log")))

@@ -13,15 +13,18 @@ import pytest
 
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory import MemoryBlobs
+from lockage.adapters.store_deferred import DeferredBlobs
 from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
 from lockage.ports import BlobCorrupt, BlobMissing, Blobs, StoreUnwritable
 
 LARGE = bytes(range(256)) * 4 * 9000  # above what is served from memory
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "deferred"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return LocalBlobs(tmp_path / "store") if request.param == "local" else MemoryBlobs()
+    local = LocalBlobs(tmp_path / "store")
+    made: dict[str, Blobs] = {"local": local, "memory": MemoryBlobs(), "deferred": DeferredBlobs(local)}
+    return made[request.param]
 
 
 def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> None:
@@ -29,8 +32,9 @@ def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> None:
     if isinstance(blobs, MemoryBlobs):
         blobs.data[ref.digest] = data
     else:
-        assert isinstance(blobs, LocalBlobs)
-        path = blobs._path(ref.digest)
+        local = blobs._inner if isinstance(blobs, DeferredBlobs) else blobs
+        assert isinstance(local, LocalBlobs)
+        path = local._path(ref.digest)
         path.chmod(0o644)
         path.write_bytes(data)
 
@@ -162,6 +166,23 @@ def test_a_witness_of_other_blobs_vouches_for_nothing(blobs: Blobs) -> None:
     assert blobs.vouch([one], blobs.vouch([one, one], None)) is not None
 
 
+def test_what_is_put_soon_is_there_at_once_and_kept_once_settled(blobs: Blobs) -> None:
+    there = blobs.put(b"there")
+    refs = blobs.put_soon([b"one", b"two", b"one", b"there"])
+    assert refs == [BlobRef.of(b"one"), BlobRef.of(b"two"), BlobRef.of(b"one"), there]
+    for settled in (False, True):
+        if settled:
+            blobs.settle()
+        assert [blobs.get(ref) for ref in refs] == [b"one", b"two", b"one", b"there"]
+        assert all(blobs.has(ref) for ref in refs)
+        assert blobs.locate(refs[1].digest) == refs[1]
+        with blobs.open(refs[1]) as stream:
+            assert stream.read() == b"two"
+        assert blobs.vouch(refs, None) is not None
+    assert blobs.put(b"one") == refs[0]
+    blobs.settle()
+
+
 # What only a folder has
 
 
@@ -211,6 +232,20 @@ def hidden(local: LocalBlobs, ref: BlobRef, data: bytes) -> None:
     before = path.stat()
     damage(local, ref, data)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_witness_spares_hashing_whatever_it_names_beside(tmp_path: Path) -> None:
+    one, two, three, four = LocalBlobs(tmp_path / "store").put_many([b"one", b"two", b"three", b"four"])
+    local = LocalBlobs(tmp_path / "store")  # which has written nothing itself
+    witness = local.vouch([one, two, three], None)
+    hidden(local, two, b"tw0")
+    fewer = local.vouch([three, two], witness)  # nothing of the file tells
+    assert fewer is not None
+    more = local.vouch([four, two, two], fewer)
+    assert more is not None
+    assert local.vouch([four, two, two], more) == more
+    hidden(local, four, b"f0ur")
+    assert local.vouch([four, two, three], fewer) is None  # it does not know of four
 
 
 def test_a_witness_spares_hashing_and_none_hashes_all(local: LocalBlobs, tmp_path: Path) -> None:

@@ -41,6 +41,14 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Runs:
     return LocalRuns(tmp_path / "store" / "runs") if request.param == "local" else MemoryRuns()
 
 
+def test_a_record_has_a_digest_of_its_own(runs: Runs) -> None:
+    first = runs.put(RUN, BLOB)
+    second = runs.put(msgspec.structs.replace(RUN, finished=Instant(3)), BLOB)
+    assert runs.digest(first) == runs.digest(first) != runs.digest(second)
+    assert runs.digest("run-000009") is None
+    assert runs.digest("../run-000001") is None
+
+
 def test_the_newest_is_the_last(runs: Runs) -> None:
     assert runs.latest() is None
     assert runs.recent(3) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from lockage.base.errors import LockageError
 from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lockage.base.instant import Instant
@@ -43,7 +44,8 @@ class LocalActionCache:
 
     def get(self, action: BlobRef) -> ActionResult | None:
         try:
-            data = self._path(action).read_bytes()
+            with open(f"{self._folder}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}", "rb") as stream:  # noqa: PTH123  # most are asked for in vain
+                data = stream.read()
             entry = decode(data, _Entry)
         except (OSError, LockageError):
             return None
@@ -51,12 +53,37 @@ class LocalActionCache:
             return None
         return entry.result
 
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        top = f"{self._folder}{os.sep}"  # there may be tens of thousands, so no object is made for any of them
+        return all(os.access(f"{top}{one.digest[:2]}{os.sep}{one.digest[2:]}-{one.size}", os.F_OK) for one in actions)
+
     def put(self, action: BlobRef, result: ActionResult) -> None:
-        entry = _Entry(action=str(action), result=result, sha256=Digest.of(canonical_of(result)))
-        path = self._path(action)
+        self.put_many([(action, result)])
+
+    def put_soon(self, action: BlobRef, result: ActionResult) -> None:
+        self.put(action, result)
+
+    def settle(self) -> None:
+        """Nothing waits here."""
+
+    def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
+        staged: list[durable.Staged] = []
+        paths: list[Path] = []
         with durable.unwritable(self._folder):
-            durable.ensure_folder(path.parent)
-            self._spool.write(path, canonical_of(entry))
+            try:
+                for action, result in results:
+                    entry = _Entry(action=str(action), result=result, sha256=Digest.of(canonical_of(result)))
+                    paths.append(self._path(action))
+                    durable.ensure_folder(paths[-1].parent)
+                    staged.append(self._spool.stage())
+                    staged[-1].write(canonical_of(entry))
+                    staged[-1].finish(0o444)
+            except BaseException:
+                for item in staged:
+                    item.discard()
+                raise
+            if staged:
+                self._spool.publish(staged, paths)
 
     def _files(self) -> Iterator[tuple[Path, BlobRef]]:
         """Every entry's file, and the action that its name says."""

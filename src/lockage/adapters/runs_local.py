@@ -9,7 +9,7 @@ import msgspec
 
 from lockage import durable
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
-from lockage.base.digest import BlobRef
+from lockage.base.digest import BlobRef, Digest
 from lockage.ports import StoreUnreadable
 from lockage.record.artifact import Run
 
@@ -63,6 +63,17 @@ class LocalRuns:
         except OSError as error:
             raise _unreadable(self._folder / file, error) from error
         return kept.run, kept.log
+
+    def digest(self, run_id: str) -> Digest | None:
+        file = f"{run_id}.json"
+        if not _FILE.fullmatch(file):
+            return None
+        try:
+            return Digest.of((self._folder / file).read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(self._folder / file, error) from error
 
     def latest(self) -> str | None:
         return next((run_id for number in reversed(self._numbers()) if self._there(run_id := f"run-{number:06d}")), None)

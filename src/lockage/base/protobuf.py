@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["bytes_field", "fields", "string_field", "varint", "varint_field"]
 
 
+#: The encodings of one byte: of most tags and lengths.
+_SHORT = tuple(bytes([value]) for value in range(0x80))
+
+
 def varint(value: int) -> bytes:
     """Base-128 encoding of a non-negative integer (protobuf encoding guide, "Base 128 Varints")."""
+    if value < len(_SHORT):
+        return _SHORT[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -46,6 +52,8 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
             raise ValueError("truncated or overlong varint")
         byte = data[at]
         at += 1
+        if byte < 0x80 and not shift:
+            return byte, at
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at

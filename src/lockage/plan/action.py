@@ -83,11 +83,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> EncodedAction:
         """The REAPI ``Command`` and ``Action`` messages (fields in tag order, sorted where the specification says so)."""
+        platform = self._platform
         command = b"".join(
             (
                 b"".join(bytes_field(1, argument.encode()) for argument in self.arguments),
                 b"".join(bytes_field(2, string_field(1, name) + string_field(2, value)) for name, value in sorted(self.variables)),
-                bytes_field(5, self._platform),
+                bytes_field(5, platform),
                 string_field(6, WORKING_DIRECTORY),
                 b"".join(bytes_field(7, path.encode()) for path in sorted(set(self.outputs), key=str.encode)),
                 varint_field(9, _TREE_AND_DIRECTORY),
@@ -97,7 +98,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             (
                 bytes_field(1, encode_ref(BlobRef.of(command))),
                 bytes_field(2, encode_ref(BlobRef.of(self.input_root))),
-                bytes_field(10, self._platform),
+                bytes_field(10, platform),
             )
         )
         return EncodedAction(ref=BlobRef.of(action), action=action, command=command)

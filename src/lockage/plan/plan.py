@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical, plain
+from lockage.base.canonical import encode_hook
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
@@ -19,7 +19,6 @@ from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
 from lockage.plan.contract import FIXED, prevention, stamps
-from lockage.recipe.glob import select
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
 from lockage.record.source import Source
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.base.tree import Node
     from lockage.environment.lock import Lock
+    from lockage.recipe.chosen import Chosen
 
 __all__ = [
     "InputsCollide",
@@ -170,28 +170,26 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedS
     )
 
 
-def resolution_key(planned: PlannedStep, source: BlobRef, needs: Mapping[StepName, BlobRef]) -> Digest:
-    """Identity of everything :func:`resolve` depends on, cheaper to compute than the action itself; for a memo."""
-    step = planned.step
-    parts: dict[str, object] = {
-        "contract": CONTRACT_VERSION,
-        "run": step.run,
-        "variables": planned.variables,
-        "inputs": step.inputs,
-        "outputs": step.outputs,
-        "cpus": step.cpus,
-        "architecture": planned.environment.architecture,
-        "root": planned.environment.root,
-        "source": source if step.inputs else None,
-        "needs": {str(need): needs[need] for need in step.needs},
-    }
-    if planned.fetched:
-        parts["fetched"] = [(found.path, found.sha256, found.executable) for found in planned.fetched]
-    if step.modes:
-        parts["modes"] = (step.modes, _preload(planned))
-    if step.crates is not None:
-        parts["crates"] = (step.crates, source)
-    return Digest.of(canonical(plain(parts)))
+def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs: Mapping[StepName, BlobRef]) -> Digest:
+    """Identity of everything :func:`resolve` depends on, cheaper to compute than the action itself; for a memo.
+
+    ``source`` tells what the step sees of the source, if anything, from everything else that it could.
+    """
+    step, environment = planned.step, planned.environment
+    parts = (
+        CONTRACT_VERSION,
+        step.run,
+        planned.variables,
+        step.inputs,
+        step.outputs,
+        (step.cpus, environment.architecture, environment.root),
+        source,
+        [(need, needs[need]) for need in step.needs],
+        [(found.path, found.sha256, found.executable) for found in planned.fetched],
+        (step.modes, _preload(planned)) if step.modes else None,
+        step.crates,
+    )
+    return Digest.of(msgspec.json.encode(parts, enc_hook=encode_hook))
 
 
 def _preload(planned: PlannedStep) -> Digest | None:
@@ -203,7 +201,7 @@ def _preload(planned: PlannedStep) -> Digest | None:
 
 def resolve(
     planned: PlannedStep,
-    source: Tree,
+    source: Tree | Chosen,
     needs: Mapping[StepName, Tree],
     fetched: Mapping[Digest, BlobRef] = MappingProxyType({}),
     crates: Tree = EMPTY_TREE,
@@ -215,7 +213,9 @@ def resolve(
     step = planned.step
     nodes: list[Node] = []
     if step.inputs:
-        chosen, unmatched = select(source, step.inputs)
+        from lockage.recipe.glob import select  # not needed where nothing has changed
+
+        chosen, unmatched = select(source, step.inputs) if isinstance(source, Tree) else source.select(step.inputs)
         if unmatched and not chosen.nodes:
             raise NoInputs(f"step {step.name!r}: its inputs match nothing in the source: {', '.join(unmatched)}", step=step.name)
         nodes.extend(chosen.nodes)

@@ -178,6 +178,10 @@ class Runs(Protocol):
         ...
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None: ...
+    def digest(self, run_id: str) -> Digest | None:
+        """Tells a record from any other; None if there is none. Cheaper than reading it."""
+        ...
+
     def ids(self) -> tuple[str, ...]:
         """The ids of all that can be read, newest last."""
         ...
@@ -240,6 +244,14 @@ class Blobs(Protocol):
         """Store several; cheaper than one by one, as all are made durable together."""
         ...
 
+    def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
+        """As :meth:`put_many`, but what is put is durable only when :meth:`settle` has returned; this process sees it at once."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until all that was put soon is durable; raises what keeping it raised."""
+        ...
+
     def put_stream(self, stream: BinaryIO) -> BlobRef: ...
     def get(self, ref: BlobRef) -> bytes: ...
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -257,9 +269,9 @@ class Blobs(Protocol):
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
 
-        Those that are still as ``witness``, an earlier answer for the same blobs in the same order, says are not hashed again: a
-        folder looks at size, time of change and inode. Without a witness all are hashed; with anything else in its place, such as no
-        bytes, all but those that this process has written itself and that look as they did then.
+        Those that are still as ``witness``, an earlier answer, says are not hashed again: a folder looks at size, time of change and
+        inode. That answer may have been about other blobs beside them. Without a witness all are hashed; with anything else in its
+        place, such as no bytes, all but those that this process has written itself and that look as they did then.
         """
         ...
 
@@ -281,6 +293,22 @@ class ActionCache(Protocol):
 
     def get(self, action: BlobRef) -> ActionResult | None: ...
     def put(self, action: BlobRef, result: ActionResult) -> None: ...
+    def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
+        """Keep several; cheaper than one by one, as all are made durable together."""
+        ...
+
+    def put_soon(self, action: BlobRef, result: ActionResult) -> None:
+        """As :meth:`put`, but durable only when :meth:`settle` has returned, and never before the blobs that were put soon before it."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until all that was put soon is durable; raises what keeping it raised."""
+        ...
+
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        """Whether there is an entry for each of these; none is read."""
+        ...
+
     def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
         """Every whole entry, in no order."""
         ...

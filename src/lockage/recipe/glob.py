@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lockage.base.path import RelPath
 
-__all__ = ["InvalidPattern", "check_pattern", "check_patterns", "reaches", "select"]
+__all__ = ["InvalidPattern", "check_pattern", "check_patterns", "literal_head", "plain_folder", "reaches", "select"]
 
 _MAGIC = frozenset("*?[")
 #: Everything deeper than this many `**` is slow to match and never meant.
@@ -60,6 +60,30 @@ def select(tree: Tree, patterns: Sequence[str]) -> tuple[Tree, tuple[str, ...]]:
         if number not in hit and not _selects_any(pattern, (node.path for node in chosen))
     )
     return Tree(tuple(chosen)), unmatched
+
+
+def plain_folder(pattern: str) -> tuple[str, bool] | None:
+    """For a pattern that means a path and all below it, or only all below it: that path, and whether it counts itself; else None.
+
+    The path is empty where all is meant. Raises :class:`InvalidPattern`.
+    """
+    segments, below = _segments(pattern)
+    *heads, last = segments
+    if any(segment == "**" or _MAGIC.intersection(segment) for segment in heads):
+        return None
+    if last == "**":
+        return None if below else ("/".join(heads), False)
+    return None if _MAGIC.intersection(last) else ("/".join(segments), not below)
+
+
+def literal_head(pattern: str) -> str:
+    """The folder that holds all that a pattern can select, empty for the top. Raises :class:`InvalidPattern`."""
+    heads = []
+    for segment in _segments(pattern)[0][:-1]:
+        if segment == "**" or _MAGIC.intersection(segment):
+            break
+        heads.append(segment)
+    return "/".join(heads)
 
 
 def reaches(pattern: str, folder: RelPath) -> bool:

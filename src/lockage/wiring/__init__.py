@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lockage.adapters.source_directory import DirectorySource
     from lockage.adapters.source_git import GitSource
     from lockage.adapters.source_sdist import SdistSource
+    from lockage.adapters.store_deferred import DeferredBlobs
     from lockage.base.name import PrincipalName
     from lockage.base.tree import Tree
     from lockage.environment.lock import LockedEnvironment
@@ -120,11 +121,16 @@ class Wiring:
 
     # The store
 
-    @cached_property
+    @property
     def blobs(self) -> ports.Blobs:
-        from lockage.adapters.blobs_local import LocalBlobs
+        return self._blobs
 
-        return LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin)
+    @cached_property
+    def _blobs(self) -> DeferredBlobs:
+        from lockage.adapters.blobs_local import LocalBlobs
+        from lockage.adapters.store_deferred import DeferredBlobs
+
+        return DeferredBlobs(LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin))
 
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
@@ -139,8 +145,9 @@ class Wiring:
     @cached_property
     def cache(self) -> ports.ActionCache:
         from lockage.adapters.action_cache_local import LocalActionCache
+        from lockage.adapters.store_deferred import DeferredActionCache
 
-        return LocalActionCache(self.store / "actions")
+        return DeferredActionCache(LocalActionCache(self.store / "actions"), self._blobs)
 
     @cached_property
     def memo(self) -> ports.Memo:

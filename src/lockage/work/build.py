@@ -11,8 +11,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
-from lockage.work.artifacts import deliver
-from lockage.work.execute import execute
+from lockage.work.last_build import LastBuild
 from lockage.work.outcome import skipped
 from lockage.work.whole import AS_USUAL
 
@@ -69,14 +68,24 @@ def build(
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each; :class:`lockage.work.reexecute.ReexecutionDiffers`.
     """
     started = services.clock.now()
-    results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts)
+    # Who asks for steps to be looked at again is not to be told what was remembered of them all.
+    last = None if use.recheck or use.sample is not None else LastBuild(services, plan)
+    lost = attempts.lost if attempts is not None else ()
+    ran = attempts.ran if attempts is not None else {}
+    repeated = None if last is None or lost or ran else last.repeated(started)
+    if repeated is not None:
+        return Built(run=repeated[0], run_id=repeated[1])
+    from lockage.work.execute import execute  # not needed where nothing has changed
+
+    results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts, last=last)
     reexecuted = None
     if use.sample is not None and all(run.failure is None for run in results.values()):
         from lockage.work.reexecute import reexecute  # only who asks for it
 
         reexecuted = reexecute(services, plan, results, use.sample)
-    lost = attempts.lost if attempts is not None else ()
     run, run_id = record_run(services, plan, results, started, lost=lost, recheck=use.recheck, reexecuted=reexecuted)
+    if last is not None:
+        last.keep(run, run_id)
     if any(step.failure is not None for step in run.steps):
         from lockage.work.failure import failure  # only on the way to an error
 
@@ -106,6 +115,8 @@ def record_run(
 
     Raises what :func:`lockage.work.artifacts.deliver` raises, once the run is recorded without artifacts.
     """
+    from lockage.work.artifacts import deliver  # not needed where nothing has changed
+
     undelivered: LockageError | None = None
     artifacts: tuple[Artifact, ...] = ()
     try:

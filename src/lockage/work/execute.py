@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import LockageError
 from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
-from lockage.record.event import BlobsLost, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import BlobsLost, Planned, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
-from lockage.work.outcome import failure_of, may_pass, run_of, skipped
+from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
-from lockage.work.whole import AS_USUAL, lost_of_result
+from lockage.work.whole import AS_USUAL, lost_of_new, lost_of_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
+    from lockage.work.last_build import LastBuild
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
@@ -40,6 +43,10 @@ __all__ = ["Attempts", "Execution", "execute"]
 
 #: Actions are kept from the look at a step until it starts for so many that wait; for the others they are made again.
 _KEPT_RESOLVED = 256
+
+
+#: Trees of up to so many nodes are remembered, so many of them.
+_SMALL_TREE, _MOST_TREES = 16, 4096
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -62,8 +69,8 @@ class Execution:
     A fresh pass runs nothing again that failed: whether a step gives the same every time is what it is made to find out.
 
     ``root_for`` lets a verification put the roots elsewhere; ``keep`` is the folder in which the workspaces of failed steps are kept;
-    ``keep_going``: a failure stops only what needs the step; ``use`` is how kept results are taken. ``lost`` lists what was found
-    damaged or missing of them.
+    ``keep_going``: a failure stops only what needs the step; ``use`` is how kept results are taken; ``last`` is asked first for what
+    is known. ``lost`` lists what was found damaged or missing of them.
     After :meth:`run`, ``results`` holds a StepRun per executed step, and with ``observing`` ``observed`` what was observed of it.
     """
 
@@ -79,6 +86,7 @@ class Execution:
         observing: bool = False,
         keep_going: bool = False,
         use: CacheUse = AS_USUAL,
+        last: LastBuild | None = None,
     ) -> None:
         self._use = use
         self._services = services
@@ -94,8 +102,12 @@ class Execution:
         self._fetched: dict[Digest, BlobRef] | None = None
         self._looked_at: dict[StepName, Resolved] = {}
         self._pending: dict[StepName, _Started] = {}
+        self._last = None if fresh else last
+        self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
+        self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
+        self._trees: dict[BlobRef, Tree] = {}
         self.lost: list[Lost] = []
 
     def run(self) -> None:
@@ -112,8 +124,11 @@ class Execution:
         try:
             take_turns(self._services, self._plan, self, keep_going=self._keep_going)
         except BaseException:
-            self._services.workers.abandon(self._cancel)
+            self._services.workers.abandon(self.cancel)
+            with suppress(LockageError):
+                self._settle()  # what has ended is kept, whatever broke off the rest
             raise
+        self._settle()
         if not self._fresh:  # another world may be slower
             remember_durations(self._services.memo, self._plan, self.results.values())
         if self._keep_going:
@@ -154,13 +169,22 @@ class Execution:
         assert isinstance(outcome, ActionResult | ExecutionFailed)
         return self._finish(started, outcome, self._pending, again=again)
 
-    def _cancel(self) -> None:
+    def _settle(self) -> None:
+        """Wait until everything that came of it is durable."""
+        self._services.blobs.settle()
+        self._services.cache.settle()
+
+    def cancel(self) -> None:
+        """End what is being executed, and what waits for a latch."""
         if any(planned.step.exclusive for planned in self._plan.steps):
             self._services.latches.interrupt()
         self._services.executor.cancel()
 
     def _look(self, planned: PlannedStep) -> StepRun | None:
         """The step's result if it is known."""
+        found = None if self._last is None else self._last.result(planned.name, self._key(planned))
+        if found is not None:
+            return self._told(found)
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._kept(planned, known)
@@ -169,24 +193,28 @@ class Execution:
         resolved = self._resolve(planned)
         if not self._fresh:
             hit = None if resolved.encoded.ref == known else self._kept(planned, resolved.encoded.ref)
-            self._remember(planned, resolved.encoded.ref)
             if hit is not None:
+                self._remember(planned, resolved.encoded.ref)
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
         if len(self._looked_at) < _KEPT_RESOLVED:
             self._looked_at[planned.name] = resolved
         return None
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
+        self.begin(started.planned, started.request)
+        pending[started.planned.name] = started  # only what has begun is waited for
+
+    def begin(self, planned: PlannedStep, request: ExecutionRequest) -> None:
+        """Let the workers execute a step, with the latches that it asks for."""
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
-        names = started.planned.step.exclusive
+        names = planned.step.exclusive
 
         def task() -> object:
             with self._services.latches.held(names) if names else nullcontext(True) as held:
-                return run(started.request) if held else None  # not held: nobody waits for a result any more
+                return run(request) if held else None  # not held: nobody waits for a result any more
 
-        self._services.workers.start(started.planned.name, task)
-        pending[started.planned.name] = started  # only what has begun is waited for
+        self._services.workers.start(planned.name, task)
 
     def look(self) -> dict[StepName, Resolved]:
         """The actions of all steps as far as they are known without running any, with ``results`` from the cache.
@@ -212,7 +240,7 @@ class Execution:
             root = self._roots[environment.root.tree] = self._root_for(environment)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
-        self._services.blobs.put_many(resolved.directories.values())
+        self._services.blobs.put_soon(resolved.directories.values())
         return ExecutionRequest(
             action=action,
             root=root,
@@ -240,7 +268,7 @@ class Execution:
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
         if isinstance(outcome, ActionResult) and not self._fresh:
-            lost = () if outcome.exit_code else lost_of_result(self._services, outcome)
+            lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
                 self._begin(msgspec.structs.replace(started, again=True), pending)
@@ -252,11 +280,11 @@ class Execution:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""
         cache = self._services.cache
         if result.exit_code == 0:
-            cache.put(action, result)
+            cache.put_soon(action, result)
         elif self._use.failures:
             known = cache.get(action)
             if known is None or known.exit_code:
-                cache.put(action, result)
+                cache.put_soon(action, result)
 
     def _ended(
         self,
@@ -267,9 +295,11 @@ class Execution:
         cached: bool,
         attempts: tuple[Attempt, ...] = (),
     ) -> StepRun:
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
-        self.results[planned.name] = run
-        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
+        return self._told(run_of(planned.name, action, outcome, cached=cached, attempts=attempts))
+
+    def _told(self, run: StepRun) -> StepRun:
+        self.results[run.step] = run
+        self._services.tell(ended(run))
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
@@ -277,33 +307,54 @@ class Execution:
 
     def _resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
         """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
-        get = self._services.blobs.get
         lacking = [need for need in planned.step.needs if need not in self.results] if partial else []
-        needs = {need: EMPTY_TREE if need in lacking else read_tree(self.results[need].outputs, get) for need in planned.step.needs}
+        needs = {need: EMPTY_TREE if need in lacking else self._tree(self.results[need].outputs) for need in planned.step.needs}
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
-        source = read_tree(self._plan.source.tree, get)
-        return resolve(planned, source, needs, self._fetched, self._crates(planned, source))
+        return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
 
-    def _crates(self, planned: PlannedStep, source: Tree) -> Tree:
+    def _tree(self, outputs: BlobRef) -> Tree:
+        """What a step gave. Those of many steps are small, and read again by each that needs them."""
+        found = self._trees.get(outputs)
+        if found is None:
+            found = read_tree(outputs, self._services.blobs.get)
+            if len(found) <= _SMALL_TREE:
+                if len(self._trees) >= _MOST_TREES:
+                    self._trees.clear()
+                self._trees[outputs] = found
+        return found
+
+    def _crates(self, planned: PlannedStep) -> Tree:
         """The crates that the step sees."""
         if planned.step.crates is None:
             return EMPTY_TREE
         from lockage.work.crates import vendored  # only steps that build Rust need it
 
-        return vendored(self._services, source, planned.step.crates)
+        return vendored(self._services, self._source.tree, planned.step.crates)
+
+    def _key(self, planned: PlannedStep) -> Digest:
+        """Identity of all that the step's action is made of; its needs have results."""
+        found = self._keys.get(planned.name)
+        if found is None:
+            found = self._keys[planned.name] = resolution_key(planned, self._seen(planned.step), self._needs(planned))
+        return found
+
+    def _seen(self, step: Step) -> Digest | BlobRef | None:
+        """Tells what a step sees of the source, itself or by way of the crates that it names."""
+        if step.crates is not None:
+            return self._plan.source.tree
+        return self._source.digest(step.inputs) if step.inputs else None
 
     def _remembered(self, planned: PlannedStep) -> BlobRef | None:
-        found = self._services.memo.get("resolution", resolution_key(planned, self._plan.source.tree, self._needs(planned)))
+        found = self._services.memo.get("resolution", self._key(planned))
         try:
             return decode(found, _Known).action if found else None
         except InvalidDocument:
             return None  # another lockage wrote it; a memo counts for nothing
 
     def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
-        key = resolution_key(planned, self._plan.source.tree, self._needs(planned))
-        self._services.memo.put("resolution", key, canonical_of(_Known(action)))
+        self._services.memo.put("resolution", self._key(planned), canonical_of(_Known(action)))
 
     def _kept(self, planned: PlannedStep, action: BlobRef, *, say: bool = True) -> ActionResult | None:
         """The kept result of an action, if all of it is there and whole; what is not whole is told, and the step will run."""
@@ -353,12 +404,13 @@ def execute(
     keep_going: bool = False,
     use: CacheUse = AS_USUAL,
     attempts: Attempts | None = None,
+    last: LastBuild | None = None,
 ) -> dict[StepName, StepRun]:
-    """Run a plan as the contract says, with the cache; ``keep``, ``keep_going`` and ``use`` are as for :class:`Execution`.
+    """Run a plan as the contract says, with the cache; ``keep``, ``keep_going``, ``use`` and ``last`` are as for :class:`Execution`.
 
     ``attempts`` takes in what was executed and what was found lost, whatever it comes to.
     """
-    execution = Execution(services, plan, keep=keep, keep_going=keep_going, use=use)
+    execution = Execution(services, plan, keep=keep, keep_going=keep_going, use=use, last=last)
     try:
         execution.run()
     finally:

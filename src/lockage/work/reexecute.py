@@ -12,6 +12,7 @@ import msgspec
 
 from lockage.base.digest import Digest
 from lockage.base.errors import NotReproduced
+from lockage.base.name import StepName
 from lockage.base.tree import FileNode, read_tree
 from lockage.compare import Grade, grade, worst
 from lockage.ports import ExecutionFailed
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lockage.base.digest import BlobRef
-    from lockage.base.name import StepName
     from lockage.base.tree import Node
     from lockage.plan.plan import Plan, PlannedStep
     from lockage.record.artifact import Run, StepRun
@@ -76,28 +76,33 @@ def _outcomes(
     execution = Execution(services, plan, fresh=True)
     execution.results = dict(results)
     by_name = {planned.name: planned for planned in chosen}
-    jobs = [Job(name=one.name, needs=frozenset(), cpus=one.step.cpus, memory=one.step.resources.memory) for one in by_name.values()]
-    schedule = Schedule.of(jobs, services.capacity, keep_going=True)
+    schedule = Schedule(map(_job, by_name.values()), msgspec.structs.replace(services.capacity, pools=plan.recipe.pools), keep_going=True)
+    while (job := schedule.look(ahead=True)) is not None:
+        schedule.queue(job.name)
     try:
-        while not schedule.finished_all:
-            for job in schedule.startable():
-                schedule = schedule.started(job.name)
-                _start(services, execution, by_name[job.name])
+        while True:
+            while (job := schedule.start()) is not None:
+                planned = by_name[job.name]
+                execution.begin(planned, execution.request(planned))
+            if not schedule.running:
+                return
             key, outcome = services.workers.wait()
             if isinstance(outcome, BaseException):
                 raise outcome
             assert isinstance(outcome, ActionResult | ExecutionFailed)
-            planned = next(one for one in by_name.values() if one.name == key)
-            schedule = schedule.finished(planned.name, succeeded=True)
+            planned = by_name[StepName(key)]
+            schedule.finished(planned.name, succeeded=True)
             yield planned, outcome
     except BaseException:
-        services.workers.abandon(services.executor.cancel)
+        services.workers.abandon(execution.cancel)
         raise
 
 
-def _start(services: Services, execution: Execution, planned: PlannedStep) -> None:
-    request = execution.request(planned)
-    services.workers.start(planned.name, lambda: services.executor.execute(request))
+def _job(planned: PlannedStep) -> Job:
+    """A step as one that needs nothing: what it needs has results."""
+    step = planned.step
+    exclusive = frozenset(step.exclusive)
+    return Job(name=step.name, needs=frozenset(), cpus=step.cpus, memory=step.resources.memory, exclusive=exclusive, pools=step.pools)
 
 
 def _compared(services: Services, kept: StepRun, outcome: ActionResult | ExecutionFailed) -> Reexecuted:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockage.record.result import ActionResult
     from lockage.work.services import Services
 
-__all__ = ["AS_USUAL", "CacheUse", "Sample", "blobs_of_result", "blobs_of_tree", "lost_of_result", "vouched"]
+__all__ = ["AS_USUAL", "CacheUse", "Sample", "blobs_of_result", "blobs_of_tree", "lost_of_new", "lost_of_result", "vouched"]
 
 _WHOLE = "whole"
 _REF = 40  # the bytes of a digest and of a size
@@ -100,6 +100,17 @@ def lost_of_result(services: Services, result: ActionResult, *, recheck: bool = 
     if found != witness:
         services.memo.put(_WHOLE, key, _packed(refs) + found)
     return ()
+
+
+def lost_of_new(services: Services, result: ActionResult) -> tuple[BlobRef, ...]:
+    """The same of a result that this process has just put; nothing is remembered of it.
+
+    What was damaged in the store before it was put again is found, as its file is not as this process has written it.
+    """
+    refs = list(blobs_of_result(result, services.blobs.get))
+    if services.blobs.vouch(refs, b"") is not None:
+        return ()
+    return tuple(ref for ref in refs if not services.blobs.has(ref))
 
 
 def vouched(services: Services, refs: Iterable[BlobRef], *, name: str, recheck: bool = False) -> bool:

@@ -129,6 +129,12 @@ class LocalBlobs:
                 self._spool.publish(staged, [self._path(ref.digest) for ref in absent])
                 self._know(absent)
 
+    def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
+        return self.put_many(items)
+
+    def settle(self) -> None:
+        """Nothing waits here."""
+
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
         with durable.unwritable(self._folder):
@@ -238,12 +244,13 @@ class LocalBlobs:
         return None
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        named = sha256("".join([ref.digest for ref in refs]).encode())
+        names = bytes.fromhex("".join([ref.digest for ref in refs]))
+        named = sha256(names)
         seen = self._stats(refs)
-        found = named + seen.tobytes()
+        found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        good = _facts(named, witness, len(seen))
+        good = _facts(names, named, witness)
         lost = False
         for place, ref in enumerate(refs):
             facts = seen[2 * place : 2 * place + 2]
@@ -254,7 +261,7 @@ class LocalBlobs:
                 lost = lost or hashed is None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
         if not lost:
-            return named + seen.tobytes()
+            return named + seen.tobytes() + names
         self._lost()
         return None
 
@@ -378,8 +385,24 @@ def _numbers(data: bytearray) -> memoryview[int]:
     return memoryview(data).cast("Q")
 
 
-def _facts(named: bytes, witness: bytes | None, count: int) -> memoryview[int]:
-    """What a witness says of each blob; nothing at all if it is of other blobs, or none."""
-    if witness is not None and len(witness) == len(named) + 8 * count and witness.startswith(named):
-        return _numbers(bytearray(witness[len(named) :]))
-    return _numbers(bytearray(8 * count))
+def _facts(names: bytes, named: bytes, witness: bytes | None) -> memoryview[int]:
+    """What a witness says of each of the named blobs; zeros for those that it does not know, and for all if it is none.
+
+    A witness is the digest of its names, two numbers for each of them, and the names (32 bytes each).
+    """
+    found = _numbers(bytearray(len(names) // 2))
+    count, rest = divmod(len(witness or b"") - len(named), 48)
+    if witness is None or count < 0 or rest:
+        return found
+    known = _numbers(bytearray(witness[32 : 32 + 16 * count]))
+    others = witness[32 + 16 * count :]
+    if witness.startswith(named) and others == names:
+        return known
+    if not witness.startswith(sha256(others)):
+        return found
+    places = {others[32 * place : 32 * place + 32]: 2 * place for place in range(count)}
+    for place in range(len(names) // 32):
+        at = places.get(names[32 * place : 32 * place + 32])
+        if at is not None:
+            found[2 * place : 2 * place + 2] = known[at : at + 2]
+    return found

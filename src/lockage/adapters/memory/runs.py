@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.base.canonical import canonical_of
+from lockage.base.digest import Digest
 from lockage.ports.storage import Audit
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ class MemoryRuns:
 
     def get(self, run_id: str) -> tuple[Run, BlobRef] | None:
         return self.kept.get(run_id)
+
+    def digest(self, run_id: str) -> Digest | None:
+        found = self.kept.get(run_id)
+        return None if found is None else Digest.of(canonical_of(found[0]) + str(found[1]).encode())
 
     def ids(self) -> tuple[str, ...]:
         return tuple(self.kept)

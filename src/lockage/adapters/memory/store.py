@@ -34,6 +34,12 @@ class MemoryBlobs:
     def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
         return [self.put(data) for data in items]
 
+    def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
+        return self.put_many(items)
+
+    def settle(self) -> None:
+        """Nothing waits here."""
+
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self.put(stream.read())
 
@@ -99,8 +105,20 @@ class MemoryActionCache:
     def get(self, action: BlobRef) -> ActionResult | None:
         return self.results.get(action)
 
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        return all(action in self.results for action in actions)
+
     def put(self, action: BlobRef, result: ActionResult) -> None:
         self.results[action] = result
+
+    def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
+        self.results.update(results)
+
+    def put_soon(self, action: BlobRef, result: ActionResult) -> None:
+        self.put(action, result)
+
+    def settle(self) -> None:
+        """Nothing waits here."""
 
     def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
         return iter(list(self.results.items()))

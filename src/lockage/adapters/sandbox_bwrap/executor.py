@@ -192,8 +192,7 @@ class BwrapExecutor:
         usage = Usage(
             wall_ms=round(wall * 1000), user_ms=ended.user_ms, system_ms=ended.system_ms, peak_memory=max(watch.peak, ended.largest)
         )
-        log.seek(0)
-        return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._blobs.put_stream(log), usage=usage)
+        return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._log(log), usage=usage)
 
     def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
@@ -207,14 +206,18 @@ class BwrapExecutor:
 
     def _failed(self, watch: Watch, log: BinaryIO) -> ExecutionFailed:
         assert watch.reason is not None
+        return ExecutionFailed(reason=watch.reason, message=watch.message, log=self._log(log))
+
+    def _log(self, log: BinaryIO) -> BlobRef:
+        size = log.tell()
         log.seek(0)
-        return ExecutionFailed(reason=watch.reason, message=watch.message, log=self._blobs.put_stream(log))
+        return self._blobs.put_stream(log) if size > _LOG_IN_MEMORY else self._blobs.put_soon([log.read()])[0]
 
     def _outputs(self, request: ExecutionRequest, workspace: int, exit_code: int) -> BlobRef:
         if exit_code == 0:
             return harvest(workspace, request.action.outputs, self._blobs, limit=request.resources.disk)
         ref, blobs = EMPTY_TREE.encode()
-        self._blobs.put_many(blobs.values())
+        self._blobs.put_soon(blobs.values())
         return ref
 
     def _take_cpus(self, request: ExecutionRequest) -> list[int]:

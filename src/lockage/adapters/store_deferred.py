@@ -1,0 +1,223 @@
+"""Blobs and results that are kept a little later, many at a time: a step need not wait for the disk, and a build pays for few syncs.
+
+Invariants: what waits is in memory, where this process alone sees it, and never under a name in the store before it is durable; a result
+is kept after every blob that was put before it; what could not be kept is raised by the next call that asks for durability.
+"""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from lockage.base.digest import BlobRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from lockage.base.digest import Digest
+    from lockage.base.instant import Instant
+    from lockage.ports import ActionCache, Blobs
+    from lockage.ports.storage import Audit, BlobSweep, Heard
+    from lockage.record.result import ActionResult
+
+__all__ = ["DeferredActionCache", "DeferredBlobs"]
+
+#: So many bytes may wait; what is beyond is kept at once.
+_ROOM = 32 << 20
+#: Of so many blobs it is remembered that they are durable.
+_KNOWN = 1 << 16
+#: Seconds after which a waiting thread looks up, so that the handler of a signal can run.
+_LOOK_UP = 1.0
+
+
+class _Waiting:
+    """What waits, and the thread that keeps it; one for a store's blobs and results."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.inner = blobs
+        self.cache: ActionCache | None = None
+        #: Blobs that are nowhere else yet; and those that are in the store, whose entries may not be durable.
+        self.blobs: dict[BlobRef, bytes] = {}
+        self.present: dict[BlobRef, bytes] = {}
+        self.results: dict[BlobRef, ActionResult] = {}
+        self.size = 0
+        self.durable: set[BlobRef] = set()
+        self._error: BaseException | None = None
+        self._busy = False
+        self._changed = threading.Condition()
+
+    def add(self, ref: BlobRef, data: bytes) -> bool:
+        """Whether there is room for it."""
+        with self._changed:
+            if self.size + len(data) > _ROOM:
+                return False
+            there = self.inner.has(ref)
+            if there and ref in self.durable:
+                return True
+            into = self.present if there else self.blobs
+            if ref not in into:
+                into[ref] = data
+                self.size += len(data)
+            return True
+
+    def keep(self, action: BlobRef, result: ActionResult) -> None:
+        """Let a result wait, and see to it that what waits is being kept. Raises what keeping raised before."""
+        with self._changed:
+            if self._error is None:
+                self.results[action] = result
+        if self._error is not None:
+            self.settle()
+        self.start()
+
+    def start(self) -> None:
+        """See to it that what waits is being kept."""
+        with self._changed:
+            if not self._busy and self._error is None:
+                self._busy = True
+                threading.Thread(target=self._run, name="keeper", daemon=True).start()
+
+    def settle(self) -> None:
+        """Wait until nothing waits. Raises what keeping it raised."""
+        while True:
+            with self._changed:
+                while self._busy:
+                    self._changed.wait(_LOOK_UP)
+                error, self._error = self._error, None
+                if error is not None:
+                    self._forget(dict(self.blobs), dict(self.present), dict(self.results))
+                    raise error
+                if not (self.blobs or self.present or self.results):
+                    return
+            self.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                blobs, present, results = dict(self.blobs), dict(self.present), dict(self.results)
+                if self._error is not None or not (blobs or present or results):
+                    self._busy = False
+                    self._changed.notify_all()
+                    return
+            try:
+                self.inner.put_many([*blobs.values(), *present.values()])
+                if results and self.cache is not None:
+                    self.cache.put_many(results.items())
+            except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)
+                with self._changed:
+                    self._error = error
+                continue
+            with self._changed:
+                if len(self.durable) > _KNOWN:
+                    self.durable.clear()
+                self.durable.update(blobs, present)
+                self._forget(blobs, present, results)
+
+    def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
+        for ref in blobs:
+            del self.blobs[ref]
+        for ref in present:
+            del self.present[ref]
+        self.size -= sum(map(len, blobs.values())) + sum(map(len, present.values()))
+        for action, result in results.items():
+            if self.results.get(action) is result:  # a later one waits for the next turn
+                del self.results[action]
+
+
+class DeferredBlobs:
+    """Implements :class:`lockage.ports.Blobs` over another."""
+
+    def __init__(self, inner: Blobs) -> None:
+        self._inner = inner
+        self.waiting = _Waiting(inner)
+
+    def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
+        refs = []
+        for data in items:
+            ref = BlobRef.of(data)
+            refs.append(ref)
+            if not self.waiting.add(ref, data):
+                self._inner.put(data)
+        return refs
+
+    def settle(self) -> None:
+        self.waiting.settle()
+
+    def get(self, ref: BlobRef) -> bytes:
+        data = self.waiting.blobs.get(ref)
+        return self._inner.get(ref) if data is None else data
+
+    def open(self, ref: BlobRef) -> BinaryIO:
+        data = self.waiting.blobs.get(ref)
+        return self._inner.open(ref) if data is None else BytesIO(data)
+
+    def has(self, ref: BlobRef) -> bool:
+        return ref in self.waiting.blobs or self._inner.has(ref)
+
+    def locate(self, digest: Digest) -> BlobRef | None:
+        found = next((ref for ref in list(self.waiting.blobs) if ref.digest == digest), None)
+        return self._inner.locate(digest) if found is None else found
+
+    def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
+        waiting = dict(self.waiting.blobs)  # which are whole in memory, and nowhere else; the witness will be of the others
+        return self._inner.vouch([ref for ref in refs if ref not in waiting] if waiting else refs, witness)
+
+    # What is to be durable at once, or is not deferred
+
+    def put(self, data: bytes) -> BlobRef:
+        return self._inner.put(data)
+
+    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+        return self._inner.put_many(items)
+
+    def put_stream(self, stream: BinaryIO) -> BlobRef:
+        return self._inner.put_stream(stream)
+
+    def audit(self, heard: Heard) -> Audit:
+        self.settle()
+        return self._inner.audit(heard)
+
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        self.settle()
+        return self._inner.sweep(needed, before, dry=dry)
+
+
+class DeferredActionCache:
+    """Implements :class:`lockage.ports.ActionCache` over another; ``blobs`` are those that results refer to."""
+
+    def __init__(self, inner: ActionCache, blobs: DeferredBlobs) -> None:
+        self._inner = inner
+        self._waiting = blobs.waiting
+        self._waiting.cache = inner
+
+    def put_soon(self, action: BlobRef, result: ActionResult) -> None:
+        self._waiting.keep(action, result)
+
+    def settle(self) -> None:
+        self._waiting.settle()
+
+    def get(self, action: BlobRef) -> ActionResult | None:
+        return self._waiting.results.get(action) or self._inner.get(action)
+
+    def holds(self, actions: Sequence[BlobRef]) -> bool:
+        return self._inner.holds([action for action in actions if action not in self._waiting.results])
+
+    def put(self, action: BlobRef, result: ActionResult) -> None:
+        self.settle()
+        self._inner.put(action, result)
+
+    def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
+        self.settle()
+        self._inner.put_many(results)
+
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        self.settle()
+        return self._inner.sweep(needed, before, dry=dry)
+
+    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        self.settle()
+        return self._inner.entries()
+
+    def audit(self, heard: Heard) -> Audit:
+        self.settle()
+        return self._inner.audit(heard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,6 @@ from lockage.recipe.fault import InvalidRecipe, RecipeCycle
 from lockage.recipe.mend import StepNotEdited, mended
 from lockage.recipe.parse import SharedFile, parse_recipe
 from lockage.recipe.render import render
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lockage.recipe.model import Recipe

@@ -26,6 +26,7 @@ __all__ = [
     "Spool",
     "Staged",
     "ensure_folder",
+    "ensure_folders",
     "locked",
     "locked_folder",
     "reached",
@@ -36,7 +37,7 @@ __all__ = [
     "write_file",
 ]
 
-#: With more files than this, one syncfs is cheaper than an fsync of each.
+#: With more files or folders than this, one syncfs is cheaper than an fsync of each.
 _MANY = 64
 
 _CAUSES = {
@@ -87,6 +88,19 @@ def ensure_folder(folder: Path) -> None:
         return
     folder.chmod(0o700)
     sync_folder(folder.parent)
+
+
+def ensure_folders(parent: Path, folders: Iterable[Path]) -> None:
+    """Make several folders in one, as :func:`ensure_folder` does, durably together. Raises OSError."""
+    ensure_folder(parent)
+    for folder in folders:
+        try:
+            folder.mkdir(0o700)
+            folder.chmod(0o700)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
+    sync_folder(parent)
 
 
 @contextmanager
@@ -165,7 +179,8 @@ class Spool:
         self._owner = 0
         self._count = itertools.count()
 
-    def _claim(self) -> Path:
+    def claim(self) -> Path:
+        """This process's folder; to be asked for before several threads stage. Raises OSError."""
         if self._own is not None and self._owner == os.getpid():
             return self._own
         ensure_folder(self._folder)
@@ -202,7 +217,7 @@ class Spool:
 
     def stage(self) -> Staged:
         """A new temporary file. Raises OSError."""
-        return Staged(self._claim() / str(next(self._count)), self)
+        return Staged(self.claim() / str(next(self._count)), self)
 
     def publish(self, staged: Sequence[Staged], targets: Sequence[Path], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
@@ -238,8 +253,11 @@ class Spool:
 
 
 def sync_folders(folders: Iterable[Path]) -> None:
-    """Make the entries of several folders durable, each once. Raises OSError."""
-    for folder in sorted(set(folders)):
+    """Make the entries of several folders of one file system durable: each once, or many with syncfs(2). Raises OSError."""
+    wanted = sorted(set(folders))
+    if len(wanted) > _MANY and sync_file_system(wanted[0]):
+        return
+    for folder in wanted:
         sync_folder(folder)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "LinkNode",
     "Node",
     "Tree",
+    "encode_directory",
     "encode_ref",
     "parse_ref",
     "read_tree",
@@ -146,17 +147,27 @@ class Tree(msgspec.Struct, frozen=True):
         return Tree.of([msgspec.structs.replace(node, path=folder.joined(node.path)) for node in self.nodes] or [Directory(folder)])
 
 
-def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
+def encode_directory(
+    files: Iterable[tuple[str, BlobRef, bool]], folders: Iterable[tuple[str, BlobRef]], links: Iterable[tuple[str, str]]
+) -> bytes:
+    """One Directory message of (name, blob, executable), (name, message) and (name, target), each in the order of the names' bytes."""
     out = bytearray()
-    for name in sorted(folder.files, key=str.encode):
-        node = folder.files[name]
-        body = string_field(1, name) + bytes_field(2, encode_ref(node.blob)) + varint_field(4, int(node.executable))
-        out += bytes_field(1, body)
-    for name in sorted(folder.folders, key=str.encode):
-        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(_encode(folder.folders[name], blobs))))
-    for name in sorted(folder.links, key=str.encode):
-        out += bytes_field(3, string_field(1, name) + string_field(2, folder.links[name].target))
-    data = bytes(out)
+    for name, ref, executable in files:
+        out += bytes_field(1, string_field(1, name) + bytes_field(2, encode_ref(ref)) + varint_field(4, int(executable)))
+    for name, ref in folders:
+        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(ref)))
+    for name, target in links:
+        out += bytes_field(3, string_field(1, name) + string_field(2, target))
+    return bytes(out)
+
+
+def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
+    nodes = (folder.files[name] for name in sorted(folder.files, key=str.encode))
+    data = encode_directory(
+        [(node.path.rpartition("/")[2], node.blob, node.executable) for node in nodes],
+        [(name, _encode(folder.folders[name], blobs)) for name in sorted(folder.folders, key=str.encode)],
+        [(name, folder.links[name].target) for name in sorted(folder.links, key=str.encode)],
+    )
     ref = BlobRef.of(data)
     blobs[ref] = data
     return ref

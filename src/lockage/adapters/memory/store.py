@@ -10,7 +10,7 @@ from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.ports.storage import Audit, Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lockage.ports.storage import Heard
     from lockage.record.result import ActionResult
@@ -35,6 +35,13 @@ class MemoryBlobs:
 
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self.put(stream.read())
+
+    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        refs = []
+        for opened in items:
+            with opened() as stream:
+                refs.append(self.put_stream(stream))
+        return refs
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.data.get(ref.digest)

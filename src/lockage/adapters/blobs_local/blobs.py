@@ -13,11 +13,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage import durable
+from lockage.adapters.blobs_local.batch import Batch
 from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from lockage.ports.storage import Audit, Damage, Heard
@@ -27,9 +28,6 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
-#: One batch of `put_many` ends at this many blobs or bytes.
-_BATCH_COUNT = 1024
-_BATCH_BYTES = 64 << 20
 
 
 class LocalBlobs:
@@ -76,41 +74,39 @@ class LocalBlobs:
 
     def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
         refs: list[BlobRef] = []
-        batch: dict[BlobRef, bytes] = {}
-        size = 0
-        for data in items:
-            ref = BlobRef.of(data)
-            refs.append(ref)
-            if ref not in batch:
-                batch[ref] = data
-                size += ref.size
-            if len(batch) >= _BATCH_COUNT or size >= _BATCH_BYTES:
-                self._put_batch(batch)
-                batch, size = {}, 0
-        self._put_batch(batch)
+        with Batch(self._publish) as batch:
+            for data in items:
+                ref = BlobRef.of(data)
+                refs.append(ref)
+                batch.add(ref, None if ref in batch or self.has(ref) else self._stage(data))
         return refs
 
-    def _put_batch(self, batch: dict[BlobRef, bytes]) -> None:
-        present: list[BlobRef] = []
-        absent: list[BlobRef] = []
-        for ref in batch:
-            (present if self.has(ref) else absent).append(ref)
+    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
+
+        with Batch(self._publish) as batch:
+            with durable.unwritable(self._folder):
+                self._spool.claim()
+            return taken(items, batch, has=self.has, stage=self._spool.stage, writing=lambda: durable.unwritable(self._folder))
+
+    def _stage(self, data: bytes) -> durable.Staged:
         with durable.unwritable(self._folder):
-            self._confirm(present)
-            staged: list[durable.Staged] = []
+            durable.reached("before-stage")
+            staged = self._spool.stage()
             try:
-                for ref in absent:
-                    self._ensure_shard(ref)
-                    durable.reached("before-stage")
-                    staged.append(self._spool.stage())
-                    staged[-1].write(batch[ref])
-                    staged[-1].finish(0o444)
+                staged.write(data)
+                staged.finish(0o444)
             except BaseException:
-                for item in staged:
-                    item.discard()
+                staged.discard()
                 raise
+        return staged
+
+    def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[BlobRef]) -> None:
+        with durable.unwritable(self._folder):
+            self._ensure_shards((*staged, *present))
+            durable.sync_folders(self._path(ref.digest).parent for ref in present)  # whoever renamed them may not have come to that yet
             if staged:
-                self._spool.publish(staged, [self._path(ref.digest) for ref in absent])
+                self._spool.publish(list(staged.values()), [self._path(ref.digest) for ref in staged])
 
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
@@ -123,29 +119,23 @@ class LocalBlobs:
                 ref = hasher.ref()
                 if self.has(ref):
                     staged.discard()
-                    self._confirm([ref])
+                    self._publish({}, (ref,))
                     return ref
-                self._ensure_shard(ref)
+                self._ensure_shards((ref,))
             except BaseException:
                 staged.discard()
                 raise
             self._spool.publish([staged], [self._path(ref.digest)])
         return ref
 
-    def _confirm(self, present: list[BlobRef]) -> None:
-        """Make present blobs' entries durable: the process that renamed them may not have come to that yet."""
-        for ref in present:
-            self._ensure_shard(ref)
-        durable.sync_folders(self._path(ref.digest).parent for ref in present)
-
-    def _ensure_shard(self, ref: BlobRef) -> None:
-        shard = self._path(ref.digest).parent
-        if shard not in self._shards:
+    def _ensure_shards(self, refs: Iterable[BlobRef]) -> None:
+        """The folders of these blobs, durable themselves: the process that made one may not have come to that yet."""
+        missing = {self._path(ref.digest).parent for ref in refs} - self._shards
+        if missing:
             if not self._objects.exists():
                 self._begin()
-            durable.ensure_folder(shard)
-            durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
-            self._shards.add(shard)
+            durable.ensure_folders(self._objects, sorted(missing))
+            self._shards |= missing
 
     # Reading
 

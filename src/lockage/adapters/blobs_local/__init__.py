@@ -1,0 +1,5 @@
+"""Blobs as files in a folder."""
+
+from lockage.adapters.blobs_local.blobs import LocalBlobs
+
+__all__ = ["LocalBlobs"]

@@ -129,11 +129,11 @@ class Wiring:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
         from lockage.adapters.memo_local import LocalMemo
         from lockage.adapters.source_directory import DIRECTORY_MEMO
-        from lockage.adapters.source_git import TREE_MEMO
+        from lockage.adapters.source_git import OBJECTS_MEMO, TREE_MEMO
         from lockage.adapters.source_sdist import SDIST_MEMO
 
         memo = LocalMemo(self.store / "memo")
-        for kind in (TREE_MEMO, SDIST_MEMO, DIRECTORY_MEMO):
+        for kind in (TREE_MEMO, OBJECTS_MEMO, SDIST_MEMO, DIRECTORY_MEMO):
             memo.forget(kind)
 
     @cached_property

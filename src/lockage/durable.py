@@ -13,6 +13,7 @@ import os
 import sys
 import weakref
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage import portable
@@ -20,7 +21,6 @@ from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = [
     "Spool",
@@ -234,7 +234,7 @@ class Spool:
                 item.path.replace(target)
                 item.published = True
             reached("before-folder-sync")
-            sync_folders(target.parent for target in targets)
+            sync_folders(Path(name) for name in {os.path.dirname(target) for target in targets})  # noqa: PTH120  # they may be many
             reached("published")
         finally:
             for item in staged:

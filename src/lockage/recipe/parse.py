@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from lockage.recipe.expand import Origin
+    from lockage.recipe.reader import Found
 
-__all__ = ["SharedFile", "parse_recipe"]
+__all__ = ["SharedFile", "parse_recipe", "recipe_of"]
 
 
 class SharedFile(msgspec.Struct, frozen=True):
@@ -54,6 +55,18 @@ def parse_recipe(data: bytes, file: str = "lockage.toml", *, shared: SharedFile 
         raise InvalidRecipe(found)
     assert recipe is not None
     return recipe
+
+
+def recipe_of(document: dict[str, object]) -> tuple[Recipe | None, list[Found]]:
+    """The recipe of a document that is not in a file, and what is wrong with it, by key."""
+    faults = Faults()
+    document, origins = _expanded(document, faults)
+    recipe = None if faults else _recipe(Table(document, (), faults), {}, "")
+    if origins and faults:
+        from lockage.recipe.expand import gathered
+
+        return recipe, gathered(faults.found, origins)
+    return recipe, faults.found
 
 
 def _expanded(document: dict[str, object], faults: Faults) -> tuple[dict[str, object], Mapping[tuple[str, str], Origin]]:

@@ -144,7 +144,8 @@ def test_a_pointer_of_large_file_storage_is_never_taken_for_known(world: World) 
 
 
 def test_files_beside_a_submodule_are_known(world: World, tmp_path: Path) -> None:
-    inner = World(tmp_path / "inner") if (tmp_path / "inner").mkdir() is None else world
+    (tmp_path / "inner").mkdir()
+    inner = World(tmp_path / "inner")
     inner.commit(a=b"a")
     world.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.folder), "inner")
     world.commit()

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["bytes_field", "fields", "string_field", "varint", "varint_field"]
 
 
+_ONE_BYTE = tuple(bytes((value,)) for value in range(0x80))
+
+
 def varint(value: int) -> bytes:
     """Base-128 encoding of a non-negative integer (protobuf encoding guide, "Base 128 Varints")."""
+    if value < 0x80:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

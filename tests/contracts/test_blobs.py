@@ -382,3 +382,65 @@ def test_a_store_below_a_file_is_unwritable(tmp_path: Path) -> None:
     with pytest.raises(StoreUnwritable, match="not a folder"):
         LocalBlobs(tmp_path / "file" / "store").put(b"x")
     assert not LocalBlobs(tmp_path / "file" / "store").has(EMPTY_BLOB)
+
+
+def opened(*items: bytes) -> list[Callable[[], io.BytesIO]]:
+    return [lambda data=data: io.BytesIO(data) for data in items]  # type: ignore[misc]  # the default is the loop's value
+
+
+MIXED = [b"", b"a", LARGE, b"b" * (256 << 10), b"c" * ((256 << 10) + 1), b"a", LARGE, *(str(n).encode() for n in range(2000)), LARGE[1:]]
+
+
+def test_streams_come_back_in_order_with_repetitions(blobs: Blobs) -> None:
+    for _ in range(2):  # the second time all of them are present
+        refs = blobs.put_streams(iter(opened(*MIXED)))
+        assert refs == [BlobRef.of(data) for data in MIXED]
+        assert all(blobs.get(ref) == data for ref, data in zip(refs, MIXED, strict=True))
+
+
+def test_large_streams_among_present_ones_are_kept(blobs: Blobs) -> None:
+    """A large one is hashed alone if what came before was present, and must be read again if it is not."""
+    blobs.put_many([b"a", LARGE])
+    refs = blobs.put_streams(opened(b"a", LARGE, LARGE[2:], b"a", LARGE[3:]))
+    assert [blobs.get(ref) for ref in refs] == [b"a", LARGE, LARGE[2:], b"a", LARGE[3:]]
+
+
+@pytest.mark.parametrize("data", [b"x", LARGE], ids=["small", "large"])
+def test_a_stream_that_cannot_be_read_leaves_nothing_behind(blobs: Blobs, data: bytes) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if size is None or size < 0 or self.tell() + 1 >= len(data):
+                raise PermissionError("no")
+            return super().read(size)
+
+    with pytest.raises(PermissionError):  # it is the stream's error, not the store's
+        blobs.put_streams([*opened(*(str(n).encode() for n in range(100))), lambda: Broken(data)])
+    if isinstance(blobs, LocalBlobs):
+        assert not [path for path in (blobs._folder / "tmp").rglob("*") if path.is_file()]
+
+
+def test_each_stream_is_opened_and_hashed_once(tmp_path: Path) -> None:
+    read: dict[int, int] = {}
+
+    class Counted(io.BytesIO):
+        def __init__(self, number: int, data: bytes) -> None:
+            super().__init__(data)
+            self.number = number
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            found = super().read(size)
+            read[self.number] = read.get(self.number, 0) + len(found)
+            return found
+
+    items = [bytes([n]) * (n << 14) for n in range(60)]
+    blobs = LocalBlobs(tmp_path / "store")
+    for _ in range(2):
+        read.clear()
+        blobs.put_streams([lambda n=n, data=data: Counted(n, data) for n, data in enumerate(items)])  # type: ignore[misc]  # as above
+        assert read == {n: len(data) for n, data in enumerate(items)}
+
+
+def test_a_store_that_cannot_be_written_says_so_for_streams(tmp_path: Path) -> None:
+    (tmp_path / "store").write_bytes(b"")
+    with pytest.raises(StoreUnwritable):
+        LocalBlobs(tmp_path / "store").put_streams(opened(b"a"))

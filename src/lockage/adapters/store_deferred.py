@@ -173,6 +173,9 @@ class DeferredBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self._inner.put_stream(stream)
 
+    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        return self._inner.put_streams(items)
+
     def audit(self, heard: Heard) -> Audit:
         self.settle()
         return self._inner.audit(heard)

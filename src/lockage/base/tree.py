@@ -26,6 +26,7 @@ __all__ = [
     "LinkNode",
     "Node",
     "Tree",
+    "encode_directory",
     "encode_ref",
     "parse_ref",
     "read_tree",
@@ -67,7 +68,7 @@ Node = FileNode | LinkNode | Directory
 
 def encode_ref(ref: BlobRef) -> bytes:
     """The REAPI ``Digest`` message."""
-    return string_field(1, ref.digest) + varint_field(2, ref.size)
+    return b"\x0a\x40" + ref.digest.encode() + varint_field(2, ref.size)  # a digest always has 64 letters
 
 
 def parse_ref(data: bytes) -> BlobRef:
@@ -146,17 +147,27 @@ class Tree(msgspec.Struct, frozen=True):
         return Tree.of([msgspec.structs.replace(node, path=folder.joined(node.path)) for node in self.nodes] or [Directory(folder)])
 
 
-def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
+def encode_directory(
+    files: Iterable[tuple[str, BlobRef, bool]], folders: Iterable[tuple[str, BlobRef]], links: Iterable[tuple[str, str]]
+) -> bytes:
+    """One Directory message of (name, blob, executable), (name, message) and (name, target), each in the order of the names' bytes."""
     out = bytearray()
-    for name in sorted(folder.files, key=str.encode):
-        node = folder.files[name]
-        body = string_field(1, name) + bytes_field(2, encode_ref(node.blob)) + varint_field(4, int(node.executable))
-        out += bytes_field(1, body)
-    for name in sorted(folder.folders, key=str.encode):
-        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(_encode(folder.folders[name], blobs))))
-    for name in sorted(folder.links, key=str.encode):
-        out += bytes_field(3, string_field(1, name) + string_field(2, folder.links[name].target))
-    data = bytes(out)
+    for name, ref, executable in files:
+        out += bytes_field(1, string_field(1, name) + bytes_field(2, encode_ref(ref)) + varint_field(4, int(executable)))
+    for name, ref in folders:
+        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(ref)))
+    for name, target in links:
+        out += bytes_field(3, string_field(1, name) + string_field(2, target))
+    return bytes(out)
+
+
+def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
+    nodes = (folder.files[name] for name in sorted(folder.files, key=str.encode))
+    data = encode_directory(
+        [(node.path.rpartition("/")[2], node.blob, node.executable) for node in nodes],
+        [(name, _encode(folder.folders[name], blobs)) for name in sorted(folder.folders, key=str.encode)],
+        [(name, folder.links[name].target) for name in sorted(folder.links, key=str.encode)],
+    )
     ref = BlobRef.of(data)
     blobs[ref] = data
     return ref
@@ -176,6 +187,27 @@ def _text(found: dict[int, int | bytes], number: int) -> str:
     return value.decode()
 
 
+def _plain_file(body: bytes) -> FileNode | None:
+    """A file's message as nearly all are: a short name, a size, no surprises; None for any other, which is read field by field.
+
+    A tree of 100,000 files is read for many plans, and most of the time would go into what a message could hold and does not.
+    """
+    at = 2 + (body[1] if len(body) > 1 else 0)  # behind the name
+    if len(body) < at + 70 or body[0] != 0x0A or body[1] > 0x7F or body[at] != 0x12 or body[at + 2 : at + 4] != b"\x0a\x40":
+        return None
+    end = at + 2 + body[at + 1]
+    rest = body[end:]
+    if body[at + 1] > 0x7F or end < at + 70 or body[at + 68] != 0x10 or (rest and rest != b"\x20\x01"):
+        return None
+    size = shift = 0
+    for byte in body[at + 69 : end]:
+        size |= (byte & 0x7F) << shift
+        shift += 7
+    if len(body) < end or body[end - 1] > 0x7F or any(byte < 0x80 for byte in body[at + 69 : end - 1]):
+        return None
+    return FileNode(RelPath(body[2:at].decode()), BlobRef(Digest(body[at + 4 : at + 68].decode()), size), bool(rest))
+
+
 def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
     """The direct nodes of one Directory message, by name; a sub-directory is the reference of its own message.
 
@@ -184,7 +216,10 @@ def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
     for number, body in fields(data):
         if not isinstance(body, bytes):
             raise ValueError(f"unexpected field {number} in a Directory")
-        if number == 1:
+        plain = _plain_file(body) if number == 1 else None
+        if plain is not None:
+            yield plain.path, plain
+        elif number == 1:
             found = _message(body, {1: bytes, 2: bytes, 4: int})
             name = RelPath(_text(found, 1))
             ref = found.get(2, b"")
@@ -211,9 +246,11 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
         found = 0
         for name, node in walk(get(ref)):
             found += 1
-            path = RelPath(prefix + name)
+            path = str.__new__(RelPath, prefix + name)  # both are paths already
             if isinstance(node, BlobRef):
                 visit(node, f"{path}/")
+            elif isinstance(node, FileNode):
+                nodes.append(FileNode(path, node.blob, node.executable))
             else:
                 nodes.append(msgspec.structs.replace(node, path=path))
         if not found and prefix:

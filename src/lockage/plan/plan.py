@@ -46,6 +46,10 @@ __all__ = [
 ]
 
 
+#: So many steps are named in an error.
+_NAMED = 20
+
+
 class LockMismatch(Drift):
     """The recipe declares an environment that the lock does not hold as declared."""
 
@@ -134,10 +138,19 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
     known = {step.name: step for step in recipe.steps}
     for name in only:
         if name not in known:
-            raise NoSuchStep(f"the recipe has no step {name!r}; it has {', '.join(known)}", step=name)
-    wanted = [step for step in recipe.steps if step.name in only or (not only and (not kinds or step.kind in kinds))]
+            raise NoSuchStep(f"the recipe has no step {name!r}; {_has(name, known)}", step=name)
+    named = frozenset(only)
+    wanted = [step for step in recipe.steps if step.name in named or (not only and (not kinds or step.kind in kinds))]
     steps = tuple(_planned(step, recipe, lock, source) for step in _ordered(wanted, known))
     return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
+
+
+def _has(name: str, known: Collection[str]) -> str:
+    """The steps that there are, or those of them that a matrix makes of a table of that name; the first of many."""
+    made = [one for one in known if one.startswith(f"{name}-")]
+    named = made or list(known)
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"{'those whose name begins so are' if made else 'it has'} {', '.join(named[:_NAMED])}{more}"
 
 
 def _ordered(wanted: Iterable[Step], known: Mapping[StepName, Step]) -> Iterable[Step]:

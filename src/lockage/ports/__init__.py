@@ -253,6 +253,13 @@ class Blobs(Protocol):
         ...
 
     def put_stream(self, stream: BinaryIO) -> BlobRef: ...
+    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        """Store several streams, each opened when its turn comes and then closed; read once, several beside each other.
+
+        What opening or reading raises is raised as it is; then nothing of the last batch is kept.
+        """
+        ...
+
     def get(self, ref: BlobRef) -> bytes: ...
     def open(self, ref: BlobRef) -> BinaryIO:
         """A verified binary stream of the blob, seekable; the caller closes it."""

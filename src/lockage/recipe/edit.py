@@ -39,7 +39,14 @@ def add_packages(text: str, environment: str, packages: Sequence[str]) -> str:
     The text is a valid recipe that has the environment. Raises :class:`RecipeNotEdited`.
     """
     before = tomllib.loads(text)
-    present = before["environment"][environment].get("packages", [])
+    table = before["environment"].get(environment)
+    if table is None or "matrix" in table:
+        raise RecipeNotEdited(
+            f"environment {environment!r} is made by the matrix of a table, so its packages are those of all that it makes",
+            packages=tuple(packages),
+            environment=environment,
+        )
+    present = table.get("packages", [])
     names = {_name(term) for term in present}
     wanted = [term for term in dict.fromkeys(packages) if _name(term) not in names]
     if not wanted:

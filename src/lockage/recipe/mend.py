@@ -37,7 +37,14 @@ def mended(text: str, step: str, change: Change, reasons: Mapping[str, Sequence[
     The text is a valid recipe that has the step. Raises :class:`StepNotEdited`.
     """
     before = tomllib.loads(text)
-    table = before["step"][step]
+    table = before["step"].get(step)
+    if not isinstance(table, dict) or "matrix" in table:
+        raise StepNotEdited(
+            f"step {step!r} is made by the matrix of a table of lockage.toml, and what is written there counts for all that it makes",
+            hint="Make the change in the table by hand, or give the step a [step.NAME] table of its own.",
+            step=step,
+            keys=change.keys,
+        )
     edited = text
     for key in change.keys:
         edited = _set(edited, step, key, _text(_wanted(table, key, change)), reasons.get(key, ()))

@@ -27,9 +27,12 @@ from lockage.recipe.suites import suites_of
 from lockage.recipe.variables import variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-__all__ = ["SharedFile", "parse_recipe"]
+    from lockage.recipe.expand import Origin
+    from lockage.recipe.reader import Found
+
+__all__ = ["SharedFile", "parse_recipe", "recipe_of"]
 
 
 class SharedFile(msgspec.Struct, frozen=True):
@@ -47,19 +50,52 @@ def parse_recipe(data: bytes, file: str = "lockage.toml", *, shared: SharedFile 
     text, document = _toml(data, file)
     faults = Faults()
     environments, theirs = ({}, ()) if shared is None else _shared(shared)
-    recipe = _recipe(Table(document, (), faults), environments, shared.file if shared is not None else "")
-    found = (*theirs, *_reported(faults, text, file))  # what is wrong there may be why something is missing here
+    document, origins = _expanded(document, faults)
+    recipe = None if faults else _recipe(Table(document, (), faults), environments, shared.file if shared is not None else "")
+    found = (*theirs, *_reported(faults, text, file, origins))  # what is wrong there may be why something is missing here
     if found:
         raise InvalidRecipe(found)
     assert recipe is not None
     return recipe
 
 
-def _reported(faults: Faults, text: str, file: str) -> tuple[RecipeFault, ...]:
+def recipe_of(document: dict[str, object]) -> tuple[Recipe | None, list[Found]]:
+    """The recipe of a document that is not in a file, and what is wrong with it, by key."""
+    faults = Faults()
+    document, origins = _expanded(document, faults)
+    recipe = None if faults else _recipe(Table(document, (), faults), {}, "")
+    if origins and faults:
+        from lockage.recipe.expand import gathered
+
+        return recipe, gathered(faults.found, origins)
+    return recipe, faults.found
+
+
+def _expanded(document: dict[str, object], faults: Faults) -> tuple[dict[str, object], Mapping[tuple[str, str], Origin]]:
+    """The document without matrices, and where what they make stands in the file; faults of the matrices have their places already."""
+    sections = (document.get(name) for name in ("environment", "fetch", "step"))
+    if "matrix" not in document and not any(
+        isinstance(table, dict) and "matrix" in table for section in sections if isinstance(section, dict) for table in section.values()
+    ):
+        return document, {}
+    from lockage.recipe.expand import expand  # most recipes have none
+
+    found = expand(document, faults)
+    return found.document, {} if faults else found.origins
+
+
+def _reported(faults: Faults, text: str, file: str, origins: Mapping[tuple[str, str], Origin]) -> tuple[RecipeFault, ...]:
     """The faults of one file with their places, in the order of its lines."""
-    places = places_of(text) if faults else {}
+    if not faults:
+        return ()
+    places = places_of(text)
+    told = faults.found
+    if origins:
+        from lockage.recipe.expand import gathered
+
+        told = gathered(told, origins)
     found: list[RecipeFault] = []
-    for key, message, hint, cycle in sorted(faults.found, key=lambda fault: nearest(places, fault[0]).line):
+    for key, message, hint, cycle in sorted(told, key=lambda fault: nearest(places, fault[0]).line):
         place, name = nearest(places, key), dotted(key)
         excerpt = excerpt_of(
             text,
@@ -99,13 +135,16 @@ def _shared(shared: SharedFile) -> tuple[dict[str, Declaration | None], tuple[Re
     """The environments of a shared file, and what is wrong with it."""
     text, document = _toml(shared.data, shared.file)
     faults = Faults()
+    document, origins = _expanded(document, faults)
+    if faults:
+        return {}, _reported(faults, text, shared.file, origins)
     top = Table(document, (), faults)
     declared = top.table("environment")
     found = _environments(declared)
     if declared.empty:
         top.faults.add((), "a file of shared environments holds [environment.NAME] tables; there is none")
     top.close()
-    return found, _reported(faults, text, shared.file)
+    return found, _reported(faults, text, shared.file, origins)
 
 
 def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str) -> Recipe | None:

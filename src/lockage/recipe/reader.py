@@ -120,13 +120,15 @@ class Table:
         if values is None:
             return None
         found: list[T] = []
+        seen: set[str] = set()
         for number, value in enumerate(values):
             key = (*self.key, name, number)
             if not isinstance(value, str):
                 self.faults.add(key, f"expected one of {expected} as text, found {shown(value)}")
-            elif value in values[:number]:
+            elif value in seen:
                 self.faults.add(key, f"{shown(value)} is there twice")
             else:
+                seen.add(value)
                 item = self._converted(key, value, read)
                 if item is not None:
                     found.append(item)

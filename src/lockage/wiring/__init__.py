@@ -135,11 +135,12 @@ class Wiring:
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
         from lockage.adapters.memo_local import LocalMemo
-        from lockage.adapters.source_git import TREE_MEMO
+        from lockage.adapters.source_directory import DIRECTORY_MEMO
+        from lockage.adapters.source_git import OBJECTS_MEMO, TREE_MEMO
         from lockage.adapters.source_sdist import SDIST_MEMO
 
         memo = LocalMemo(self.store / "memo")
-        for kind in (TREE_MEMO, SDIST_MEMO):
+        for kind in (TREE_MEMO, OBJECTS_MEMO, SDIST_MEMO, DIRECTORY_MEMO):
             memo.forget(kind)
 
     @cached_property
@@ -292,7 +293,7 @@ class Wiring:
     def _directories(self) -> DirectorySource:
         from lockage.adapters.source_directory import DirectorySource
 
-        return DirectorySource(self.blobs)
+        return DirectorySource(self.blobs, self.memo, self.clock)
 
     @cached_property
     def os_packages(self) -> ports.OsPackages:

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockage.base import tree
 from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, read_tree
+from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, encode_directory, read_tree
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=5).filter(
     lambda s: s not in (".", "..")
@@ -73,3 +74,30 @@ def test_damaged_messages(data: bytes) -> None:
 def test_paths_that_are_not_relative_and_normal(text: str) -> None:
     with pytest.raises(ValueError, match="path"):
         RelPath(text)
+
+
+_names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=140).filter(
+    lambda name: name not in (".", "..") and len(name.encode()) < 256
+)
+_entries = st.lists(st.tuples(_names, st.integers(0, 1 << 40), st.booleans()), max_size=4, unique_by=lambda entry: entry[0])
+
+
+@given(_entries, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=3))
+def test_a_plain_file_is_read_as_field_by_field(entries: list[tuple[str, int, bool]], damage: list[tuple[int, int]]) -> None:
+    """Whatever a message holds, damaged or not, the short way gives what the long way gives, or leaves it to that."""
+    files = [(name, BlobRef(Digest.of(name.encode()), size), executable) for name, size, executable in entries]
+    data = bytearray(encode_directory(files, [], []))
+    for at, value in damage:
+        if at < len(data):
+            data[at] = value
+    found = []
+    for short in (tree._plain_file, lambda body: None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tree, "_plain_file", short)
+            try:
+                found.append(list(tree.walk(bytes(data))))
+            except ValueError:
+                found.append([])  # both refuse
+    assert found[0] == found[1]
+    if not damage:
+        assert [(str(name), node.blob, node.executable) for name, node in found[0]] == files  # type: ignore[union-attr]  # they are files

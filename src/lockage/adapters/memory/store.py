@@ -43,6 +43,13 @@ class MemoryBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self.put(stream.read())
 
+    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        refs = []
+        for opened in items:
+            with opened() as stream:
+                refs.append(self.put_stream(stream))
+        return refs
+
     def get(self, ref: BlobRef) -> bytes:
         data = self.data.get(ref.digest)
         if data is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from lockage.adapters.source_git.known import Known
     from lockage.adapters.source_git.place import Place
     from lockage.base.digest import BlobRef
     from lockage.base.tree import Node
@@ -45,8 +46,8 @@ class Importer:
         self._blobs = blobs
         self._clones = clones
 
-    def read(self, place: Place, commit: str, below: RelPath | None) -> Imported:
-        """The files of a commit, or of a directory of it.
+    def read(self, place: Place, commit: str, below: RelPath | None, known: Known | None = None) -> Imported:
+        """The files of a commit, or of a directory of it; those that are ``known`` are not read, and what is read is added to them.
 
         Raises :class:`SourceUnusable`; where submodules or contents are elsewhere also ServiceUnreachable.
         """
@@ -54,7 +55,9 @@ class Importer:
         links = [entry for entry in found if entry.mode == "160000"]
         files = [entry for entry in found if entry.mode != "160000"]
         modules = self.submodules(place, commit, links, below) if links else []
-        contents = read_contents(self._git, place.at, files, self._blobs)
+        contents = read_contents(self._git, place.at, files, self._blobs, known)
+        if known is not None:
+            known.add(contents.kept, {})
         nodes = [contents.node(entry) for entry in files]
         pointers = {
             node.path: contents.pointers[entry.oid]

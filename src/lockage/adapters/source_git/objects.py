@@ -18,18 +18,18 @@ from lockage.base.tree import FileNode, LinkNode, Node
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lockage.adapters.source_git.known import Known
     from lockage.base.digest import BlobRef
     from lockage.ports import Blobs
 
-__all__ = ["Contents", "Entry", "Found", "entries", "listed", "look_up", "read_contents", "typed"]
+__all__ = ["INCOMPLETE", "Contents", "Entry", "Found", "entries", "listed", "look_up", "read_contents", "typed"]
 
 _WHOLE = 8 << 20
-_BATCH = 32 << 20
 _NAMED = 5
-_INCOMPLETE = "The clone is partial or damaged; complete it with `git fetch --refetch`, or clone it again."
+INCOMPLETE = "The clone is partial or damaged; complete it with `git fetch --refetch`, or clone it again."
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
         try:
             lines = running.output().split(b"\0")[:-1]
         except GitFailed as error:
-            raise SourceUnusable(f"git could not list the tree {tree}: {error.text}", tree=tree, hint=_INCOMPLETE) from error
+            raise SourceUnusable(f"git could not list the tree {tree}: {error.text}", tree=tree, hint=INCOMPLETE) from error
     found: list[Entry] = []
     bad: list[bytes] = []
     for line in lines:
@@ -92,16 +92,21 @@ def entries(git: Git, repository: Path, tree: str) -> list[Entry]:
     return found
 
 
-def read_contents(git: Git, repository: Path, found: Sequence[Entry], blobs: Blobs) -> Contents:
-    """The contents of files and links, in the blobs; raises :class:`SourceUnusable` for an object that is not there."""
-    wanted = list(dict.fromkeys(entry.oid for entry in found))
+def read_contents(git: Git, repository: Path, found: Sequence[Entry], blobs: Blobs, known: Known | None = None) -> Contents:
+    """The contents of files and links, in the blobs; raises :class:`SourceUnusable` for an object that is not there.
+
+    Files that are ``known`` are not read.
+    """
     links = {entry.oid for entry in found if entry.mode == "120000"}
+    names = dict.fromkeys(entry.oid for entry in found)
+    present = {oid: ref for oid in names if known is not None and oid not in links and (ref := known.blob(oid)) is not None}
+    wanted = [oid for oid in names if oid not in present]
     if not wanted:
-        return Contents.empty(blobs)
+        return Contents.empty(blobs, present)
     running = git.objects(repository, ("cat-file", "--batch"), "".join(f"{oid}\n" for oid in wanted).encode())
     with ending(running):
         assert running.process.stdout is not None
-        contents = Contents(running.process.stdout, blobs, links)
+        contents = Contents(running.process.stdout, blobs, links, present)
         contents.read(wanted)
         try:
             running.checked(b"")
@@ -125,19 +130,25 @@ def listed(names: Sequence[str]) -> str:
 class Contents:
     """The stream of ``cat-file --batch``, moved into the blobs without holding more than a batch of it."""
 
-    def __init__(self, stream: IO[bytes], blobs: Blobs, links: set[str]) -> None:
+    def __init__(self, stream: IO[bytes], blobs: Blobs, links: set[str], present: dict[str, BlobRef]) -> None:
         self._stream = stream
         self._blobs = blobs
         self._links = links
-        self.refs: dict[str, BlobRef] = {}
+        #: By object; those that were there before are among them.
+        self.refs = present
         self.targets: dict[str, str] = {}
         #: The bytes of what has the form of a pointer.
         self.pointers: dict[str, bytes] = {}
 
     @classmethod
-    def empty(cls, blobs: Blobs) -> Contents:
-        """Nothing."""
-        return cls(BytesIO(), blobs, set())
+    def empty(cls, blobs: Blobs, present: dict[str, BlobRef]) -> Contents:
+        """Nothing but what was there before."""
+        return cls(BytesIO(), blobs, set(), present)
+
+    @property
+    def kept(self) -> dict[str, BlobRef]:
+        """What another import may use: neither links nor pointers."""
+        return {oid: ref for oid, ref in self.refs.items() if oid not in self._links and oid not in self.pointers}
 
     def node(self, entry: Entry) -> Node:
         """The file or link of an entry that was read."""
@@ -146,22 +157,21 @@ class Contents:
         return FileNode(entry.path, self.refs[entry.oid], executable=entry.mode == "100755")
 
     def read(self, wanted: Iterable[str]) -> None:
+        """Move the answers for these objects into the blobs, all small ones together."""
         names: list[str] = []
-        batch: list[bytes] = []
-        size = 0
+        self.refs.update(zip(names, self._blobs.put_many(self._small(wanted, names)), strict=True))
+
+    def _small(self, wanted: Iterable[str], names: list[str]) -> Iterator[bytes]:
+        """The bytes of small objects, which are named in ``names``; large ones are streams of their own."""
         for oid in wanted:
             length = self._head(oid)
             if length > _WHOLE:
                 self.refs[oid] = self._blobs.put_stream(_Bounded(self._stream, length))  # type: ignore[arg-type]  # only read() is used
             else:
+                data = self._whole(oid, length)
                 names.append(oid)
-                batch.append(self._whole(oid, length))
-                size += length
+                yield data
             self._stream.read(1)
-            if size >= _BATCH:
-                self.refs.update(zip(names, self._blobs.put_many(batch), strict=True))
-                names, batch, size = [], [], 0
-        self.refs.update(zip(names, self._blobs.put_many(batch), strict=True))
 
     def _head(self, oid: str) -> int:
         head = self._stream.readline().decode(errors="replace").split()
@@ -169,7 +179,7 @@ class Contents:
             raise SourceUnusable(
                 f"the repository lacks the object {oid}",
                 object=oid,
-                hint=_INCOMPLETE,
+                hint=INCOMPLETE,
             )
         return int(head[2])
 

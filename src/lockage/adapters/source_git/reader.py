@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from lockage.base.path import RelPath
     from lockage.ports import Blobs, Memo
 
-__all__ = ["TREE_MEMO", "GitSource"]
+__all__ = ["OBJECTS_MEMO", "TREE_MEMO", "GitSource"]
 
 #: The meaning of a remembered tree; to be raised when the same git tree is to become another REAPI tree.
 TREE_MEMO = "git-tree-1"
+#: The same of what is kept of a repository's objects.
+OBJECTS_MEMO = "git-objects-1"
 #: The same of a remembered version of a pyproject.toml.
 _PYPROJECT = "pyproject-version-1"
 
@@ -198,10 +200,18 @@ class GitSource:
             kept = self._remembered(key)
             if kept is not None and self._blobs.has(kept):
                 return kept
-        imported = self._importer().read(place, commit.oid, path)
-        root, directories = imported.tree.encode()
-        self._blobs.put_many(directories.values())
-        self._memo.put(TREE_MEMO, commit.tree if imported.alone else f"{commit.oid}:{path}", str(root).encode())
+        from lockage.adapters.source_git.known import read_known, write_known  # a commit that is remembered needs neither
+        from lockage.adapters.source_git.subtrees import Subtrees
+
+        known = read_known(self._memo, OBJECTS_MEMO, self._blobs, place.at, path)
+        root, key = Subtrees(self._git, place.at, self._blobs, known).read(commit.tree), commit.tree
+        if root is None:
+            imported = self._importer().read(place, commit.oid, path, known)
+            root, directories = imported.tree.encode()
+            self._blobs.put_many(directories.values())
+            key = commit.tree if imported.alone else f"{commit.oid}:{path}"
+        self._memo.put(TREE_MEMO, key, str(root).encode())
+        write_known(self._memo, OBJECTS_MEMO, place.at, path, known)
         return root
 
     def _importer(self) -> Importer:

@@ -12,7 +12,7 @@ from lockage.base.digest import BlobRef
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.recipe.model import Resources
-from lockage.record.result import ActionResult
+from lockage.record.result import ActionResult, Exceeded, Usage
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
@@ -101,11 +101,16 @@ class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an execution gave no result: ``reason`` is a code of docs/errors.md, ``message`` a sentence naming the limit or path."""
+    """Why an execution gave no result: ``reason`` is a code of docs/sandbox.md, ``message`` a sentence naming the limit or path.
+
+    ``exceeded`` is the limit, if it was one.
+    """
 
     reason: str
     message: str
     log: BlobRef
+    exceeded: Exceeded | None = None
+    usage: Usage = Usage()
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName, StepName
-from lockage.record.result import Usage
+from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
 
 __all__ = ["Artifact", "Attempt", "Run", "Skipped", "StepRun"]
@@ -35,7 +35,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of a run: its action, what it gave, and whether that was taken from the cache.
 
-    ``attempts`` are those before the one that counts, the oldest first.
+    ``attempts`` are those before the one that counts, the oldest first; ``exceeded`` is the limit that it failed for, if it was one.
     """
 
     step: StepName
@@ -47,6 +47,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     usage: Usage
     failure: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    exceeded: Exceeded | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -154,6 +154,12 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     found = f"; it did not find {', '.join(map(str, lacks))}" if lacks else ""
     tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
+    details: dict[str, str | int] = {}
+    if step.exceeded is not None:
+        from lockage.work.limits import limit_details, limit_hint
+
+        hints.append(limit_hint(services, plan, step, step.exceeded))
+        details = limit_details(step.exceeded)
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
     hints.append(see_output(run_id, step.step))
     return StepNotDone(
@@ -168,4 +174,5 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         added=planned.environment.added,
         kept=None if keep is None else str(keep / step.step),
         last_lines=last_lines(log),
+        **details,
     )

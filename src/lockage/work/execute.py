@@ -17,7 +17,7 @@ from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
 from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
-from lockage.record.result import ActionResult, Usage
+from lockage.record.result import ActionResult
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
@@ -191,8 +191,7 @@ class Execution:
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
         if number < attempts and not self._fresh and may_pass(outcome):
-            usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
-            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None

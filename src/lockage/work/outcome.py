@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
-from lockage.record.result import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["failure_of", "may_pass", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
-_PASSING = frozenset({"timeout", "killed"})
+_PASSING = frozenset({"timeout", "killed", "host-memory"})
 
 
 def run_of(
@@ -40,9 +39,10 @@ def run_of(
         cached=cached,
         outputs=BlobRef.of(b"") if done is None else done.outputs,
         log=outcome.log,
-        usage=Usage() if done is None else done.usage,
+        usage=outcome.usage,
         failure=failure_of(outcome),
         attempts=attempts,
+        exceeded=outcome.exceeded if isinstance(outcome, ExecutionFailed) else None,
     )
 
 

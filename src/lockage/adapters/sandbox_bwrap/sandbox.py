@@ -34,6 +34,8 @@ __all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
 #: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
 _BUILD_TIME = 60.0
 _LOOK = 0.0003
+#: What getrusage(2) counts storage in, whatever the file system's blocks are.
+_BLOCK = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -53,12 +55,19 @@ class NotBuilt(Exception):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes)."""
+    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes).
+
+    ``read_bytes`` and ``written_bytes`` are by system calls, the others from and to storage.
+    """
 
     exit_code: int | None
     user_ms: int
     system_ms: int
     largest: int
+    read_bytes: int
+    written_bytes: int
+    disk_read_bytes: int
+    disk_written_bytes: int
 
 
 class Sandbox:
@@ -229,10 +238,13 @@ class Sandbox:
     def wait(self) -> Ended:
         """Wait until nothing of the sandbox runs any more; kills what the step left behind."""
         _, status, usage = os.wait4(self._monitor, 0)
+        moved = (0, 0)
         if self._init_handle >= 0:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
             try:
+                os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
+                moved = _moved(self._init)  # as long as it is not reaped, its counters can be read
                 _, _, usage = os.wait4(self._init, 0)
             except ChildProcessError:  # not adopted: something between us and the host's init took it over
                 _readable(self._init_handle)
@@ -243,6 +255,10 @@ class Sandbox:
             user_ms=round(usage.ru_utime * 1000),
             system_ms=round(usage.ru_stime * 1000),
             largest=usage.ru_maxrss << 10,
+            read_bytes=moved[0],
+            written_bytes=moved[1],
+            disk_read_bytes=usage.ru_inblock * _BLOCK,
+            disk_written_bytes=usage.ru_oublock * _BLOCK,
         )
 
     def close(self) -> None:
@@ -272,6 +288,16 @@ class Sandbox:
             while len(said) < 1 << 16 and (piece := os.read(self.log, 1 << 14)):
                 said += piece
         return said.decode(errors="replace").strip() or "bubblewrap ended without a word"
+
+
+def _moved(process: int) -> tuple[int, int]:
+    """Bytes that a process that has ended read and wrote, with all whose end it waited for (proc(5), rchar and wchar); 0 if unknown."""
+    try:
+        lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    except OSError:
+        return 0, 0
+    found = dict(line.split(": ", 1) for line in lines)
+    return int(found.get("rchar", 0)), int(found.get("wchar", 0))
 
 
 def _readable(handle: int) -> None:

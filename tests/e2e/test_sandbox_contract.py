@@ -445,7 +445,9 @@ def test_what_a_step_took_is_measured(bench: Bench) -> None:
 
 
 def test_what_outlives_the_step_is_counted_too(bench: Bench) -> None:
-    outcome = bench.run("(setsid sh -c 'head -c 3000000 /dev/zero; touch /tmp/done; sleep 60' > x &) ; until test -e /tmp/done; do :; done")
+    outcome = bench.run(
+        "(setsid sh -c 'head -c 3000000 /dev/zero; touch /tmp/done; sleep 60' > x &) ; until test -e /tmp/done; do :; done; sleep 1"
+    )
     assert isinstance(outcome, ActionResult), outcome
     assert outcome.usage.written_bytes >= 3_000_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.tree import FileNode, read_tree
+from lockage.base.tree import top_file
 from lockage.base.units import human_duration, human_size
 
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ def _shown(exceeded: Exceeded) -> str:
 
 def _line(services: Services, plan: Plan, step: StepRun, key: str) -> int | None:
     """The line of the key, or of its step; None where the recipe lies elsewhere than at the top of the source."""
-    tree = read_tree(plan.source.tree, services.blobs.get)
-    file = next((node for node in tree if node.path == _RECIPE and isinstance(node, FileNode)), None)
-    if file is None:
+    text = top_file(plan.source.tree, _RECIPE, services.blobs.get)
+    if text is None:
         return None
     from lockage.recipe.lines import nearest, places_of  # only on the way to an error
 
-    places = places_of(services.blobs.get(file.blob).decode(errors="replace"))
+    places = places_of(text.decode(errors="replace"))
     return nearest(places, ("step", step.step, key)).line if ("step", step.step) in places else None

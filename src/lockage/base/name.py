@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Self
 
-__all__ = ["ChannelName", "EnvironmentName", "FetchName", "FlagName", "PrincipalName", "ProjectName", "StepName", "Version"]
+__all__ = ["ChannelName", "EnvironmentName", "FetchName", "FlagName", "PrincipalName", "ProjectName", "ServiceName", "StepName", "Version"]
 
 
 class _Name(str):
@@ -58,6 +58,13 @@ class FetchName(_Name):
 
     __slots__ = ()
     _what = "name of a fetch input"
+
+
+class ServiceName(_Name):
+    """The name of a service of a recipe."""
+
+    __slots__ = ()
+    _what = "name of a service"
 
 
 class ChannelName(_Name):

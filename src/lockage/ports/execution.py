@@ -131,8 +131,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
-    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
-    output is missing or not allowed. Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
+    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded, an
+    output is missing or not allowed, or a service was asked for what it has not recorded, whatever became of the command then.
+    Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
     Leaves no process behind, whatever happens.
     """
 

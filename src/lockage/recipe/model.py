@@ -9,10 +9,11 @@ import msgspec
 
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, ProjectName, ServiceName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 from lockage.recipe.modes import Mode
+from lockage.recipe.service import Service
 from lockage.stabilize.choice import Choice
 
 __all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
@@ -97,6 +98,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     modes: tuple[Mode, ...] = ()
     unset: tuple[str, ...] = ()
     retries: int = 0
+    services: tuple[ServiceName, ...] = ()
 
     @property
     def cpus(self) -> int:
@@ -114,6 +116,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flags: dict[str, bool] = {}
     inferred: bool = False
     fetches: tuple[FetchInput, ...] = ()
+    services: tuple[Service, ...] = ()
 
     def step(self, name: StepName) -> Step:
         """The step of that name; raises KeyError."""
@@ -126,7 +129,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def digest(self) -> Digest:
         document = plain(self)
         for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
-            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries"):
+            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries", "services"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

@@ -20,7 +20,8 @@ from lockage.recipe.python_lock import python_lock_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
-from lockage.recipe.rules import check_steps
+from lockage.recipe.rules import check_services, check_steps
+from lockage.recipe.service_table import services_of
 from lockage.recipe.step import step_of
 from lockage.recipe.variables import variables_of
 
@@ -120,9 +121,10 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     environments = {**shared, **own}
     flags = _flags(top.table("flags"))
     fetches = fetches_of(top.table("fetch"))
+    services = services_of(top.table("service"))
     declared = top.table("step")
     names = tuple(declared.names())
-    steps = [step_of(declared.table(step), step, environments, flags, fetches) for step in names]
+    steps = [step_of(declared.table(step), step, environments, flags, fetches, services) for step in names]
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
@@ -131,6 +133,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     known = [step for step in steps if step is not None]
     fetched = {name: found for name, found in fetches.items() if found is not None}
     check_steps(known, names, top.faults, fetched)
+    check_services(known, top.faults, {name: found for name, found in services.items() if found is not None})
     if name is None or top.faults:
         return None
     return Recipe(
@@ -140,6 +143,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
         steps=tuple(known),
         flags=flags,
         fetches=tuple(fetched.values()),
+        services=tuple(found for found in services.values() if found is not None),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.name import EnvironmentName, FetchName, FlagName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, ServiceName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
@@ -29,7 +29,14 @@ _UNREADABLE = EnvironmentName("unreadable")
 _NO_OUTPUTS = 'Name the files or directories that the step writes, or set kind = "test" or "check".'
 
 
-def step_of(table: Table, name: str, environments: Collection[str], flags: Collection[str], fetches: Collection[str]) -> Step | None:
+def step_of(
+    table: Table,
+    name: str,
+    environments: Collection[str],
+    flags: Collection[str],
+    fetches: Collection[str],
+    services: Collection[str] = (),
+) -> Step | None:
     """The step of this table, with its faults reported; None if not even its name can be used."""
     kind = table.text("kind", _kind, '"build", "test" or "check"')
     environment = _environment_of(table, environments)
@@ -49,6 +56,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
     crates = table.text("crates", RelPath, "the path of a Cargo.lock in the source")
     modes = table.texts("modes", _mode, "modes")
     retries = table.integer("retries", 0, 0, _MOST_RETRIES)
+    asked = table.texts("services", lambda text: ServiceName(_declared(text, services, "service")), "services")
     table.close()
     try:
         step_name = StepName(name)
@@ -74,6 +82,7 @@ def step_of(table: Table, name: str, environments: Collection[str], flags: Colle
         modes=tuple(sorted(modes or ())),
         unset=unset,
         retries=retries,
+        services=tuple(sorted(asked or ())),
     )
 
 

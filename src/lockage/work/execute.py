@@ -172,6 +172,10 @@ class Execution:
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_many(resolved.directories.values())
+        if planned.services:
+            from lockage.work.recordings import check_recordings  # few steps have services
+
+            check_recordings(self._services, planned, resolved.action)
         return ExecutionRequest(
             action=action,
             root=root,

@@ -13,6 +13,7 @@ from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, T
 from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
 from lockage.record.result import ActionResult
+from lockage.replay import Replay, Request, Response, read_recording
 from lockage.variation import held
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Workspace:
         self.folders: set[RelPath] = set()
         self.executables = executables
         self.log = bytearray()
+        self.replays: dict[str, Replay] = {}
+
+    def ask(self, service: str, method: str, target: str, body: bytes = b"") -> Response | None:
+        """What a service answers; None where it has recorded nothing of the kind, which will make the step fail."""
+        found = self.replays[service].answer(Request.of(method, target, body=body))
+        return found if isinstance(found, Response) else None
 
     def write(self, path: str, data: bytes, *, executable: bool = False) -> None:
         """Make a file."""
@@ -120,8 +127,11 @@ class MemoryExecutor:
         self.cancelled = True
 
     def _filled(self, request: ExecutionRequest) -> Workspace:
-        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes))
+        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes, services=bool(request.action.services)))
         workspace = Workspace(request, {}, {}, set())
+        for stub in request.action.services:
+            recording = read_recording(stub.form, stub.content, self._blobs.get, file=stub.name, hosts=stub.hosts)
+            workspace.replays[stub.name] = Replay(recording, stub.matching, stub.hosts)
         for node in read_tree(request.action.workspace, self._blobs.get):
             if isinstance(node, FileNode):
                 workspace.write(node.path, self._blobs.get(node.blob), executable=node.executable)
@@ -135,6 +145,10 @@ class MemoryExecutor:
         return ExecutionFailed(reason=reason, message=message, log=self._blobs.put(bytes(workspace.log)))
 
     def _ended(self, workspace: Workspace, exit_code: int) -> ActionResult | ExecutionFailed:
+        for name, replay in workspace.replays.items():
+            if replay.unexpected:
+                message = f"service {name!r} was asked for what is not recorded: {replay.unexpected[0]}"
+                return self._failed(workspace, "service-mismatch", message)
         tree = EMPTY_TREE
         if exit_code == 0:
             nodes: list[Node] = []

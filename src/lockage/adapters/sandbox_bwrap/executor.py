@@ -147,8 +147,12 @@ class BwrapExecutor:
         try:
             with _scratch(self._scratch):
                 pass  # it is there
-            with attach(attached) as streams:
+            with attach(attached) as streams, contextlib.ExitStack() as beside:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
+                if request.action.services:
+                    from lockage.adapters.sandbox_bwrap.services import standing_by
+
+                    beside.enter_context(standing_by(request.action, self._blobs, sandbox.init))
                 sandbox.release()
                 streams.relay(sandbox.monitor)
                 code = sandbox.wait().exit_code
@@ -181,13 +185,13 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus):
+        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._asked(request, sandbox, watch, log):
             kills = host_kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
+            if watch.reason is None and ended.exit_code != 0:
+                self._explain(request, ended, watch, watched, totals, kills)
         usage = measured(ended, wall, watch, totals, request.world)
-        if watch.reason is None and ended.exit_code != 0:
-            self._explain(request, ended, watch, watched, totals, kills)
         if watch.reason is not None:
             _kept(request, watch, folders[0])
             return self._failed(watch, log, usage)
@@ -231,6 +235,21 @@ class BwrapExecutor:
                 group.remove()
             else:
                 sandbox.at_the_end(group.remove)
+
+    @contextlib.contextmanager
+    def _asked(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO) -> Iterator[None]:
+        """The services of the step, from before it starts until it has ended; what they could not answer makes it fail."""
+        if not request.action.services:
+            yield
+            return
+        from lockage.adapters.sandbox_bwrap.services import standing_by  # few steps have any
+
+        with standing_by(request.action, self._blobs, sandbox.init) as asked:
+            yield
+        fault = asked.fault()
+        if fault is not None and watch.reason is None:
+            log.write(fault.report.encode())
+            watch.end(fault.reason, fault.message)
 
     @staticmethod
     def _explain(

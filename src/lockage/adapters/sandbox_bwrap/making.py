@@ -155,6 +155,8 @@ class Maker:
         wanted = ((preloaded(request.action, world), CLOCK), (world.locale != CONTRACT.locale, LOCALES))
         later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
         points, texts = tuple(place.path for place in writable), etc_files(world)
+        for address, stub in request.action.listening:
+            texts["/etc/hosts"] += "".join(f"{address} {host}\n" for host in stub.hosts).encode()
         key = (root.layers, points, tuple(texts.values()), later)
         found = self._layouts.get(key)
         if found is None:

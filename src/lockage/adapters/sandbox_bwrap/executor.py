@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.cgroup import Totals
+    from lockage.adapters.sandbox_bwrap.services import Standing
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
@@ -147,15 +148,12 @@ class BwrapExecutor:
         try:
             with _scratch(self._scratch):
                 pass  # it is there
-            with attach(attached) as streams, contextlib.ExitStack() as beside:
+            with attach(attached) as streams:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
-                if request.action.services:
-                    from lockage.adapters.sandbox_bwrap.services import standing_by
-
-                    beside.enter_context(standing_by(request.action, self._blobs, sandbox.init))
-                sandbox.release()
-                streams.relay(sandbox.monitor)
-                code = sandbox.wait().exit_code
+                with self._services(request, sandbox):
+                    sandbox.release()
+                    streams.relay(sandbox.monitor)
+                    code = sandbox.wait().exit_code
                 return 128 + signal.SIGKILL if code is None else code
         except Full as error:
             raise StepFailed(disk_message(request.resources), hint="Raise `disk` of the step, or give it fewer inputs.") from error
@@ -185,12 +183,16 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._asked(request, sandbox, watch, log):
+        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox) as asked:
             kills = host_kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
             if watch.reason is None and ended.exit_code != 0:
                 self._explain(request, ended, watch, watched, totals, kills)
+        fault = None if asked is None else asked.fault(succeeded=ended.exit_code == 0)
+        if fault is not None and watch.reason is None:
+            log.write(fault.report.encode())
+            watch.end(fault.reason, fault.message)
         usage = measured(ended, wall, watch, totals, request.world)
         if watch.reason is not None:
             _kept(request, watch, folders[0])
@@ -237,19 +239,15 @@ class BwrapExecutor:
                 sandbox.at_the_end(group.remove)
 
     @contextlib.contextmanager
-    def _asked(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO) -> Iterator[None]:
-        """The services of the step, from before it starts until it has ended; what they could not answer makes it fail."""
+    def _services(self, request: ExecutionRequest, sandbox: Sandbox) -> Iterator[Standing | None]:
+        """The services of the step, from before it starts until it has ended; once they have, what became of them can be asked."""
         if not request.action.services:
-            yield
+            yield None
             return
         from lockage.adapters.sandbox_bwrap.services import standing_by  # few steps have any
 
-        with standing_by(request.action, self._blobs, sandbox.init) as asked:
-            yield
-        fault = asked.fault()
-        if fault is not None and watch.reason is None:
-            log.write(fault.report.encode())
-            watch.end(fault.reason, fault.message)
+        with standing_by(request.action, self._blobs, sandbox.init) as standing:
+            yield standing
 
     @staticmethod
     def _explain(

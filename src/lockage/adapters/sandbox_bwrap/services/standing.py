@@ -48,8 +48,8 @@ class Standing:
     def __init__(self, desks: Sequence[tuple[Desk, bool]]) -> None:
         self._desks = desks
 
-    def fault(self) -> Fault | None:
-        """What was asked for that is not recorded, or else recorded and never asked for where it must be; None if all is well."""
+    def fault(self, *, succeeded: bool) -> Fault | None:
+        """What was asked for that is not recorded; of a step that succeeded else what is and must be, and was not. None if all is well."""
         lines = []
         first = ""
         for desk, _ in self._desks:
@@ -65,7 +65,7 @@ class Standing:
             more = f", and {count - 1} more" if count > 1 else ""
             return Fault(reason="service-mismatch", message=first + more, report=_report(lines))
         for desk, must_use_all in self._desks:
-            unused = desk.replay.unused() if must_use_all else ()
+            unused = desk.replay.unused() if must_use_all and succeeded else ()
             if unused:
                 first = first or f"service {desk.name!r} was not asked for all that is recorded: {unused[0].place}, {unused[0].request}"
                 lines += [f"lockage: service {desk.name}: never asked for: {one.place}, {one.request}" for one in unused]

@@ -24,12 +24,14 @@ from lockage.adapters.sandbox_bwrap import BwrapExecutor, lacking
 from lockage.adapters.sandbox_bwrap.cgroup import Group, Groups
 from lockage.adapters.sandbox_bwrap.contents import etc_files
 from lockage.base.digest import Digest
+from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, LinkNode, Tree, read_tree
 from lockage.environment.lock import RootRef
-from lockage.plan.action import Action
+from lockage.plan.action import Action, Stub
 from lockage.ports import ExecutionFailed, ExecutionRequest, RealisedRoot
 from lockage.recipe.model import Resources
+from lockage.recipe.service import Form
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT, World
 
@@ -113,7 +115,14 @@ class Bench:
         self.blobs.put_many(directories.values())
 
     def run(
-        self, command: str, *, world: World = CONTRACT, outputs: tuple[str, ...] = (), instruments: Path | None = None, **limits: int
+        self,
+        command: str,
+        *,
+        world: World = CONTRACT,
+        outputs: tuple[str, ...] = (),
+        instruments: Path | None = None,
+        services: tuple[Stub, ...] = (),
+        **limits: int,
     ) -> ActionResult | ExecutionFailed:
         action = Action(
             arguments=("/bin/sh", "-euc", command),
@@ -123,14 +132,15 @@ class Bench:
             root=REF,
             cpus=1,
             architecture="amd64",
+            services=services,
         )
         resources = Resources(**{"timeout": 60, **limits})
         return self.executor.execute(
             ExecutionRequest(action=action, root=self.root, resources=resources, world=world, instruments=instruments)
         )
 
-    def said(self, command: str, *, world: World = CONTRACT, instruments: Path | None = None) -> str:
-        outcome = self.run(command, world=world, instruments=instruments)
+    def said(self, command: str, *, world: World = CONTRACT, instruments: Path | None = None, services: tuple[Stub, ...] = ()) -> str:
+        outcome = self.run(command, world=world, instruments=instruments, services=services)
         said = self.blobs.get(outcome.log).decode()
         assert isinstance(outcome, ActionResult), outcome
         assert outcome.exit_code == 0, said
@@ -401,7 +411,7 @@ def test_endless_forking_is_ended(bench: Bench) -> None:
 def test_a_limit_says_what_it_allows_and_what_was_reached(
     bench: Bench, command: str, limits: dict[str, int], limit: str, named: str
 ) -> None:
-    outcome = bench.run(command, world=CONTRACT, outputs=("out",), instruments=None, **limits)
+    outcome = bench.run(command, world=CONTRACT, outputs=("out",), instruments=None, services=(), **limits)
     assert isinstance(outcome, ExecutionFailed)
     assert outcome.exceeded is not None
     assert outcome.exceeded.limit == limit
@@ -423,6 +433,27 @@ def test_a_step_that_kills_itself_is_told_by_its_exit_code(bench: Bench) -> None
     outcome = bench.run("kill -9 $$")
     assert isinstance(outcome, ActionResult), outcome
     assert outcome.exit_code == 137
+
+
+# --- services
+
+
+@pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="this host has no curl")
+def test_curl_is_answered_by_the_name_of_a_host_on_port_80(bench: Bench) -> None:
+    recorded = {
+        "request": {"method": "POST", "url": "https://api.example/x", "postData": {"mimeType": "application/json", "text": '{"a": 1}'}},
+        "response": {"status": 201, "content": {"text": "made"}},
+    }
+    content = bench.blobs.put(json.dumps({"log": {"entries": [recorded, recorded]}}).encode())
+    stub = Stub(name=ServiceName("api"), form=Form.HAR, content=content, port=80, hosts=("api.example", "other.example"))
+    curl = "curl -sS --fail -H 'Content-Type: application/json' -d '{\"a\":1}' http://api.example/x"
+    outcome = bench.run(f"{curl} -H 'Transfer-Encoding: chunked'; {curl} http://api.example/y || echo $?", services=(stub,))
+    assert isinstance(outcome, ExecutionFailed), outcome
+    said = bench.blobs.get(outcome.log).decode()
+    assert said.startswith("mademade"), said
+    assert "POST /y" in outcome.message
+    assert "api.example" in bench.said("cat /etc/hosts", services=(stub,))
+    assert "api.example" not in bench.said("cat /etc/hosts")
 
 
 # --- usage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,14 @@ def entry(method: str, url: str, body: str, *, posted: str | None = None, status
     return {"request": request, "response": {"status": status, "statusText": "Fine", "headers": headers, "content": content}}
 
 
+ARTIFACT = """
+[step.artifact]
+environment = "build"
+inputs = []
+run = "mkdir out && echo x > out/x.txt"
+outputs = ["out"]
+artifacts = ["out/*"]
+"""
 GITHUB = "https://api.github.example"
 HAR = [
     entry("GET", f"{GITHUB}/repos/lockage?page=1", '["one"]'),
@@ -207,3 +216,18 @@ def test_no_process_and_no_socket_stays(shop: Store) -> None:
     assert failed(shop, "build")["reason"] == "timeout"
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "listen.py" not in listed
+
+
+def test_the_example_of_the_documentation_works_as_it_stands(shop: Store) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
+    blocks = dict(re.findall(r"\*\*`([^`]+)`\*\*[^\n]*\n\n```[a-z]+\n(.*?)```", page, re.DOTALL))
+    recipe = blocks.pop("lockage.toml")
+    assert set(blocks) == {"ask.py", "tests/fixtures/github.har", "tests/fixtures/prices/GET/tea?size=2"}
+    for name, content in blocks.items():
+        (shop.work / name).parent.mkdir(parents=True, exist_ok=True)
+        (shop.work / name).write_text(content)
+    shop.recipe(recipe)
+    text = (shop.work / "lockage.toml").read_text()
+    (shop.work / "lockage.toml").write_text(f"{text}\n{ARTIFACT}")
+    shop.commit("with something to deliver")
+    shop("test", "--json", expect=0)

@@ -50,7 +50,7 @@ def _service_of(table: Table, name: str) -> Service | None:
     if table.has("har") == table.has("responses"):
         table.faults.add(table.key, "a service has one of `har` and `responses`: a HAR file, or a folder of responses, in the source")
         return None
-    if not table.has("port") and not hosts:
+    if not table.has("port") and not table.has_items("hosts"):
         table.faults.add(table.key, 'the key "port" is missing: where the service listens', "Or name its `hosts`: then it is 80.")
     if table.has("responses"):
         for key, given in (("headers", headers), ("ignore", ignore), ("in-order", in_order), ("repeat", repeat)):

@@ -149,6 +149,11 @@ class MemoryExecutor:
             if replay.unexpected:
                 message = f"service {name!r} was asked for what is not recorded: {replay.unexpected[0]}"
                 return self._failed(workspace, "service-mismatch", message)
+        for stub in workspace.request.action.services:
+            unused = workspace.replays[stub.name].unused() if stub.matching.must_use_all and exit_code == 0 else ()
+            if unused:
+                message = f"service {stub.name!r} was not asked for all that is recorded: {unused[0].place}, {unused[0].request}"
+                return self._failed(workspace, "service-unused", message)
         tree = EMPTY_TREE
         if exit_code == 0:
             nodes: list[Node] = []

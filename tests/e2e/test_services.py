@@ -100,7 +100,7 @@ def project(store: Store, steps: str, *, entries: list[dict[str, Any]] | None = 
 def failed(store: Store, *words: str) -> dict[str, Any]:
     error: dict[str, Any] = store(*words, "--json", expect=9).error
     details: dict[str, Any] = error["details"]
-    return details | {"message": error["message"]}
+    return details | {"message": error["message"], "hint": error["hint"]}
 
 
 def test_a_step_asks_two_services_and_gets_what_was_recorded(shop: Store) -> None:
@@ -156,6 +156,7 @@ def test_what_is_not_recorded_fails_the_step_whatever_it_makes_of_it(shop: Store
     assert "service 'github' was asked for what is not recorded: GET /repos/lockage?page=3" in details["message"]
     assert "the query is page=3, not page=1" in details["message"]
     assert "and 1 more" in details["message"]
+    assert "record the answer" in details["hint"]
     log = "\n".join(details["last_lines"])
     assert "lockage: service github has not recorded GET /repos/lockage?page=3" in log, "what the step was answered"
     assert "lockage: service prices: not recorded: GET /beer" in log

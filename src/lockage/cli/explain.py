@@ -107,6 +107,10 @@ def _values(change: Change) -> str:
     match change.kind:
         case ChangeKind.INPUT | ChangeKind.NEED | ChangeKind.FETCH | ChangeKind.CRATE:
             return _of_file(before, after)
+        case ChangeKind.SERVICE if before is not None and after is not None:
+            return "its recording or its declaration"
+        case ChangeKind.SERVICE:
+            return ""
         case ChangeKind.ROOT:
             return f"{str(before)[:12]} → {str(after)[:12]}"
         case _ if before == after:

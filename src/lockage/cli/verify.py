@@ -224,7 +224,7 @@ def _say(found: Verification) -> None:
 
 def _not_varied(found: Verification) -> Iterator[str]:
     for step, still in found.held.items():
-        yield f"held still by modes of step {step}: {', '.join(still)}"
+        yield f"held still by modes or services of step {step}: {', '.join(still)}"
     for choice, why in found.unavailable.items():
         yield f"not varied here: {choice}: {why}"
 

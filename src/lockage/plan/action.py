@@ -1,7 +1,7 @@
 """Actions in the canonical encoding of the Remote Execution API v2: the digest of one is the cache key.
 
 Invariants: an action holds everything its step can see and nothing else; limits, time-outs, names of steps and projects
-are not part of it. Equal inputs give equal bytes. The contract version, the root, the count of CPUs and modes are platform
+are not part of it. Equal inputs give equal bytes. The contract version, the root, the count of CPUs, modes and services are platform
 properties, as REAPI has no other place for them.
 """
 
@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.base.canonical import InvalidDocument, canonical, decode, plain
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
 from lockage.base.tree import encode_ref, parse_ref
 from lockage.environment.lock import RootRef
 from lockage.recipe.modes import Mode
+from lockage.recipe.service import Form, Matching, addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction", "read_action"]
+__all__ = ["CONTRACT_VERSION", "WORKING_DIRECTORY", "Action", "EncodedAction", "Stub", "read_action"]
 
 #: The number of the set of guarantees in docs/what-can-differ.md.
 CONTRACT_VERSION = 1
@@ -42,11 +45,26 @@ class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
     command: bytes
 
 
+class Stub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service as a step sees it: ``content`` is the HAR file, or the tree of the folder, that it answers from."""
+
+    name: ServiceName
+    form: Form
+    content: BlobRef
+    port: int
+    hosts: tuple[str, ...] = ()
+    matching: Matching = Matching()
+
+
+class _Stubs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    services: tuple[Stub, ...]
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One command with everything it can see. ``input_root`` holds the workspace below :data:`WORKING_DIRECTORY`.
 
     ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct. ``preload`` is the package
-    of the library that a mode brings into every process.
+    of the library that a mode brings into every process. ``services`` are sorted by name.
     """
 
     arguments: tuple[str, ...]
@@ -59,6 +77,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     contract: int = CONTRACT_VERSION
     modes: tuple[Mode, ...] = ()
     preload: Digest | None = None
+    services: tuple[Stub, ...] = ()
+
+    @property
+    def listening(self) -> tuple[tuple[str, Stub], ...]:
+        """Its services, each with the address where it listens."""
+        return tuple(zip(addresses([stub.hosts for stub in self.services]), self.services, strict=True))
 
     @property
     def _platform(self) -> bytes:
@@ -74,6 +98,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             properties["lockage-modes"] = " ".join(sorted(self.modes))
         if self.preload is not None:
             properties["lockage-preload"] = self.preload
+        if self.services:
+            properties["lockage-services"] = canonical(plain(_Stubs(self.services))).decode()
         return b"".join(bytes_field(1, string_field(1, name) + string_field(2, value)) for name, value in sorted(properties.items()))
 
     @property
@@ -122,8 +148,9 @@ def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:
             contract=int(properties["lockage-contract"]),
             modes=tuple(Mode(mode) for mode in properties.get("lockage-modes", "").split()),
             preload=Digest(properties["lockage-preload"]) if "lockage-preload" in properties else None,
+            services=decode(properties["lockage-services"].encode(), _Stubs).services if "lockage-services" in properties else (),
         )
-    except (KeyError, StopIteration) as error:
+    except (KeyError, StopIteration, InvalidDocument) as error:
         raise ValueError("not an action of lockage") from error
     if found.encode().ref != ref:
         raise ValueError("an action with more in it than lockage writes")

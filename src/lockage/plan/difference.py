@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.base.canonical import canonical, plain
+from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.base.tree import Directory, FileNode, LinkNode
 from lockage.environment.difference import ItemKind, environment_difference
@@ -42,6 +44,7 @@ class ChangeKind(StrEnum):
     ARCHITECTURE = "architecture"
     MODES = "modes"
     PRELOAD = "preload"
+    SERVICE = "service"
     CONTRACT = "contract"
     ROOT = "root"
     OS = "os"
@@ -87,6 +90,7 @@ def action_changes(before: Action, after: Action, trees: tuple[Tree, Tree], orig
     )
     found = [*_file_changes(*trees, tuple(origins)), *_variable_changes(dict(before.variables), dict(after.variables))]
     found += [Change(kind=kind, before=one or None, after=two or None) for kind, one, two in pairs if one != two]
+    found += _service_changes(before, after)
     order = {kind: place for place, kind in enumerate(ChangeKind)}
     return tuple(sorted(found, key=lambda change: (order[change.kind], change.name)))
 
@@ -100,6 +104,14 @@ def environment_changes(root: RootRef, before: LockedEnvironment | None, after: 
         found += [Change(kind=ChangeKind.OS, before=field.a, after=field.b) for field in difference.fields if field.field == "os"]
         found += [Change(kind=kinds[i.kind], name=i.name, before=i.a, after=i.b) for i in difference.items if i.kind in kinds]
     return tuple(found) or (Change(kind=ChangeKind.ROOT, before=root.tree.digest, after=after.root.tree.digest),)
+
+
+def _service_changes(before: Action, after: Action) -> Iterator[Change]:
+    """A service is told by a digest of all that it is, as a recording has no shorter description."""
+    one, two = ({stub.name: Digest.of(canonical(plain(stub))) for stub in action.services} for action in (before, after))
+    for name in sorted(one.keys() | two.keys()):
+        if one.get(name) != two.get(name):
+            yield Change(kind=ChangeKind.SERVICE, name=name, before=one.get(name), after=two.get(name))
 
 
 def _line(arguments: tuple[str, ...]) -> str:

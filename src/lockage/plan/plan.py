@@ -14,13 +14,15 @@ import msgspec
 from lockage.base.canonical import encode_hook
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Drift, Usage
+from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
 from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
-from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction
+from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, stamps
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
+from lockage.recipe.service import Form, Service, url, variable
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ __all__ = [
     "InputsCollide",
     "LockMismatch",
     "NoInputs",
+    "NoRecording",
     "NoSuchStep",
     "Plan",
     "PlannedStep",
@@ -71,6 +74,13 @@ class NoInputs(Usage):
     hint = "Correct `inputs` of the step, or commit the files that it should see."
 
 
+class NoRecording(Usage):
+    """What a service is to answer from is not in the source."""
+
+    code = "no-recording"
+    hint = "Correct `har` or `responses` of the service, or commit what it names."
+
+
 class InputsCollide(Usage):
     """Two things that a step needs lie at one path: files of the source, outputs of other steps, or fetch inputs."""
 
@@ -79,12 +89,13 @@ class InputsCollide(Usage):
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a plan with its locked environment, the values of the flags that it names, and the fetch inputs that it sees."""
+    """One step of a plan with its locked environment, the values of the flags that it names, the fetch inputs and services that it sees."""
 
     step: Step
     environment: LockedEnvironment
     variables: tuple[tuple[str, str], ...]
     fetched: tuple[FetchInput, ...] = ()
+    services: tuple[Service, ...] = ()
 
     @property
     def name(self) -> StepName:
@@ -175,11 +186,14 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedS
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
     variables = {name: value for name, value in variables.items() if name not in step.unset} | FIXED
     variables |= stamps(source, step.stamp)
+    services = tuple(sorted((found for found in recipe.services if found.name in step.services), key=lambda service: service.name))
+    variables |= {variable(service.name): url(service.hosts, service.port) for service in services}
     return PlannedStep(
         step=step,
         environment=lock.environments[step.environment],
         variables=tuple(sorted(variables.items())),
         fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
+        services=services,
     )
 
 
@@ -201,6 +215,7 @@ def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs:
         [(found.path, found.sha256, found.executable) for found in planned.fetched],
         (step.modes, _preload(planned)) if step.modes else None,
         step.crates,
+        planned.services,
     )
     return Digest.of(msgspec.json.encode(parts, enc_hook=encode_hook))
 
@@ -212,6 +227,28 @@ def _preload(planned: PlannedStep) -> Digest | None:
     return next((found.sha256 for found in planned.environment.instruments if found.name == PRELOADED), None)
 
 
+def _whole(source: Tree | Chosen) -> Tree:
+    return source if isinstance(source, Tree) else source.tree
+
+
+def _stub(service: Service, source: Tree, directories: dict[BlobRef, bytes]) -> Stub:
+    """A service with what it answers from; the directories of a folder are added. Raises :class:`NoRecording`."""
+    place = service.recording
+    content: BlobRef | None = None
+    if service.form is Form.HAR:
+        content = next((node.blob for node in source if node.path == place and isinstance(node, FileNode)), None)
+    else:
+        below = [node for node in source if node.path != place and node.path.is_under(place)]
+        if below:
+            moved = [msgspec.structs.replace(node, path=RelPath(node.path.removeprefix(f"{place}/"))) for node in below]
+            content, more = Tree.of(moved).encode()
+            directories |= more
+    if content is None:
+        what = "file" if service.form is Form.HAR else "folder with files"
+        raise NoRecording(f"service {service.name!r}: there is no {what} {place} in the source", service=service.name, path=place)
+    return Stub(name=service.name, form=service.form, content=content, port=service.port, hosts=service.hosts, matching=service.matching)
+
+
 def resolve(
     planned: PlannedStep,
     source: Tree | Chosen,
@@ -221,7 +258,7 @@ def resolve(
 ) -> Resolved:
     """The action of a step whose inputs are all known: fetch inputs by sha256, crates unpacked at their places.
 
-    Raises :class:`NoInputs`, or :class:`InputsCollide`.
+    Raises :class:`NoInputs`, :class:`NoRecording`, or :class:`InputsCollide`.
     """
     step = planned.step
     nodes: list[Node] = []
@@ -250,6 +287,7 @@ def resolve(
         architecture=planned.environment.architecture,
         modes=step.modes,
         preload=_preload(planned),
+        services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
     )
     encoded = action.encode()
     blobs = {**directories, encoded.ref: encoded.action}

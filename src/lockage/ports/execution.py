@@ -12,7 +12,7 @@ from lockage.base.digest import BlobRef
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.recipe.model import Resources
-from lockage.record.result import ActionResult
+from lockage.record.result import ActionResult, Exceeded, Usage
 from lockage.variation.world import World
 
 if TYPE_CHECKING:
@@ -109,11 +109,16 @@ class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an execution gave no result: ``reason`` is a code of docs/errors.md, ``message`` a sentence naming the limit or path."""
+    """Why an execution gave no result: ``reason`` is a code of docs/sandbox.md, ``message`` a sentence naming the limit or path.
+
+    ``exceeded`` is the limit, if it was one.
+    """
 
     reason: str
     message: str
     log: BlobRef
+    exceeded: Exceeded | None = None
+    usage: Usage = Usage()
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,8 +139,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 class Executor(Protocol):
     """Runs an action in a sandbox and keeps its outputs and log in the blobs.
 
-    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded or an
-    output is missing or not allowed. Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
+    Returns a result even if the command failed (``exit_code`` tells); an :class:`ExecutionFailed` if a limit was exceeded, an
+    output is missing or not allowed, or a service was asked for what it has not recorded, whatever became of the command then.
+    Raises :class:`SandboxUnavailable`, and :class:`FolderUnwritable` for a workspace to be kept.
     Leaves no process behind, whatever happens.
     """
 

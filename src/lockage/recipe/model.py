@@ -9,10 +9,11 @@ import msgspec
 
 from lockage.base.canonical import canonical, plain
 from lockage.base.digest import Digest
-from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, ServiceName, StepName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration
 from lockage.recipe.modes import Mode
+from lockage.recipe.service import Service
 from lockage.stabilize.choice import Choice
 
 __all__ = ["INFERENCE", "READING", "FetchInput", "Recipe", "Resources", "Stamp", "Step", "StepKind", "VersionFrom"]
@@ -100,6 +101,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     retries: int = 0
     exclusive: tuple[LatchName, ...] = ()
     pools: dict[PoolName, int] = {}
+    services: tuple[ServiceName, ...] = ()
 
     @property
     def cpus(self) -> int:
@@ -121,6 +123,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     inferred: bool = False
     fetches: tuple[FetchInput, ...] = ()
     pools: dict[PoolName, int] = {}
+    services: tuple[Service, ...] = ()
 
     def step(self, name: StepName) -> Step:
         """The step of that name; raises KeyError."""
@@ -133,7 +136,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def digest(self) -> Digest:
         document = plain(self)
         for table in (document, *document["steps"]):  # a recipe without them is what it was before there were any
-            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries", "exclusive", "pools"):
+            for key in ("fetch", "fetches", "crates", "modes", "unset", "retries", "exclusive", "pools", "services"):
                 if not table.get(key, True):
                     del table[key]
         return Digest.of(canonical(document))

@@ -21,7 +21,8 @@ from lockage.recipe.python_lock import python_lock_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
-from lockage.recipe.rules import check_steps
+from lockage.recipe.rules import check_services, check_steps
+from lockage.recipe.service_table import services_of
 from lockage.recipe.step import step_of
 from lockage.recipe.suites import suites_of
 from lockage.recipe.variables import variables_of
@@ -161,10 +162,11 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     environments = {**shared, **own}
     flags = _flags(top.table("flags"))
     fetches = fetches_of(top.table("fetch"))
+    services = services_of(top.table("service"))
     declared = top.table("step")
     names = tuple(declared.names())
     pools = pool_sizes(top.table("pools"))
-    steps = [step_of(declared.table(step), step, environments, flags, fetches, pools) for step in names]
+    steps = [step_of(declared.table(step), step, environments, flags, fetches, pools, services) for step in names]
     top.close()
     if declared.empty:
         top.faults.add(("step",), "a recipe needs at least one step", "Add a [step.NAME] table with `run` and `outputs`.")
@@ -173,6 +175,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     known = [step for step in steps if step is not None]
     fetched = {name: found for name, found in fetches.items() if found is not None}
     check_steps(known, names, top.faults, fetched)
+    check_services(known, top.faults, {name: found for name, found in services.items() if found is not None})
     if name is None or top.faults:
         return None
     return Recipe(
@@ -183,6 +186,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
         flags=flags,
         fetches=tuple(fetched.values()),
         pools=pools,
+        services=tuple(found for found in services.values() if found is not None),
     )
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from lockage.environment.declaration import PythonLock, Suites
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
+from lockage.recipe.service import Form
 from lockage.stabilize.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lockage.environment.declaration import Declaration
+    from lockage.recipe.service import Service
 
 __all__ = ["render", "render_tests", "toml_array", "toml_lines", "toml_table", "toml_text"]
 
@@ -49,6 +51,7 @@ def render(recipe: Recipe) -> str:
         lines = (f"{_key(name)} = {size}" for name, size in recipe.pools.items())
         sections.append(_section("[pools]", lines, "Things of which there are so many: steps that take some wait until they are free."))
     sections += [_fetch(found) for found in recipe.fetches]
+    sections += [_service(found) for found in recipe.services]
     sections += [_step(step) for step in recipe.steps]
     return "\n".join(sections)
 
@@ -116,6 +119,22 @@ def _fetch(found: FetchInput) -> str:
     return _section(f"[fetch.{_key(found.name)}]", lines, "A file from outside the source; steps that name it see it.")
 
 
+def _service(found: Service) -> str:
+    lines = [f"{found.form} = {toml_text(found.recording)}"]
+    if found.port != 80 or not found.hosts:
+        lines.append(f"port = {found.port}")
+    lines += [f"{key} = {toml_array(values)}" for key, values in (("hosts", found.hosts), ("headers", found.matching.headers)) if values]
+    if found.matching.ignore:
+        lines.append(f"ignore = {toml_array(found.matching.ignore)}")
+    flags = (
+        ("in-order", found.matching.in_order),
+        ("repeat", found.matching.repeat and found.form is Form.HAR),
+        ("must-use-all", found.matching.must_use_all),
+    )
+    lines += [f"{key} = true" for key, value in flags if value]
+    return _section(f"[service.{_key(found.name)}]", lines, "Stands in for an outside service, and answers what was recorded.")
+
+
 def _step(step: Step) -> str:
     return _section(f"[step.{_key(step.name)}]", list(_step_lines(step)), _purpose(step))
 
@@ -135,8 +154,7 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"needs = {toml_array(step.needs)}  # their outputs, at their own paths"
     if step.inputs != ("**",):
         yield f"inputs = {toml_array(step.inputs)}" + ("" if step.inputs else "  # nothing of the source itself")
-    if step.fetch:
-        yield f"fetch = {toml_array(step.fetch)}"
+    yield from (f"{key} = {toml_array(names)}" for key, names in (("fetch", step.fetch), ("services", step.services)) if names)
     if step.crates is not None:
         yield f"crates = {toml_text(step.crates)}  # all that it pins, where cargo finds it"
     if step.stamp:

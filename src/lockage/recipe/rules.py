@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockage.recipe.glob import InvalidPattern, reaches
 from lockage.recipe.model import Step, StepKind
 from lockage.recipe.reader import Faults, shown, suggestion
+from lockage.recipe.service import collision
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.base.path import RelPath
     from lockage.recipe.model import FetchInput
+    from lockage.recipe.service import Service
 
-__all__ = ["check_steps"]
+__all__ = ["check_services", "check_steps"]
 
 
 #: To look for a name like another takes a look at every name: the first faults are enough.
@@ -36,6 +38,14 @@ def check_steps(steps: Sequence[Step], names: Collection[str], faults: Faults, f
         _check_together(step, known, faults)
         _check_fetched(step, known, fetches, faults)
     _check_cycles(known, faults)
+
+
+def check_services(steps: Sequence[Step], faults: Faults, services: Mapping[str, Service]) -> None:
+    """Report services that cannot be in one step."""
+    for step in steps:
+        why = collision(services[name] for name in step.services if name in services)
+        if why is not None:
+            faults.add(("step", step.name, "services"), why, "Give one of them another `port`, or each `hosts` of its own.")
 
 
 def _check_needs(step: Step, known: dict[StepName, Step], declared: frozenset[str], names: Collection[str], faults: Faults) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, StepName
+from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ServiceName, StepName
 from lockage.base.path import RelPath
 from lockage.recipe.glob import InvalidPattern, check_pattern, check_patterns
 from lockage.recipe.model import Resources, Stamp, Step, StepKind
@@ -37,6 +37,7 @@ def step_of(
     flags: Collection[str],
     fetches: Collection[str],
     pools: Mapping[PoolName, int],
+    services: Collection[str] = (),
 ) -> Step | None:
     """The step of this table, with its faults reported; None if not even its name can be used."""
     kind = table.text("kind", _kind, '"build", "test" or "check"')
@@ -59,6 +60,7 @@ def step_of(
     retries = table.integer("retries", 0, 0, _MOST_RETRIES)
     exclusive = table.texts("exclusive", LatchName, "names of latches")
     taken = pools_of(table.table("pools"), pools)
+    asked = table.texts("services", lambda text: ServiceName(_declared(text, services, "service")), "services")
     table.close()
     try:
         step_name = StepName(name)
@@ -86,6 +88,7 @@ def step_of(
         retries=retries,
         exclusive=tuple(sorted(exclusive or ())),
         pools=taken,
+        services=tuple(sorted(asked or ())),
     )
 
 

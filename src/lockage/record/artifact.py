@@ -8,7 +8,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName, StepName
 from lockage.base.path import RelPath
-from lockage.record.result import Usage
+from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
 
 __all__ = ["Artifact", "Attempt", "DifferentOutput", "Lost", "Reexecuted", "Reexecution", "Run", "Skipped", "StepRun"]
@@ -43,7 +43,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of a run: its action, what it gave, and whether that was taken from the cache.
 
-    ``attempts`` are those before the one that counts, the oldest first.
+    ``attempts`` are those before the one that counts, the oldest first; ``exceeded`` is the limit that it failed for, if it was one.
     """
 
     step: StepName
@@ -55,6 +55,7 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     usage: Usage
     failure: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    exceeded: Exceeded | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

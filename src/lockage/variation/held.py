@@ -1,4 +1,4 @@
-"""What modes hold still: a mode of a step beats the axis that would vary it."""
+"""What modes and services of a step hold still: they beat the axis that would vary it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["held", "held_axes"]
 
 
-def held(world: World, modes: Collection[Mode]) -> World:
-    """The world as a step with these modes sees it."""
-    changes: dict[str, object] = {}
+#: What would keep a step from its services: no network at all, or a proxy in between.
+_OF_SERVICES = ("loopback", "proxy")
+
+
+def held(world: World, modes: Collection[Mode], *, services: bool = False) -> World:
+    """The world as a step with these modes sees it, and with ``services`` to ask."""
+    changes: dict[str, object] = {"loopback": True, "proxy": ()} if services else {}
     if Mode.FROZEN_CLOCK in modes:
         changes["clock_offset"] = 0
     if Mode.SINGLE_CPU in modes:
@@ -28,7 +32,10 @@ def held(world: World, modes: Collection[Mode]) -> World:
     return msgspec.structs.replace(world, **changes) if changes else world
 
 
-def held_axes(steps: Iterable[Collection[Mode]]) -> tuple[str, ...]:
-    """The axes that change nothing for any of the steps with these modes, and so prove nothing; none if there is no step."""
-    found = [{axis for mode in modes for axis in MODES[mode].axes} for modes in steps]
+def held_axes(steps: Iterable[tuple[Collection[Mode], bool]]) -> tuple[str, ...]:
+    """The axes that change nothing for any of the steps, and so prove nothing; none if there is no step.
+
+    Of each step: its modes, and whether it has services.
+    """
+    found = [{axis for mode in modes for axis in MODES[mode].axes} | set(_OF_SERVICES if services else ()) for modes, services in steps]
     return tuple(sorted(set.intersection(*found))) if found else ()

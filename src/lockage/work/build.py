@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
 
+#: What to do about a step that asked its services otherwise than was recorded.
+_OF_SERVICES = {
+    "service-mismatch": "If the step is right to ask that, record the answer; else correct what it asks (docs/services.md).",
+    "service-unused": "If the step is right not to ask, take the response out of the recording (docs/services.md).",
+}
+
+
 class StepNotDone(StepFailed):
     """A step's command failed, exceeded a limit, or did not write what the recipe says."""
 
@@ -206,6 +213,13 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
     kept_before = " before" if step.cached else ""
     tried = f" at each of {len(step.attempts) + 1} attempts" if step.attempts else ""
     hints: list[str | None] = [str(suggested)]
+    details: dict[str, str | int] = {}
+    if step.exceeded is not None:
+        from lockage.work.limits import limit_details, limit_hint
+
+        hints.append(limit_hint(services, plan, step, step.exceeded))
+        details = limit_details(step.exceeded)
+    hints.append(_OF_SERVICES.get(reason))
     hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
     if step.cached:
         hints.append("It was not run again, as its failure was kept: a build without --cache-failures runs it.")
@@ -222,4 +236,5 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         added=planned.environment.added,
         kept=None if keep is None else str(keep / step.step),
         last_lines=last_lines(log),
+        **details,
     )

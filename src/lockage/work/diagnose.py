@@ -87,7 +87,8 @@ _ADVICE = {
     Lack.LIBRARY: "Name the OS package that has it (mostly one whose name ends in -dev) in `packages` of the environment in lockage.toml.",
     Lack.PROGRAM: "Name the OS package or wheel that has it in `packages` or `python` of the environment in lockage.toml.",
     Lack.MODULE: "Name the distribution that has it in `python` of the environment in lockage.toml.",
-    Lack.NETWORK: "A step has no network: put what it downloads into the source, or into `packages` or `python` of the environment.",
+    Lack.NETWORK: "A step has no network: put what it downloads into the source, or into `packages` or `python` of the environment; "
+    "what a test asks can be answered by a service (docs/services.md).",
 }
 
 

@@ -19,7 +19,7 @@ from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
 from lockage.record.event import BlobsLost, Planned, StepRetried, StepSkipped, StepStarted
-from lockage.record.result import ActionResult, Usage
+from lockage.record.result import ActionResult
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
@@ -241,6 +241,10 @@ class Execution:
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())
+        if planned.services:
+            from lockage.work.recordings import check_recordings  # few steps have services
+
+            check_recordings(self._services, planned, resolved.action)
         return ExecutionRequest(
             action=action,
             root=root,
@@ -262,8 +266,7 @@ class Execution:
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
         if number < attempts and not self._fresh and again and may_pass(outcome):
-            usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
-            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
@@ -337,12 +340,13 @@ class Execution:
         """Identity of all that the step's action is made of; its needs have results."""
         found = self._keys.get(planned.name)
         if found is None:
-            found = self._keys[planned.name] = resolution_key(planned, self._seen(planned.step), self._needs(planned))
+            found = self._keys[planned.name] = resolution_key(planned, self._seen(planned), self._needs(planned))
         return found
 
-    def _seen(self, step: Step) -> Digest | BlobRef | None:
-        """Tells what a step sees of the source, itself or by way of the crates that it names."""
-        if step.crates is not None:
+    def _seen(self, planned: PlannedStep) -> Digest | BlobRef | None:
+        """Tells what a step sees of the source, itself or by way of the crates and recordings that it names."""
+        step = planned.step
+        if step.crates is not None or planned.services:
             return self._plan.source.tree
         return self._source.digest(step.inputs) if step.inputs else None
 

@@ -8,7 +8,6 @@ from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
 from lockage.record.event import StepEnded
-from lockage.record.result import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ended", "failure_of", "may_pass", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
-_PASSING = frozenset({"timeout", "killed"})
+_PASSING = frozenset({"timeout", "killed", "host-memory"})
 
 
 def run_of(
@@ -41,9 +40,10 @@ def run_of(
         cached=cached,
         outputs=BlobRef.of(b"") if done is None else done.outputs,
         log=outcome.log,
-        usage=Usage() if done is None else done.usage,
+        usage=outcome.usage,
         failure=failure_of(outcome),
         attempts=attempts,
+        exceeded=outcome.exceeded if isinstance(outcome, ExecutionFailed) else None,
     )
 
 

@@ -78,7 +78,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pairs`` are how many pairs of values of two axes occurred in some rebuild, and how many there are.
     ``blamed`` is what was found out about differences, if that was asked for.
-    ``held`` are the axes that modes hold still, by step; those that no step was varied in are among the ``unavailable``.
+    ``held`` are the axes that modes and services hold still, by step; those that no step was varied in are among the ``unavailable``.
     """
 
     reproduced: Grade
@@ -164,10 +164,16 @@ def verify(
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
     asked = select(axes, severe=severe)
-    modes = {planned.name: planned.step.modes for planned in plan.steps}
+    modes = {planned.name: (planned.step.modes, bool(planned.services)) for planned in plan.steps}
     reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
     still = held_axes(modes.values())
-    reasons |= {choice: "a mode holds it still" for wanted in asked for choice in wanted if axis_of(choice) in still}
+    of_services = held_axes([((), True)])
+    reasons |= {
+        choice: "services need it as it is" if axis_of(choice) in of_services else "a mode holds it still"
+        for wanted in asked
+        for choice in wanted
+        if axis_of(choice) in still
+    }
     everything = [choices for wanted in asked if (choices := tuple(choice for choice in wanted if choice not in reasons))]
     host = [choices for choices in everything if axis_of(choices[0]) in _OF_HOST]
     performed: list[Round] = []

@@ -30,8 +30,16 @@ def test_a_world_without_modes_is_as_it_was() -> None:
 
 
 def test_an_axis_is_held_only_if_every_step_holds_it() -> None:
-    frozen, single = (Mode.FROZEN_CLOCK,), (Mode.SINGLE_CPU, Mode.FROZEN_CLOCK)
+    frozen, single = ((Mode.FROZEN_CLOCK,), False), ((Mode.SINGLE_CPU, Mode.FROZEN_CLOCK), False)
     assert held_axes([frozen, single]) == ("clock",)
-    assert held_axes([frozen, ()]) == ()
+    assert held_axes([frozen, ((), False)]) == ()
     assert held_axes([]) == ()
     assert held_axes([single]) == ("clock", "cpu-count")
+
+
+def test_a_step_that_asks_services_has_its_loopback_and_no_proxy_in_between() -> None:
+    world = vary(["loopback", "proxy"])
+    assert held(world, [], services=True) == CONTRACT
+    assert held(world, []) is world
+    assert held_axes([((), True)]) == ("loopback", "proxy")
+    assert held_axes([((), True), ((), False)]) == ()

@@ -3,7 +3,7 @@
 A process locks the newest file of ``leases/`` together with others before it looks at its first blob, and holds it until it ends.
 A sweep moves what is not needed to ``trash/N``, where N is the number of that file, and begins the file N+1. Whoever then misses a
 blob looks into the trash and takes it back. So only who held a file up to N may believe to be there what is in ``trash/N``, and it
-is deleted once nobody holds one of those (docs/adr/0008-leases.md).
+is deleted once nobody holds one of those (docs/adr/0009-leases.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
-from lockage.record.result import ActionResult
+from lockage.record.result import ActionResult, Exceeded
+from lockage.replay import Replay, Request, Response, read_recording
 from lockage.variation import held
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Workspace:
         self.folders: set[RelPath] = set()
         self.executables = executables
         self.log = bytearray()
+        self.replays: dict[str, Replay] = {}
+
+    def ask(self, service: str, method: str, target: str, body: bytes = b"") -> Response | None:
+        """What a service answers; None where it has recorded nothing of the kind, which will make the step fail."""
+        found = self.replays[service].answer(Request.of(method, target, body=body))
+        return found if isinstance(found, Response) else None
 
     def write(self, path: str, data: bytes, *, executable: bool = False) -> None:
         """Make a file."""
@@ -95,8 +102,9 @@ class MemoryExecutor:
             try:
                 outcome = self._ended(workspace, command(workspace))
             except TimeoutError:
-                limit = human_duration(request.resources.timeout)
-                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {limit}")
+                limit = request.resources.timeout
+                outcome = self._failed(workspace, "timeout", f"the step ran longer than its limit of {human_duration(limit)}")
+                outcome = msgspec.structs.replace(outcome, exceeded=Exceeded(limit="timeout", allowed=limit, reached=limit))
         self.ran.append(Ended(action.arguments, outcome))
         self._written = {str(path) for path in (*workspace.files, *workspace.links)}
         if request.keep is not None and (isinstance(outcome, ExecutionFailed) or outcome.exit_code != 0):
@@ -120,8 +128,11 @@ class MemoryExecutor:
         self.cancelled = True
 
     def _filled(self, request: ExecutionRequest) -> Workspace:
-        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes))
+        request = msgspec.structs.replace(request, world=held(request.world, request.action.modes, services=bool(request.action.services)))
         workspace = Workspace(request, {}, {}, set())
+        for stub in request.action.services:
+            recording = read_recording(stub.form, stub.content, self._blobs.get, file=stub.name, hosts=stub.hosts)
+            workspace.replays[stub.name] = Replay(recording, stub.matching, stub.hosts)
         for node in read_tree(request.action.workspace, self._blobs.get):
             if isinstance(node, FileNode):
                 workspace.write(node.path, self._blobs.get(node.blob), executable=node.executable)
@@ -135,6 +146,15 @@ class MemoryExecutor:
         return ExecutionFailed(reason=reason, message=message, log=self._blobs.put(bytes(workspace.log)))
 
     def _ended(self, workspace: Workspace, exit_code: int) -> ActionResult | ExecutionFailed:
+        for name, replay in workspace.replays.items():
+            if replay.unexpected:
+                message = f"service {name!r} was asked for what is not recorded: {replay.unexpected[0]}"
+                return self._failed(workspace, "service-mismatch", message)
+        for stub in workspace.request.action.services:
+            unused = workspace.replays[stub.name].unused() if stub.matching.must_use_all and exit_code == 0 else ()
+            if unused:
+                message = f"service {stub.name!r} was not asked for all that is recorded: {unused[0].place}, {unused[0].request}"
+                return self._failed(workspace, "service-unused", message)
         tree = EMPTY_TREE
         if exit_code == 0:
             nodes: list[Node] = []

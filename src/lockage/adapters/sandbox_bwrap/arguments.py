@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.adapters.sandbox_bwrap.measure import SHARED_MEMORY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,7 +23,6 @@ ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD = 3, 4, 5, 6
 COMMAND_LINE = ("bwrap", "--args", str(ARGS_FD), "--")
 
 _KIB = 1 << 10
-_SHARED_MEMORY = 256 << 20
 
 _NAMESPACES = ("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
 _ISOLATION = (*_NAMESPACES, "--disable-userns", "--die-with-parent", "--cap-drop", "ALL")
@@ -71,7 +72,7 @@ def arguments(
     for name, value in variables:
         found += ["--setenv", name, value]
     found += [*layout.arguments(), "--proc", "/proc"]
-    found += ["--dev", "/dev", "--size", str(_SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    found += ["--dev", "/dev", "--size", str(SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for source, path in over:
         found += ["--ro-bind", source, path]
     for place in sorted(writable, key=lambda place: place.path):

@@ -11,11 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from lockage.adapters.sandbox_bwrap.cgroup import Groups
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.making import Maker
+from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
-from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_message
+from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full
 from lockage.base.errors import StepFailed
 from lockage.base.tree import EMPTY_TREE
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lockage.adapters.sandbox_bwrap.cgroup import Totals
+    from lockage.adapters.sandbox_bwrap.services import Standing
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
@@ -70,18 +74,27 @@ class BwrapExecutor:
     """Runs actions in sandboxes below bubblewrap; may be used from several threads at once.
 
     ``scratch`` is a folder for what is made once (fixed files, compiled locales). ``host_cpus`` are the CPUs that steps may
-    use (default: those of this process). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`,
+    use (default: those of this process), ``control_groups`` where steps get groups of their own (default: where this process may make
+    some). Raises :class:`TooManyCpus`, :class:`lockage.ports.SandboxUnavailable`,
     :class:`lockage.ports.ModeUnavailable`, and what the blobs raise.
     """
 
     def __init__(
-        self, blobs: Blobs, bwrap: Path, scratch: Path, *, host_cpus: tuple[int, ...] | None = None, log_limit: int = LOG_LIMIT
+        self,
+        blobs: Blobs,
+        bwrap: Path,
+        scratch: Path,
+        *,
+        host_cpus: tuple[int, ...] | None = None,
+        log_limit: int = LOG_LIMIT,
+        control_groups: Groups | None = None,
     ) -> None:
         self._blobs = blobs
         self._scratch = scratch.absolute()
         self._maker = Maker(blobs, bwrap.absolute(), self._scratch)
         self._host_cpus = host_cpus or tuple(sorted(os.sched_getaffinity(0)))
         self._log_limit = log_limit
+        self._groups = control_groups or Groups.of_this_process()
         self._load = dict.fromkeys(self._host_cpus, 0)
         self._lock = threading.Lock()
         self._running: dict[int, Watch] = {}
@@ -137,9 +150,10 @@ class BwrapExecutor:
                 pass  # it is there
             with attach(attached) as streams:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
-                sandbox.release()
-                streams.relay(sandbox.monitor)
-                code = sandbox.wait().exit_code
+                with self._services(request, sandbox):
+                    sandbox.release()
+                    streams.relay(sandbox.monitor)
+                    code = sandbox.wait().exit_code
                 return 128 + signal.SIGKILL if code is None else code
         except Full as error:
             raise StepFailed(disk_message(request.resources), hint="Raise `disk` of the step, or give it fewer inputs.") from error
@@ -169,29 +183,29 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with _crowded(request, cpus):
+        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox) as asked:
+            kills = host_kills()
             ended, wall = self._run(sandbox, watch, watched)
-        if watch.reason is None and ended.exit_code != 0:
-            watch.disk(watched)
-            if watch.full:
-                watch.end("disk-limit", disk_message(request.resources))
-        if watch.reason is None and ended.exit_code is None:
-            watch.end("killed", "the sandbox was killed from outside")
+            totals = None if watch.group is None else watch.group.totals()
+            if watch.reason is None and ended.exit_code != 0:
+                self._explain(request, ended, watch, watched, totals, kills)
+        fault = None if asked is None else asked.fault(succeeded=ended.exit_code == 0)
+        if fault is not None and watch.reason is None:
+            log.write(fault.report.encode())
+            watch.end(fault.reason, fault.message)
+        usage = measured(ended, wall, watch, totals, request.world)
         if watch.reason is not None:
             _kept(request, watch, folders[0])
-            return self._failed(watch, log)
+            return self._failed(watch, log, usage)
         assert ended.exit_code is not None
         if ended.exit_code != 0:
             _kept(request, watch, folders[0])
         try:
             outputs = self._outputs(request, folders[0], ended.exit_code)
         except Unharvestable as error:
-            watch.end(error.reason, error.message)
+            watch.end(error.reason, error.message, error.exceeded)
             _kept(request, watch, folders[0])
-            return self._failed(watch, log)
-        usage = Usage(
-            wall_ms=round(wall * 1000), user_ms=ended.user_ms, system_ms=ended.system_ms, peak_memory=max(watch.peak, ended.largest)
-        )
+            return self._failed(watch, log, usage)
         return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._log(log), usage=usage)
 
     def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
@@ -204,9 +218,52 @@ class BwrapExecutor:
         watch.drain(sandbox.log)
         return ended, wall
 
-    def _failed(self, watch: Watch, log: BinaryIO) -> ExecutionFailed:
+    @contextlib.contextmanager
+    def _group(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]) -> Iterator[None]:
+        """The held sandbox in a control group of its own, where there can be one."""
+        group = None if self._groups is None else self._groups.make()
+        if group is None:
+            yield
+            return
+        try:
+            with contextlib.suppress(OSError):  # a host that allows less than it says: the step is watched as without
+                group.limit(memory=ceiling(request.resources), processes=request.resources.processes, cpus=len(cpus))
+                group.add(sandbox.init)
+                watch.group = group
+            yield
+        finally:
+            if watch.group is None:
+                group.remove()
+            else:
+                sandbox.at_the_end(group.remove)
+
+    @contextlib.contextmanager
+    def _services(self, request: ExecutionRequest, sandbox: Sandbox) -> Iterator[Standing | None]:
+        """The services of the step, from before it starts until it has ended; once they have, what became of them can be asked."""
+        if not request.action.services:
+            yield None
+            return
+        from lockage.adapters.sandbox_bwrap.services import standing_by  # few steps have any
+
+        with standing_by(request.action, self._blobs, sandbox.init) as standing:
+            yield standing
+
+    @staticmethod
+    def _explain(
+        request: ExecutionRequest, ended: Ended, watch: Watch, folders: Sequence[int], totals: Totals | None, kills: int | None
+    ) -> None:
+        """Whether it was a limit that made the step end as it did."""
+        watch.disk(folders)
+        if watch.full:
+            watch.end("disk-limit", disk_message(request.resources), disk_exceeded(request.resources))
+        explain_kill(watch, request.resources, ended.exit_code, totals, kills)
+        if ended.exit_code is None:
+            watch.end("killed", "the sandbox was killed from outside")
+
+    def _failed(self, watch: Watch, log: BinaryIO, usage: Usage | None = None) -> ExecutionFailed:
         assert watch.reason is not None
-        return ExecutionFailed(reason=watch.reason, message=watch.message, log=self._log(log))
+        kept, usage = self._log(log), Usage() if usage is None else usage
+        return ExecutionFailed(reason=watch.reason, message=watch.message, log=kept, exceeded=watch.exceeded, usage=usage)
 
     def _log(self, log: BinaryIO) -> BlobRef:
         size = log.tell()

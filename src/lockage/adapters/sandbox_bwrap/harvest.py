@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import Directory, FileNode, LinkNode, Node, Tree
+from lockage.base.units import human_size
+from lockage.record.result import Exceeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +33,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class Unharvestable(Exception):
     """An output is missing or not allowed; ``reason`` is a code of docs/errors.md."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, exceeded: Exceeded | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.exceeded = exceeded
         self.message = message
 
 
@@ -109,7 +112,9 @@ class _Harvester:
     def _file(self, folder: int, name: str, path: RelPath, status: os.stat_result) -> None:
         self._left -= status.st_size
         if self._left < 0:
-            raise Unharvestable("disk-limit", f"the outputs up to {path} hold more than the step's disk limit of {self._limit} bytes")
+            exceeded = Exceeded(limit="disk", allowed=self._limit, reached=self._limit - self._left)
+            message = f"the outputs up to {path} hold {human_size(exceeded.reached)}, more than the step's disk limit of"
+            raise Unharvestable("disk-limit", f"{message} {human_size(self._limit)}", exceeded)
         if not status.st_mode & 0o400:
             os.chmod(name, stat.S_IMODE(status.st_mode) | 0o400, dir_fd=folder)
         executable = bool(status.st_mode & 0o111)

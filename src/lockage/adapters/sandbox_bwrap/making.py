@@ -22,7 +22,7 @@ from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
 from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
-from lockage.adapters.sandbox_bwrap.watch import Watch, disk_message
+from lockage.adapters.sandbox_bwrap.watch import Watch, disk_exceeded, disk_message
 from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
 from lockage.base.instant import ZIP_FLOOR
 from lockage.ports import SandboxUnavailable, StoreUnwritable
@@ -73,7 +73,7 @@ class Maker:
         except NotBuilt as error:
             raise unavailable(str(error)) from error
         except Full:
-            watch.end("disk-limit", disk_message(request.resources))
+            watch.end("disk-limit", disk_message(request.resources), disk_exceeded(request.resources))
             raise
         except PermissionError as error:
             raise SandboxUnavailable(
@@ -155,6 +155,8 @@ class Maker:
         wanted = ((preloaded(request.action, world), CLOCK), (world.locale != CONTRACT.locale, LOCALES))
         later = tuple(path for varied, path in wanted if varied and request.instruments is not None)
         points, texts = tuple(place.path for place in writable), etc_files(world)
+        for address, stub in request.action.listening:
+            texts["/etc/hosts"] += "".join(f"{address} {host}\n" for host in stub.hosts).encode()
         key = (root.layers, points, tuple(texts.values()), later)
         found = self._layouts.get(key)
         if found is None:

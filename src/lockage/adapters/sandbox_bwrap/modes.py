@@ -29,7 +29,7 @@ _SEED, _PID = "0x6c6f636b61676501", "1000"
 def with_modes(request: ExecutionRequest) -> ExecutionRequest:
     """The request in the world that the action's modes leave it. Raises :class:`ModeUnavailable`."""
     modes = request.action.modes
-    if not modes:
+    if not modes and not request.action.services:
         return request
     if Mode.FIXED_ADDRESSES in modes and not personality_works(ADDR_NO_RANDOMIZE):
         raise ModeUnavailable(f"this host does not allow the mode {Mode.FIXED_ADDRESSES}: personality(2) is forbidden", modes=modes)
@@ -39,7 +39,7 @@ def with_modes(request: ExecutionRequest) -> ExecutionRequest:
             hint="Lock the environment anew with `lockage lock --upgrade`; if its suite has no libfaketime, do without the mode.",
             modes=modes,
         )
-    return msgspec.structs.replace(request, world=held(request.world, modes))
+    return msgspec.structs.replace(request, world=held(request.world, modes, services=bool(request.action.services)))
 
 
 def preloaded(action: Action, world: World) -> bool:

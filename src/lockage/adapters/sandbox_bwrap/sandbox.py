@@ -34,6 +34,10 @@ __all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
 #: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
 _BUILD_TIME = 60.0
 _LOOK = 0.0003
+#: How many processes the kernel allows beyond a step's limit: one that reaches it is to be ended for that, not to see a fork refused.
+_ROOM = 64
+#: What getrusage(2) counts storage in, whatever the file system's blocks are.
+_BLOCK = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -53,12 +57,19 @@ class NotBuilt(Exception):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes)."""
+    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes).
+
+    ``read_bytes`` and ``written_bytes`` are by system calls, the others from and to storage.
+    """
 
     exit_code: int | None
     user_ms: int
     system_ms: int
     largest: int
+    read_bytes: int
+    written_bytes: int
+    disk_read_bytes: int
+    disk_written_bytes: int
 
 
 class Sandbox:
@@ -73,6 +84,7 @@ class Sandbox:
         self._init = -1
         self._init_handle = -1
         self._reaped = False
+        self._counters = -1
         self.log = -1
         self.root = -1
         self.processes = -1
@@ -161,6 +173,7 @@ class Sandbox:
                 if moved and os.path.isdir(f"{base}/root{place}") and _standing(f"{base}/mountinfo", place):  # noqa: PTH112
                     self.root = self._keep(os.open(f"{base}/root", _HELD))
                     self.processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
+                    self._open_counters()
                     return
             except PermissionError:
                 raise
@@ -170,6 +183,11 @@ class Sandbox:
             if not self._alive() or time.monotonic() > until:
                 raise NotBuilt(self._words())
             time.sleep(_LOOK)
+
+    def _open_counters(self) -> None:
+        """Once the process has ended its counters belong to root; who has them open may read them still."""
+        with contextlib.suppress(OSError):
+            self._counters = self._keep(os.open(f"/proc/{self._init}/io", os.O_RDONLY | os.O_CLOEXEC))
 
     def at_the_end(self, clean: Callable[[], None]) -> None:
         """Do this once nothing of the sandbox runs any more."""
@@ -190,7 +208,7 @@ class Sandbox:
         """Set the limits of the held process, which the step inherits; a host's lower hard limit stays."""
         limits = {
             **_LIMITS,
-            resource.RLIMIT_NPROC: (processes, processes),
+            resource.RLIMIT_NPROC: (processes + _ROOM, processes + _ROOM),
             resource.RLIMIT_NOFILE: (world.open_files, 4096),
             resource.RLIMIT_STACK: (world.stack, world.stack),
         }
@@ -229,10 +247,13 @@ class Sandbox:
     def wait(self) -> Ended:
         """Wait until nothing of the sandbox runs any more; kills what the step left behind."""
         _, status, usage = os.wait4(self._monitor, 0)
+        moved = (0, 0)
         if self._init_handle >= 0:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
             try:
+                os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
+                moved = self._moved()  # as long as it is not reaped, its counters can be read
                 _, _, usage = os.wait4(self._init, 0)
             except ChildProcessError:  # not adopted: something between us and the host's init took it over
                 _readable(self._init_handle)
@@ -243,7 +264,19 @@ class Sandbox:
             user_ms=round(usage.ru_utime * 1000),
             system_ms=round(usage.ru_stime * 1000),
             largest=usage.ru_maxrss << 10,
+            read_bytes=moved[0],
+            written_bytes=moved[1],
+            disk_read_bytes=usage.ru_inblock * _BLOCK,
+            disk_written_bytes=usage.ru_oublock * _BLOCK,
         )
+
+    def _moved(self) -> tuple[int, int]:
+        """Bytes that the first process read and wrote, with all whose end it waited for (proc(5), rchar and wchar); 0 if unknown."""
+        try:
+            found = dict(line.split(b": ", 1) for line in os.pread(self._counters, 4096, 0).splitlines())
+        except OSError:
+            return 0, 0
+        return int(found.get(b"rchar", 0)), int(found.get(b"wchar", 0))
 
     def close(self) -> None:
         """Kill and reap what still runs, and give back the descriptors."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import steps as step_names
-from lockage.cli.options import json_option, keep_going_option, keep_options, lock_option, out_option, source_argument, wanted_options
+from lockage.cli.options import (
+    events_option,
+    json_option,
+    keep_going_option,
+    keep_options,
+    lock_option,
+    out_option,
+    source_argument,
+    wanted_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +38,7 @@ __all__ = ["command"]
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @keep_going_option
 @keep_options
+@events_option
 @json_option
 def command(
     source: str,

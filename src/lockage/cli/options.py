@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lockage.recipe.wanted import Wanted
 
 __all__ = [
+    "events_option",
     "json_option",
     "keep_going_option",
     "keep_options",
@@ -35,6 +36,24 @@ def source_argument(function: F) -> F:
 def json_option(function: F) -> F:
     """--json: one stable document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def events_option(function: F) -> F:
+    """--events: what happens, for other programs."""
+
+    def begin(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001 (click's signature)
+        if value is not None and not context.resilient_parsing:
+            from lockage.cli.event_stream import begin_stream  # only for who asks for it
+
+            begin_stream(value, context.command_path)
+
+    return click.option(
+        "--events",
+        metavar="FILE",
+        expose_value=False,
+        callback=begin,
+        help="Append what happens to FILE as JSON Lines; `-` is standard output, and results then go to standard error.",
+    )(function)
 
 
 def keep_going_option(function: F) -> F:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from lockage.wiring.settings import observed
 from lockage.wiring.terminal import Log, terminal_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,23 @@ if TYPE_CHECKING:
     from lockage.cli.live import Painter
     from lockage.record.event import Event, StepEnded
 
-__all__ = ["Progress", "settle"]
+__all__ = ["Observer", "Progress", "end_observers", "observe", "observers", "settle"]
 
+
+class Observer(Protocol):
+    """Hears of everything that a command tells, for other programs than the terminal."""
+
+    def hear(self, event: Event) -> None:
+        """Take an event in, from any thread. Raises nothing."""
+        ...
+
+    def end(self, exit_code: int, error: str | None) -> None:
+        """The command has ended with this exit code, and with the error of that code if there is one. Raises nothing."""
+        ...
+
+
+#: Who hears of this process's command beside the terminal.
+_observers: list[Observer] = []
 #: The progress that is being shown; a process shows one at a time.
 _shown: list[Progress] = []
 
@@ -32,10 +48,30 @@ def settle() -> None:
         _shown.pop().close()
 
 
+def observe(observer: Observer) -> None:
+    """Let it hear of all that is told from now on, up to the end of the command."""
+    _observers.append(observer)
+
+
+def observers() -> tuple[Observer, ...]:
+    """Those who observe this command."""
+    return tuple(_observers)
+
+
+def end_observers(exit_code: int, error: str | None) -> None:
+    """Tell those who observe that the command has ended."""
+    while _observers:
+        _observers.pop(0).end(exit_code, error)
+
+
 class Progress:
     """Hears of events, from any thread."""
 
     def __init__(self, *, quiet: bool) -> None:
+        if observed():
+            from lockage.cli.observers import attend_settings
+
+            attend_settings()
         self._quiet = quiet
         self._terminal = terminal_of(sys.stderr)
         self._painter: Painter | None = None
@@ -48,8 +84,20 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         # Imported here, so that a command without progress pays nothing.
-        from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+        from lockage.record.event import (
+            ArtifactDelivered,
+            Fetched,
+            Phase,
+            Planned,
+            RunRecorded,
+            StepEnded,
+            StepRetried,
+            StepSkipped,
+            StepStarted,
+        )
 
+        for observer in _observers:
+            observer.hear(event)
         if self._quiet:
             return
         if self._terminal.live:
@@ -64,7 +112,7 @@ class Progress:
                 from lockage.cli.view import step_line
 
                 self._line(f"  {step_line(event)}")
-            case Fetched() | Planned() | StepStarted():
+            case Fetched() | Planned() | StepStarted() | ArtifactDelivered() | RunRecorded():
                 pass
 
     def _draw(self, event: Event) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from lockage.base.units import human_size, human_time
 from lockage.cli.columns import cells, cut
-from lockage.record.event import Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import ArtifactDelivered, Fetched, Phase, Planned, RunRecorded, StepEnded, StepRetried, StepSkipped, StepStarted
 
 if TYPE_CHECKING:
     from lockage.base.name import StepName
@@ -97,6 +97,8 @@ class View:
                 stay = self.settled(at)
                 self._waiting.pop(step, None)
                 return [*stay, f"  {step_line(event)}"]
+            case ArtifactDelivered() | RunRecorded():
+                return []
             case _ as other:
                 assert_never(other)
 

@@ -25,17 +25,24 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution of a step that failed and was followed by another: why it failed, what it printed, and what it took."""
+    """One execution of a step that failed and was followed by another: why it failed, what it printed, and what it took.
+
+    Times are as in :class:`StepRun`.
+    """
 
     failure: str
     log: BlobRef
     usage: Usage
+    started_ms: int | None = None
+    finished_ms: int | None = None
 
 
 class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of a run: its action, what it gave, and whether that was taken from the cache.
 
-    ``attempts`` are those before the one that counts, the oldest first.
+    ``attempts`` are those before the one that counts, the oldest first. Times are milliseconds of a steady clock since the execution
+    of the plan began, as whoever waits for steps sees them; ``started_ms`` is that of the attempt that counts. A step that was taken
+    from the cache begins and ends at once. None: recorded before there were such times.
     """
 
     step: StepName
@@ -47,6 +54,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     usage: Usage
     failure: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    started_ms: int | None = None
+    finished_ms: int | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +68,8 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
 
-    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to.
+    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to; ``recipe_document`` is the
+    canonical JSON of the recipe, None in runs recorded before it was kept. ``host`` says on what it ran (docs/observability.md).
     """
 
     project: ProjectName
@@ -73,3 +83,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     host: dict[str, str] = {}
     skipped: tuple[Skipped, ...] = ()
     environments: dict[str, BlobRef] = {}
+    recipe_document: BlobRef | None = None

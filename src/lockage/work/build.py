@@ -10,6 +10,7 @@ from lockage.base.canonical import canonical, canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
+from lockage.record.event import ArtifactDelivered, RunRecorded
 from lockage.work.artifacts import deliver
 from lockage.work.execute import execute
 from lockage.work.outcome import skipped
@@ -76,6 +77,8 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         artifacts = deliver(services, plan, results)
     except LockageError as error:
         undelivered = error
+    for one in artifacts:
+        services.tell(ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step))
     run = Run(
         project=plan.recipe.project,
         source=plan.source,
@@ -85,7 +88,6 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         finished=services.clock.now(),
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
-        host=services.host,
         skipped=skipped(plan, results),
     )
     run_id = _recorded(services, plan, run, results)
@@ -101,14 +103,29 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     if all(step.cached for step in run.steps):
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
+            services.tell(_counted(run, known, repeated=True))
             return known
     # What tells later in which packages another run's environments differ.
     locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
     environments = {name: services.blobs.put(canonical_of(environment)) for name, environment in locked.items()}
-    run = msgspec.structs.replace(run, environments=environments)
+    document = services.blobs.put(canonical_of(plan.recipe))  # what tells later which step needed which, and saw what
+    run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
+    services.tell(_counted(run, run_id))
     return run_id
+
+
+def _counted(run: Run, run_id: str, *, repeated: bool = False) -> RunRecorded:
+    executed = [step for step in run.steps if not step.cached]
+    return RunRecorded(
+        run=run_id,
+        executed=len(executed),
+        cached=len(run.steps) - len(executed),
+        failed=sum(step.failure is not None for step in executed),
+        skipped=len(run.skipped),
+        repeated=repeated,
+    )
 
 
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:

@@ -16,7 +16,7 @@ from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resol
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
-from lockage.record.event import Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import Planned, Reason, StepEnded, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
@@ -42,12 +42,13 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Started(msgspec.Struct, frozen=True):
-    """A step that is being executed, and the attempts at it that failed."""
+    """A step that is being executed, the attempts at it that failed, and when this one began."""
 
     planned: PlannedStep
     action: BlobRef
     request: ExecutionRequest
     attempts: tuple[Attempt, ...] = ()
+    began: int = 0
 
 
 class Execution:
@@ -83,6 +84,7 @@ class Execution:
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
+        self._zero = services.clock.steady()
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
 
@@ -90,7 +92,7 @@ class Execution:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
         jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
         schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
-        self._services.tell(Planned(steps=tuple(job.name for job in jobs)))
+        self._services.tell(self._planned())
         pending: dict[StepName, _Started] = {}
         try:
             while not schedule.finished_all:
@@ -120,6 +122,15 @@ class Execution:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
 
+    def _planned(self) -> Planned:
+        needs = {planned.name: planned.step.needs for planned in self._plan.steps if planned.step.needs}
+        names = tuple(planned.name for planned in self._plan.steps)
+        return Planned(steps=names, project=self._plan.recipe.project, needs=needs, jobs=self._services.capacity.jobs)
+
+    def _elapsed(self) -> int:
+        """Milliseconds since the execution of the plan began."""
+        return self._services.clock.steady() - self._zero
+
     def _cancel(self) -> None:
         self._services.executor.cancel()
 
@@ -130,20 +141,22 @@ class Execution:
             hit = self._services.cache.get(known)
             if hit is not None and self._whole(hit):
                 return self._ended(planned, known, hit, cached=True)
-        resolved = self._resolve(planned)
+        resolved, reason = self._resolve(planned), Reason.REBUILD
         if not self._fresh:
             hit = self._services.cache.get(resolved.encoded.ref)
             self._remember(planned, resolved.encoded.ref)
             if hit is not None and self._whole(hit):
                 return self._ended(planned, resolved.encoded.ref, hit, cached=True)
+            reason = Reason.NOT_KEPT if hit is None else Reason.LOST
         request = self._request(planned, resolved)
-        self._services.tell(StepStarted(step=planned.name))
+        self._services.tell(StepStarted(step=planned.name, action=resolved.encoded.ref.digest, reason=reason))
         self._begin(_Started(planned, resolved.encoded.ref, request), pending)
         return None
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
+        started = msgspec.structs.replace(started, began=self._elapsed())
         self._services.workers.start(started.planned.name, lambda: run(started.request))
         pending[started.planned.name] = started  # only what has begun is waited for
 
@@ -192,13 +205,14 @@ class Execution:
         number = len(started.attempts) + 1
         if number < attempts and not self._fresh and may_pass(outcome):
             usage = Usage() if isinstance(outcome, ExecutionFailed) else outcome.usage
-            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage)
+            times = {"started_ms": started.began, "finished_ms": self._elapsed()}
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=usage, **times)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
         if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
             self._services.cache.put(started.action, outcome)
-        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
+        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts, began=started.began)
 
     def _ended(
         self,
@@ -208,10 +222,23 @@ class Execution:
         *,
         cached: bool,
         attempts: tuple[Attempt, ...] = (),
+        began: int | None = None,
     ) -> StepRun:
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
+        ended = self._elapsed()
+        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=(ended if began is None else began, ended))
         self.results[planned.name] = run
-        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
+        self._services.tell(
+            StepEnded(
+                step=planned.name,
+                cached=cached,
+                failure=run.failure,
+                wall_ms=run.usage.wall_ms,
+                log=run.log,
+                action=action.digest,
+                usage=None if cached else run.usage,
+                attempts=len(attempts) + 1,
+            )
+        )
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:

@@ -30,8 +30,9 @@ def run_of(
     *,
     cached: bool,
     attempts: tuple[Attempt, ...] = (),
+    times: tuple[int, int] | None = None,
 ) -> StepRun:
-    """The record of a step whose execution, or kept result, this is; ``attempts`` are those before it."""
+    """The record of a step whose execution, or kept result, this is; ``attempts`` are those before it, ``times`` its begin and end."""
     done = None if isinstance(outcome, ExecutionFailed) else outcome
     return StepRun(
         step=step,
@@ -43,6 +44,8 @@ def run_of(
         usage=Usage() if done is None else done.usage,
         failure=failure_of(outcome),
         attempts=attempts,
+        started_ms=None if times is None else times[0],
+        finished_ms=None if times is None else times[1],
     )
 
 

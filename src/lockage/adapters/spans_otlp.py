@@ -27,6 +27,10 @@ def send(
     ca_file: Path | None,
 ) -> str | None:
     """Post each document; why that failed, or None. Takes ``timeout`` seconds in all at most, whatever the collector does."""
+    try:
+        place = shown(url)
+    except ValueError as error:
+        return f"{url!r} is no address: {error}"
     said: list[str | None] = []
     end = time.monotonic() + timeout
     connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout)
@@ -38,11 +42,11 @@ def send(
                     body = msgspec.json.encode(document)
                     connections.post(url, {"Content-Type": "application/json", "User-Agent": "lockage", **headers}, body)
         except Failed as error:
-            said.append(f"{shown(url)}: {error}")
+            said.append(f"{place}: {error}")
         except NoAnswer:
-            said.append(f"{shown(url)}: there is nothing at this address (404)")
+            said.append(f"{place}: there is nothing at this address (404)")
         except Exception as error:  # noqa: BLE001 (an address that is none, a header that cannot be sent: never the command's fault)
-            said.append(f"{shown(url)}: {type(error).__name__}: {error}")
+            said.append(f"{place}: {type(error).__name__}: {error}")
         else:
             said.append(None)
         finally:
@@ -51,4 +55,4 @@ def send(
     worker = threading.Thread(target=post, name="spans", daemon=True)
     worker.start()
     worker.join(timeout)
-    return said[0] if said else f"{shown(url)} did not take them within {timeout:g} s"
+    return said[0] if said else f"{place} did not take them within {timeout:g} s"

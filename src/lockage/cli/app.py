@@ -38,6 +38,8 @@ COMMANDS = {
     "stabilize": "make any wheel, zip or tar the same whoever packed it",
     "check-archive": "what in an archive would differ, or is not valid",
     "logs": "what the steps of a run printed",
+    "show": "a run, artifact, release or action: what it is",
+    "lineage": "all that an artifact was made from",
     "explain": "why a step would run, or would not",
     "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",

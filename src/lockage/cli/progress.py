@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
-    from lockage.cli.live import Painter
+    from lockage.cli.live import History, Painter
+    from lockage.cli.view import Hits
     from lockage.record.event import Event, StepEnded
 
 __all__ = ["Observer", "Progress", "end_observers", "observe", "observers", "settle"]
@@ -77,10 +78,12 @@ class Progress:
         self._painter: Painter | None = None
         self._read: Callable[[BlobRef], bytes] | None = None
         self._now: Callable[[], Instant] | None = None
+        self._history: History | None = None
+        self._hits: Hits | None = None
 
-    def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant]) -> None:
-        """Say where the output of steps can be read, and what time it is: for logs that fold."""
-        self._read, self._now = read, now
+    def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant], history: History | None = None) -> None:
+        """Say where the output of steps can be read, what time it is, for logs that fold; and how long steps took before, for the view."""
+        self._read, self._now, self._history = read, now, history
 
     def __call__(self, event: Event) -> None:
         # Imported here, so that a command without progress pays nothing.
@@ -112,8 +115,25 @@ class Progress:
                 from lockage.cli.view import step_line
 
                 self._line(f"  {step_line(event)}")
-            case Fetched() | Planned() | StepStarted() | ArtifactDelivered() | RunRecorded():
+            case Planned(steps=steps):
+                self._tell_hits(steps=len(steps))
+            case RunRecorded():
+                self._tell_hits()
+            case Fetched() | StepStarted() | ArtifactDelivered():
                 pass
+
+    def _tell_hits(self, *, steps: int | None = None) -> None:
+        """Say how many steps were counted that have no line of their own; with ``steps`` a plan of so many begins."""
+        if self._hits is None and steps is not None:
+            from lockage.cli.view import Hits
+
+            self._hits = Hits()
+            _shown.append(self)
+        if self._hits is not None:
+            for line in self._hits.told():
+                self._line(line)
+            if steps is not None:
+                self._hits.planned(steps)
 
     def _draw(self, event: Event) -> None:
         painter = self._painter
@@ -124,7 +144,7 @@ class Progress:
 
             if isinstance(event, Fetched):
                 return  # from a thread that has not heard of the end yet
-            painter = self._painter = Painter(View(), self._terminal)
+            painter = self._painter = Painter(View(), self._terminal, self._history)
             _shown.append(self)
         painter.hear(event, time.monotonic())
 
@@ -133,10 +153,13 @@ class Progress:
         painter, self._painter = self._painter, None
         if painter is not None:
             painter.close(time.monotonic())
+        self._tell_hits()
 
     def _ended(self, event: StepEnded) -> None:
         from lockage.cli.view import ended_line
 
+        if self._hits is not None and self._hits.takes(event):
+            return
         line = ended_line(event)
         output = b""
         if self._terminal.log is not Log.PLAIN and not event.cached and event.log is not None and self._read is not None:

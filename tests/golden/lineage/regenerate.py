@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName, StepName, Version
@@ -43,7 +45,7 @@ def _file(path: str, *, executable: bool = False) -> SourceFile:
     return SourceFile(path=path, sha256=_digest(path), size=len(path), executable=executable)
 
 
-def _step(name: str, needs: tuple[str, ...] = (), **more: object) -> LineageStep:
+def _step(name: str, needs: tuple[str, ...] = ()) -> LineageStep:
     return LineageStep(
         step=StepName(name),
         kind="build",
@@ -51,7 +53,7 @@ def _step(name: str, needs: tuple[str, ...] = (), **more: object) -> LineageStep
         outputs=_digest(f"outputs of {name}"),
         environment="build",
         needs=tuple(map(StepName, needs)),
-        **{"inputs": None, **more},  # type: ignore[arg-type] (few fields, each as its name says)
+        inputs=None,
     )
 
 
@@ -90,11 +92,10 @@ SAMPLE = Lineage(
         ),
     ),
     steps=(
-        _step("code", inputs="inputs-1", fetched=("tables",)),
+        replace(_step("code"), inputs="inputs-1", fetched=("tables",)),
         _step("docs", ("code",)),
-        _step(
-            "wheel",
-            ("docs", "code"),
+        replace(
+            _step("wheel", ("docs", "code")),
             inputs="inputs-1",
             flags={"new-checkout": True},
             stamps=("date", "version"),

@@ -6,6 +6,7 @@ import pytest
 
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import Digest
+from lockage.base.name import ChannelName
 from lockage.cli.lineage_text import lineage_lines
 from lockage.cli.show_text import action_lines, artifact_lines, release_lines, run_lines
 from lockage.plan.plan import make_plan
@@ -191,17 +192,16 @@ def test_lineage_names_the_channels_of_its_release(services: MemoryServices, com
     project = commit(services)
     run_tests(services, project)
     release_project(services, project)
-    promote(services, "shop", "dev")
+    promote(services, "shop", ChannelName("dev"))
     finder = Finder(services)
     found = lineage_of(services, finder, finder.find("shop"))
     assert [one.channel for one in found.artifacts[0].releases[0].channels] == ["dev"]
 
 
 def test_the_same_bytes_of_two_sources_are_told_of_the_one_that_was_released(services: MemoryServices, commit: Commit) -> None:
-    release_project(
-        services, commit(services, {"docs/a": b"", "src/b": b"1"}, recipe=STEPS.replace('["cat", "out"]', '["constant", "out"]'))
-    )
-    built(services, commit(services, {"docs/a": b"", "src/b": b"2"}, recipe=STEPS.replace('["cat", "out"]', '["constant", "out"]')))
+    constant = STEPS.replace('["cat", "out"]', '["constant", "out"]')
+    release_project(services, commit(services, {"docs/a": b"", "src/b": b"1"}, recipe=constant))
+    built(services, commit(services, {"docs/a": b"", "src/b": b"2"}, recipe=constant))
     finder = Finder(services)
     found = lineage_of(services, finder, finder.find("shop"))
     assert found.run is not None

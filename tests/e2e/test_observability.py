@@ -7,7 +7,6 @@ import signal
 import time
 import xml.etree.ElementTree as ET
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from lockage.record.event_line import schema
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from tests.e2e.conftest import Store

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output", "tell_run"]
 
 
 class StepNotDone(StepFailed):
@@ -77,8 +77,6 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         artifacts = deliver(services, plan, results)
     except LockageError as error:
         undelivered = error
-    for one in artifacts:
-        services.tell(ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step))
     run = Run(
         project=plan.recipe.project,
         source=plan.source,
@@ -103,7 +101,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     if all(step.cached for step in run.steps):
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
-            services.tell(_counted(run, known, repeated=True))
+            tell_run(services, run, known, repeated=True)
             return known
     # What tells later in which packages another run's environments differ.
     locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
@@ -112,19 +110,24 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
-    services.tell(_counted(run, run_id))
+    tell_run(services, run, run_id)
     return run_id
 
 
-def _counted(run: Run, run_id: str, *, repeated: bool = False) -> RunRecorded:
+def tell_run(services: Services, run: Run, run_id: str, *, repeated: bool = False) -> None:
+    """Tell what a run that is over delivered, and what it is called here; ``repeated``: it is one of before, as nothing was executed."""
+    for one in run.artifacts:
+        services.tell(ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step))
     executed = [step for step in run.steps if not step.cached]
-    return RunRecorded(
-        run=run_id,
-        executed=len(executed),
-        cached=len(run.steps) - len(executed),
-        failed=sum(step.failure is not None for step in executed),
-        skipped=len(run.skipped),
-        repeated=repeated,
+    services.tell(
+        RunRecorded(
+            run=run_id,
+            executed=len(executed),
+            cached=len(run.steps) - len(executed),
+            failed=sum(step.failure is not None for step in executed),
+            skipped=len(run.skipped),
+            repeated=repeated,
+        )
     )
 
 

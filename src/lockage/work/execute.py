@@ -16,12 +16,12 @@ from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resol
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
-from lockage.record.event import Planned, Reason, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import Planned, Reason, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
-from lockage.work.outcome import failure_of, may_pass, run_of, skipped
+from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
@@ -224,21 +224,10 @@ class Execution:
         attempts: tuple[Attempt, ...] = (),
         began: int | None = None,
     ) -> StepRun:
-        ended = self._elapsed()
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=(ended if began is None else began, ended))
+        now = self._elapsed()
+        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=(now if began is None else began, now))
         self.results[planned.name] = run
-        self._services.tell(
-            StepEnded(
-                step=planned.name,
-                cached=cached,
-                failure=run.failure,
-                wall_ms=run.usage.wall_ms,
-                log=run.log,
-                action=action.digest,
-                usage=None if cached else run.usage,
-                attempts=len(attempts) + 1,
-            )
-        )
+        self._services.tell(ended(run))
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
+from lockage.record.event import StepEnded
 from lockage.record.result import Usage
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import Attempt
     from lockage.record.result import ActionResult
 
-__all__ = ["failure_of", "may_pass", "run_of", "skipped"]
+__all__ = ["ended", "failure_of", "may_pass", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
 _PASSING = frozenset({"timeout", "killed"})
@@ -46,6 +47,20 @@ def run_of(
         attempts=attempts,
         started_ms=None if times is None else times[0],
         finished_ms=None if times is None else times[1],
+    )
+
+
+def ended(run: StepRun) -> StepEnded:
+    """The event of a step that has a result."""
+    return StepEnded(
+        step=run.step,
+        cached=run.cached,
+        failure=run.failure,
+        wall_ms=run.usage.wall_ms,
+        log=run.log,
+        action=run.action.digest,
+        usage=None if run.cached else run.usage,
+        attempts=len(run.attempts) + 1,
     )
 
 

@@ -28,8 +28,9 @@ __all__ = ["command"]
 def command(artifact: str, form: str, as_json: bool, full: bool, out: Path | None) -> None:
     """Show all that ARTIFACT was made from: its steps with their actions, environments with every package, and source files.
 
-    ARTIFACT is a file, the name or sha256 of an artifact (8 digits are enough), a release (all of its artifacts) or a run. Also told are
-    the passes that it went through, the releases that hold it, the channels that those are on, and what signed statements there are.
+    ARTIFACT is a file, the name or sha256 of an artifact (8 digits are enough), RELEASE/NAME, a release or a run (all of its artifacts).
+    Also told are the passes that it went through, the releases that hold it, the channels that those are on, and what signed
+    statements there are.
 
     \b
     Examples:

@@ -34,8 +34,8 @@ def command(id_: str, full: bool, trace: Path | None, as_json: bool) -> None:
     """Show what ID is: a run (default: the newest), an artifact, a release or an action.
 
     Of a run: its source, every step with times and resources, the chain of steps that decided how long it took, its artifacts, and the
-    machine it ran on. ID is a run's id or number, `latest`, a release (PROJECT, PROJECT@VERSION-BUILD), an artifact's file, name or
-    sha256, or an action's digest; of a digest 8 digits are enough.
+    machine it ran on. ID is a run's id or number, `latest`, a release (PROJECT, PROJECT@VERSION-BUILD) or file of it (RELEASE/NAME), an
+    artifact's file, name or sha256, or an action's digest; of a digest 8 digits are enough.
 
     \b
     Examples:

@@ -127,8 +127,8 @@ class Finder:
             return run
         found = list(self._by_digest(text) if _is_prefix(text) else ())
         if not found:
-            release = self._release(text)
-            found = [release] if release is not None else list(self._by_name(text))
+            release, file = self._release(text), self._file_of_release(text)
+            found = [release] if release is not None else [file] if file is not None else list(self._by_name(text))
         if len(found) > 1:
             told = tuple(self._title(one) for one in found)
             shown = ", ".join(told[:_MOST_TOLD]) + (f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else "")
@@ -204,6 +204,15 @@ class Finder:
             if text.partition("@")[0] in self.catalog.projects:
                 raise
             return None
+
+    def _file_of_release(self, text: str) -> FoundArtifact | None:
+        """The file of a release that RELEASE/NAME means."""
+        title, slash, name = text.rpartition("/")
+        release = self._release(title) if slash else None
+        for one in self._artifacts(release.record) if release is not None else ():
+            if one.name == name:
+                return self.artifact(one.sha256)
+        return None
 
     def _by_name(self, name: str) -> Iterator[FoundArtifact]:
         digests = [one.sha256 for record in self._releases() for one in self._artifacts(record) if name in (one.name, one.built_name)]

@@ -149,6 +149,7 @@ def test_a_release_an_artifact_and_an_action_that_are_shown(services: MemoryServ
     assert list(shown.evidence) == ["https://slsa.dev/provenance/v1"]
     assert "channels  no channel" in "\n".join(release_lines(shown))
     artifact = finder.find(shown.artifacts[0].name)
+    assert finder.find(f"shop/{shown.artifacts[0].name}") == artifact
     assert isinstance(artifact, FoundArtifact)
     told = show_artifact(services, finder.catalog, artifact)
     assert (told.runs, list(told.releases), told.kept) == ((("run-000001", "pack"),), ["shop@1.0-1"], True)

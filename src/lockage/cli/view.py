@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, assert_never
 from lockage.base.units import human_size, human_time
 from lockage.cli.columns import cells, cut
 from lockage.record.event import ArtifactDelivered, Fetched, Phase, Planned, RunRecorded, StepEnded, StepRetried, StepSkipped, StepStarted
-from lockage.record.forecast import Forecast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lockage.base.name import ProjectName, StepName
     from lockage.record.event import Event
+    from lockage.record.forecast import Forecast
 
 __all__ = ["Hits", "View", "ended_line", "step_line"]
 
@@ -95,6 +95,8 @@ class View:
         if self._plan is None or not any(step in known for step in self._plan.steps):
             self._plan = None
             return
+        from lockage.record.forecast import Forecast  # only where steps run long enough to be looked at
+
         forecast = Forecast(self._plan.steps, self._plan.needs, self._plan.jobs, known)
         for step in self._plan.steps:
             if step in self._running:

@@ -128,12 +128,13 @@ class Progress:
             from lockage.cli.view import Hits
 
             self._hits = Hits()
-            _shown.append(self)
         if self._hits is not None:
             for line in self._hits.told():
                 self._line(line)
             if steps is not None:
                 self._hits.planned(steps)
+                if self not in _shown:
+                    _shown.append(self)  # what was counted is told at the latest when something else is printed
 
     def _draw(self, event: Event) -> None:
         painter = self._painter

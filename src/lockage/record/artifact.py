@@ -41,8 +41,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One step of a run: its action, what it gave, and whether that was taken from the cache.
 
     ``attempts`` are those before the one that counts, the oldest first. Times are milliseconds of a steady clock since the execution
-    of the plan began, as whoever waits for steps sees them; ``started_ms`` is that of the attempt that counts. A step that was taken
-    from the cache begins and ends at once. None: recorded before there were such times.
+    of the plan began, as whoever waits for steps sees them; ``started_ms`` is that of the attempt that counts. None: the step was taken
+    from the cache, or recorded before there were such times.
     """
 
     step: StepName

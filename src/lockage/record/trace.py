@@ -1,7 +1,8 @@
 """A run as a trace that chrome://tracing and Perfetto open: the "Trace Event Format", as JSON.
 
 Times are microseconds since the execution of the plan began. Executed steps are complete events (``X``) on lanes, each in the first lane
-that is free; their attempts lie below them. Steps that were taken from the cache are instant events (``i``). The critical path is marked
+that is free; their attempts lie below them. Steps that were taken from the cache are instant events (``i``) at the time when all that they
+need was there. The critical path is marked
 by its category and by flow events (``s``, ``f``) from each step to the next.
 """
 
@@ -30,7 +31,7 @@ def trace_document(run: Run, run_id: str, needs: Mapping[StepName, Sequence[Step
     """The whole file; a run recorded before there were times has no events but names."""
     path = critical_path(run.steps, needs)
     critical = frozenset(path)
-    lanes = _lanes(run.steps)
+    lanes, known = _lanes(run.steps), _known(run.steps, needs)
     events = [_named("process_name", f"{run.project} {run.source.version}, {run_id}")]
     events.append(_named("thread_name", "taken from the cache", _KEPT))
     events += [_named("thread_name", f"lane {lane}", lane) for lane in sorted(set(lanes.values()))]
@@ -38,8 +39,8 @@ def trace_document(run: Run, run_id: str, needs: Mapping[StepName, Sequence[Step
     for step in run.steps:
         if step.step in lanes:
             events += _executed(step, lanes[step.step], critical=step.step in critical)
-        elif step.cached and step.finished_ms is not None:
-            events.append(_kept(step))
+        elif step.cached and lanes:
+            events.append(_kept(step, known[step.step]))
     events += _flow(path, {step.step: step for step in run.steps}, lanes)
     about = {"run": run_id, "project": run.project, "version": run.source.version, "started": str(run.started), "host": run.host}
     return dict(plain({"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}))
@@ -90,10 +91,17 @@ def _complete(name: str, category: str, start: int, end: int | None, lane: int, 
     return {"name": name, "cat": category, "ph": "X", **timed, "args": arguments}
 
 
-def _kept(step: StepRun) -> dict[str, Any]:
-    assert step.finished_ms is not None
+def _known(steps: Sequence[StepRun], needs: Mapping[StepName, Sequence[StepName]]) -> dict[StepName, int]:
+    """When the result of each step was known, in milliseconds: of one that was kept, when those of all its needs were."""
+    found: dict[StepName, int] = {}
+    for step in steps:  # in plan order, so that needs come first
+        found[step.step] = step.finished_ms or max((found.get(need, 0) for need in needs.get(step.step, ())), default=0)
+    return found
+
+
+def _kept(step: StepRun, at: int) -> dict[str, Any]:
     arguments = {"action": step.action.digest, "outputs": step.outputs.digest}
-    timed = {"ts": step.finished_ms * 1000, "pid": _PROCESS, "tid": _KEPT}
+    timed = {"ts": at * 1000, "pid": _PROCESS, "tid": _KEPT}
     return {"name": step.step, "cat": "cached", "ph": "i", "s": "t", **timed, "args": arguments}
 
 

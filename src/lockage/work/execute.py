@@ -224,8 +224,8 @@ class Execution:
         attempts: tuple[Attempt, ...] = (),
         began: int | None = None,
     ) -> StepRun:
-        now = self._elapsed()
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=(now if began is None else began, now))
+        times = None if began is None else (began, self._elapsed())
+        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=times)
         self.results[planned.name] = run
         self._services.tell(ended(run))
         return run

@@ -10,10 +10,9 @@ from lockage.base.canonical import canonical, canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.record.artifact import Artifact, Run
-from lockage.record.event import ArtifactDelivered, RunRecorded
 from lockage.work.artifacts import deliver
 from lockage.work.execute import execute
-from lockage.work.outcome import skipped
+from lockage.work.outcome import over, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output", "tell_run"]
+__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
 
 
 class StepNotDone(StepFailed):
@@ -101,7 +100,8 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     if all(step.cached for step in run.steps):
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
-            tell_run(services, run, known, repeated=True)
+            for event in over(run, known, repeated=True):
+                services.tell(event)
             return known
     # What tells later in which packages another run's environments differ.
     locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
@@ -110,25 +110,9 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
-    tell_run(services, run, run_id)
+    for event in over(run, run_id):
+        services.tell(event)
     return run_id
-
-
-def tell_run(services: Services, run: Run, run_id: str, *, repeated: bool = False) -> None:
-    """Tell what a run that is over delivered, and what it is called here; ``repeated``: it is one of before, as nothing was executed."""
-    for one in run.artifacts:
-        services.tell(ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step))
-    executed = [step for step in run.steps if not step.cached]
-    services.tell(
-        RunRecorded(
-            run=run_id,
-            executed=len(executed),
-            cached=len(run.steps) - len(executed),
-            failed=sum(step.failure is not None for step in executed),
-            skipped=len(run.skipped),
-            repeated=repeated,
-        )
-    )
 
 
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:

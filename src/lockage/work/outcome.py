@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
-from lockage.record.event import StepEnded
+from lockage.record.event import ArtifactDelivered, RunRecorded, StepEnded
 from lockage.record.result import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.record.artifact import Attempt
+    from lockage.record.artifact import Attempt, Run
+    from lockage.record.event import Event
     from lockage.record.result import ActionResult
 
-__all__ = ["ended", "failure_of", "may_pass", "run_of", "skipped"]
+__all__ = ["ended", "failure_of", "may_pass", "over", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
 _PASSING = frozenset({"timeout", "killed"})
@@ -61,6 +62,21 @@ def ended(run: StepRun) -> StepEnded:
         action=run.action.digest,
         usage=None if run.cached else run.usage,
         attempts=len(run.attempts) + 1,
+    )
+
+
+def over(run: Run, run_id: str, *, repeated: bool = False) -> Iterator[Event]:
+    """The events of a run that is over: what it delivered, and what it is called here; ``repeated``: it is one of before."""
+    for one in run.artifacts:
+        yield ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step)
+    executed = [step for step in run.steps if not step.cached]
+    yield RunRecorded(
+        run=run_id,
+        executed=len(executed),
+        cached=len(run.steps) - len(executed),
+        failed=sum(step.failure is not None for step in executed),
+        skipped=len(run.skipped),
+        repeated=repeated,
     )
 
 

@@ -16,12 +16,12 @@ from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resol
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt
-from lockage.record.event import Planned, Reason, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import Reason, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult, Usage
 from lockage.schedule import Job, Schedule
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
-from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
+from lockage.work.outcome import ended, failure_of, may_pass, planned_steps, run_of, skipped
 from lockage.work.roots import realise
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Execution:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise."""
         jobs = [Job(name=p.name, needs=frozenset(p.step.needs), cpus=p.step.cpus, memory=p.step.resources.memory) for p in self._plan.steps]
         schedule = Schedule.of(jobs, self._services.capacity, keep_going=self._keep_going)
-        self._services.tell(self._planned())
+        self._services.tell(planned_steps(self._plan, self._services.capacity.jobs))
         pending: dict[StepName, _Started] = {}
         try:
             while not schedule.finished_all:
@@ -121,11 +121,6 @@ class Execution:
         if self._keep_going:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
-
-    def _planned(self) -> Planned:
-        needs = {planned.name: planned.step.needs for planned in self._plan.steps if planned.step.needs}
-        names = tuple(planned.name for planned in self._plan.steps)
-        return Planned(steps=names, project=self._plan.recipe.project, needs=needs, jobs=self._services.capacity.jobs)
 
     def _elapsed(self) -> int:
         """Milliseconds since the execution of the plan began."""

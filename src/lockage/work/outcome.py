@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
-from lockage.record.event import ArtifactDelivered, RunRecorded, StepEnded
+from lockage.record.event import ArtifactDelivered, Planned, RunRecorded, StepEnded
 from lockage.record.result import Usage
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lockage.record.event import Event
     from lockage.record.result import ActionResult
 
-__all__ = ["ended", "failure_of", "may_pass", "over", "run_of", "skipped"]
+__all__ = ["ended", "failure_of", "may_pass", "over", "planned_steps", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
 _PASSING = frozenset({"timeout", "killed"})
@@ -49,6 +49,12 @@ def run_of(
         started_ms=None if times is None else times[0],
         finished_ms=None if times is None else times[1],
     )
+
+
+def planned_steps(plan: Plan, jobs: int) -> Planned:
+    """The event of a plan whose steps are looked at now, so many of them beside each other."""
+    needs = {planned.name: planned.step.needs for planned in plan.steps if planned.step.needs}
+    return Planned(steps=tuple(planned.name for planned in plan.steps), project=plan.recipe.project, needs=needs, jobs=jobs)
 
 
 def ended(run: StepRun) -> StepEnded:

@@ -22,8 +22,13 @@ _HEADINGS = {
     "peak_memory": "memory",
     "read_bytes": "read",
     "written_bytes": "written",
+    "peak_charged": "charged",
+    "disk_read_bytes": "disk read",
+    "disk_written_bytes": "disk written",
     "peak_processes": "at once",
 }
+#: Bytes, besides those whose name says so.
+_SIZES = frozenset({"peak_memory", "peak_charged"})
 
 
 def usage_columns(usages: Sequence[Usage | None]) -> tuple[list[str], list[list[str]]]:
@@ -45,4 +50,4 @@ def _shown(name: str, value: object) -> str:
     assert isinstance(value, int)
     if name.endswith("_ms"):
         return human_time(value)
-    return human_size(value) if name.endswith(("_bytes", "memory")) else str(value)
+    return human_size(value) if name.endswith("_bytes") or name in _SIZES else str(value)

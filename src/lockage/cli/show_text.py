@@ -92,7 +92,8 @@ def _step_lines(steps: Sequence[ShownStep]) -> Iterator[str]:
     ]
     if rows:
         yield from table(rows, header=("  step", "", *headings, "action"), least=(-1,))
-        yield f"  resources as told by {', '.join(sorted({step.usage.source for step in steps if step.usage is not None}))}"
+    if told := sorted({step.usage.source for step in steps if step.usage is not None}):
+        yield f"  resources as told by {', '.join(told)}"
     for step in steps:
         if step.failure is not None:
             yield f"  {step.step}: {step.failure}"

@@ -1,4 +1,5 @@
-"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, mitigations, modes, passes.
+"""Write the parts of the documentation that are made from the code: errors, commands, settings, axes, causes, mitigations, modes, passes,
+the schema of events.
 
 Run ``.venv/bin/python docs/regenerate.py``; with ``--check`` it only says whether they are true (exit 1 if not).
 """
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 import lockage
 from lockage.base.errors import ExitCode, LockageError
@@ -20,6 +22,7 @@ from lockage.compare.causes import CAUSES
 from lockage.compare.mitigations import ITSELF, MITIGATIONS
 from lockage.plan.contract import JOBS, PLATFORM, PREVENTION
 from lockage.recipe.modes import MODES
+from lockage.record.event_line import schema
 from lockage.stabilize import PASSES
 from lockage.stabilize.finding import CODES
 from lockage.stabilize.stamp_pass import HTML, JAVASCRIPT
@@ -228,7 +231,12 @@ def fix_page() -> str:
     return head + begin + "\n" + "\n".join(lines) + "\n\n" + end + tail
 
 
+def events_schema() -> str:
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
+
+
 PAGES = {
+    "formats/events.schema.json": events_schema,
     "fix.md": fix_page,
     "errors.md": errors_page,
     "commands.md": commands_page,

@@ -16,22 +16,27 @@ settings.load_profile("quick" if os.environ.get("LOCKAGE_TEST_PROFILE") == "quic
 SAMPLES = Path(__file__).parent / "golden" / "evidence" / "samples.py"
 
 
-@pytest.fixture(scope="session")
-def samples() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("evidence_samples", SAMPLES)
+def _module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def samples() -> ModuleType:
+    return _module("evidence_samples", SAMPLES)
 
 
 @pytest.fixture(scope="session")
 def loopback() -> ModuleType:
     """Servers that stand in for a company's (tests/loopback.py)."""
-    spec = importlib.util.spec_from_file_location("loopback", Path(__file__).with_name("loopback.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _module("loopback", Path(__file__).with_name("loopback.py"))
+
+
+@pytest.fixture(scope="session")
+def schemas() -> ModuleType:
+    """A validator of JSON Schemas (tests/schemas.py)."""
+    return _module("schemas", Path(__file__).with_name("schemas.py"))

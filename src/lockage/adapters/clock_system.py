@@ -14,3 +14,6 @@ class SystemClock:
 
     def now(self) -> Instant:
         return Instant(int(time.time()))
+
+    def steady(self) -> int:
+        return time.monotonic_ns() // 1_000_000

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["human_ago", "human_duration", "human_size", "human_time"]
+__all__ = ["counted", "human_ago", "human_duration", "human_size", "human_time"]
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: ``1 step``, ``10,000 steps``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def human_size(size: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockage.base.errors import ExitCode, LockageError
+from lockage.cli.progress import end_observers
 from lockage.cli.screen import settle, show_error
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ COMMANDS = {
     "stabilize": "make any wheel, zip or tar the same whoever packed it",
     "check-archive": "what in an archive would differ, or is not valid",
     "logs": "what the steps of a run printed",
+    "show": "a run, artifact, release or action: what it is",
+    "lineage": "all that an artifact was made from",
     "explain": "why a step would run, or would not",
     "shell": "a prompt in the sandbox of a step",
     "policy": "what channels demand",
@@ -134,13 +137,22 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
+    status, errors = int(ExitCode.FAULT), list[str]()
     try:
-        return _run(arguments)
+        status = _run(arguments, errors)
+        return status
     finally:
         settle()  # whatever else happened: no half-drawn view, and the cursor is back
+        end_observers(status, errors[0] if errors else None)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], errors: list[str]) -> int:
+    """The exit code; the code of an error that was shown is put into ``errors``."""
+
+    def show(error: LockageError) -> int:
+        errors.append(error.code)
+        return show_error(error, as_json=as_json)
+
     _heed_signals()
     as_json = "--json" in arguments
     try:
@@ -154,9 +166,9 @@ def _run(arguments: list[str]) -> int:
     except click.Abort:
         return _ended("interrupted", 130)  # click has ended the line in which a terminal shows ^C
     except click.ClickException as error:
-        return show_error(_usage(error), as_json=as_json)
+        return show(_usage(error))
     except LockageError as error:
-        return show_error(_advised(error, arguments), as_json=as_json)
+        return show(_advised(error, arguments))
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return _ended("interrupted", 130)
@@ -166,7 +178,7 @@ def _run(arguments: list[str]) -> int:
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
-        return show_error(_fault(error), as_json=as_json)
+        return show(_fault(error))
 
 
 def _ended(how: str, status: int) -> int:

@@ -9,6 +9,7 @@ import click
 from lockage.cli.completion import steps as step_names
 from lockage.cli.options import (
     cache_options,
+    events_option,
     json_option,
     keep_going_option,
     keep_options,
@@ -40,6 +41,7 @@ __all__ = ["command"]
 @keep_going_option
 @keep_options
 @cache_options
+@events_option
 @json_option
 def command(
     source: str,

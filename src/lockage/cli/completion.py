@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockage.catalog import Catalog
     from lockage.recipe.model import Recipe
 
-__all__ = ["VARIABLE", "channels", "command", "environments", "projects", "releases", "runs", "steps"]
+__all__ = ["VARIABLE", "channels", "command", "environments", "projects", "releases", "runs", "shown", "steps"]
 
 #: The variable by which the shell's script asks lockage for words; the scripts are click's own.
 VARIABLE = "_LOCKAGE_COMPLETE"
@@ -105,3 +105,8 @@ def runs(context: click.Context, parameter: click.Parameter, incomplete: str) ->
         return Wiring.from_process().runs.recent(20)
 
     return _begun(words, incomplete)
+
+
+def shown(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What can be shown: runs and releases."""
+    return [*_begun(lambda: ["latest"], incomplete), *runs(context, parameter, incomplete), *releases(context, parameter, incomplete)]

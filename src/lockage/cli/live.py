@@ -9,13 +9,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
+    from lockage.base.name import ProjectName, StepName
     from lockage.cli.view import View
     from lockage.record.event import Event
     from lockage.wiring.terminal import Terminal
+
+    #: How long the steps of a project took before, in milliseconds. Raises nothing.
+    History = Callable[[ProjectName], Mapping[StepName, int]]
 
 __all__ = ["Painter"]
 
@@ -31,10 +37,11 @@ _CURSOR = "\x1b[?25h"
 class Painter(threading.Thread):
     """Prints the lines that stay, and below them the view while it is busy. :meth:`close` leaves the terminal as it was."""
 
-    def __init__(self, view: View, terminal: Terminal) -> None:
+    def __init__(self, view: View, terminal: Terminal, history: History | None = None) -> None:
         super().__init__(name="painter", daemon=True)
         self._view = view
         self._terminal = terminal
+        self._history = history
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._live: Live | None = None
@@ -56,7 +63,7 @@ class Painter(threading.Thread):
                 sys.stderr.write(_CURSOR)
                 return
         with self._lock:
-            self._stay(self._view.settled(at))
+            self._stay(self._view.closed(at))
 
     def run(self) -> None:
         with suppress(OSError):  # the terminal may have been closed; then nobody looks any more
@@ -64,6 +71,7 @@ class Painter(threading.Thread):
 
     def _draw(self) -> None:
         while not self._over.wait(_INTERVAL if self._live is not None else _PATIENCE):
+            self._look_back()
             with self._lock:
                 if self._live is None and self._view.busy:
                     self._begin()
@@ -73,6 +81,14 @@ class Painter(threading.Thread):
             live, self._live = self._live, None
             if live is not None:
                 live.stop()
+
+    def _look_back(self) -> None:
+        """Ask once a plan how long its steps took before. Not while the lock is held: whoever builds is not to wait for that."""
+        project = self._view.project
+        if project is not None and self._history is not None:
+            known = self._history(project)
+            with self._lock:
+                self._view.expect(known)
 
     def _begin(self) -> None:
         from rich.console import Console  # some 30 ms: only when there is something to wait for

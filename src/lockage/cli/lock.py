@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import environments
-from lockage.cli.options import json_option, source_argument, wanted_options
+from lockage.cli.options import events_option, json_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
@@ -37,6 +37,7 @@ __all__ = ["command", "read_date"]
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
 @partial(wanted_options, added="Add an OS package to the environment in lockage.toml, then lock; may be given several times.")
 @click.option("--environment", shell_complete=environments, help="The environment that packages are added to, if the recipe has several.")
+@events_option
 @json_option
 def command(
     source: str,

@@ -13,25 +13,26 @@ __all__ = ["command"]
 @click.argument("run", required=False, shell_complete=runs)
 @click.argument("step", required=False, shell_complete=steps)
 def command(run: str | None, step: str | None) -> None:
-    """Print the log of RUN (default: the newest), or of one STEP of it, as the steps wrote it.
+    """Print the log of RUN (its id or number; default: `latest`), or of one STEP of it, as the steps wrote it.
 
     \b
     Examples:
       lockage logs
       lockage logs run-000003
       lockage logs run-000003 package
+      lockage logs latest package
     """
     import sys
 
     from lockage.base.errors import Usage
     from lockage.wiring import Wiring
+    from lockage.work.find import Finder
 
     wiring = Wiring.from_process()
-    run_id = run or wiring.runs.latest()
-    found = wiring.runs.get(run_id) if run_id is not None else None
+    found = Finder(wiring).run(run or "latest")
     if found is None:
-        raise Usage(f"there is no run {run_id or 'yet'}", hint="A build or test prints its run's id with --json.")
-    record, log = found
+        raise Usage(f"there is no run {run}", hint="Name a run by its id or number; `lockage show` says which is the newest.")
+    run_id, record, log = found.run_id, found.run, found.log
     if step is None:
         data = wiring.blobs.get(log)
     else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cache_options",
+    "events_option",
     "json_option",
     "keep_going_option",
     "keep_options",
@@ -79,6 +80,24 @@ def _sample(text: str | None, seed: str | None) -> Sample | None:
     if not (number.isascii() and number.isdecimal()) or (text != number and int(number) > 100):
         raise click.BadParameter(f"{text!r} is neither a number of steps nor a share from 0% to 100%", param_hint="--reexecute")
     return Sample(seed=seed or "", percent=int(number)) if text != number else Sample(seed=seed or "", count=int(number))
+
+
+def events_option(function: F) -> F:
+    """--events: what happens, for other programs."""
+
+    def begin(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001 (click's signature)
+        if value is not None and not context.resilient_parsing:
+            from lockage.cli.event_stream import begin_stream  # only for who asks for it
+
+            begin_stream(value, context.command_path)
+
+    return click.option(
+        "--events",
+        metavar="FILE",
+        expose_value=False,
+        callback=begin,
+        help="Append what happens to FILE as JSON Lines; `-` is standard output, and results then go to standard error.",
+    )(function)
 
 
 def keep_going_option(function: F) -> F:

@@ -13,6 +13,7 @@ from lockage.work.inferred import added_in
 from lockage.work.prepare import prepare
 
 if TYPE_CHECKING:
+    from lockage.base.name import ProjectName, StepName
     from lockage.record.source import Source
     from lockage.work.build import Built
     from lockage.work.prepare import Project
@@ -20,14 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["built_document", "keep_folder", "open_project", "open_services", "say_built", "source_line"]
 
 
+#: How many runs are looked through for how long steps took.
+_RUNS = 5
+
+
 def open_services(*, jobs: int | None = None, quiet: bool = False, keep: Path | None = None) -> Wiring:
     """The services of a command, with its progress; ``keep`` is as for :func:`open_project`."""
     progress = Progress(quiet=quiet)
     wiring = Wiring.from_process(jobs=jobs, tell=progress)
-    progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now())
+    progress.attend(lambda log: wiring.blobs.get(log), lambda: wiring.clock.now(), lambda project: _took(wiring, project))
     if keep is not None:
         wiring.folders.check_kept(keep)
     return wiring
+
+
+def _took(wiring: Wiring, project: ProjectName) -> dict[StepName, int]:
+    """How long the steps of a project took in its last runs, in milliseconds."""
+    from lockage.base.errors import LockageError  # only for a build that takes a while
+    from lockage.record.history import wall_times
+
+    try:
+        kept = [found[0] for run_id in wiring.runs.recent(_RUNS) if (found := wiring.runs.get(run_id)) is not None]
+    except LockageError:
+        return {}
+    return wall_times(run for run in kept if run.project == project)
 
 
 def open_project(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, lock_option, source_argument, wanted_options
+from lockage.cli.options import events_option, json_option, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ __all__ = ["command"]
 @source_argument
 @lock_option
 @wanted_options
+@events_option
 @json_option
 def command(source: str, lock_file: Path | None, wanted: Wanted, as_json: bool) -> None:
     """Close the release of SOURCE: an immutable set of artifacts with a number that the ledger allots.

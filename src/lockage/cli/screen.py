@@ -18,7 +18,20 @@ from lockage.wiring.terminal import terminal_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Progress", "exit_for", "human_size", "human_time", "print_json", "say", "say_prose", "settle", "short", "show_error", "table"]
+__all__ = [
+    "Progress",
+    "exit_for",
+    "human_size",
+    "human_time",
+    "json_text",
+    "print_json",
+    "say",
+    "say_prose",
+    "settle",
+    "short",
+    "show_error",
+    "table",
+]
 
 
 def say(text: str = "") -> None:
@@ -30,7 +43,12 @@ def say(text: str = "") -> None:
 def print_json(document: Any) -> None:  # Any: a document made of plain values and structs
     """The one stable document of ``--json``."""
     settle()
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(plain(document)), indent=2).decode() + "\n")
+    sys.stdout.write(json_text(document) + "\n")
+
+
+def json_text(document: Any) -> str:  # Any: a document made of plain values and structs
+    """A document as ``--json`` prints it, without the last line's end."""
+    return msgspec.json.format(msgspec.json.encode(plain(document)), indent=2).decode()
 
 
 def show_error(error: LockageError, *, as_json: bool) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockage.cli.options import json_option, keep_going_option, keep_options, lock_option, source_argument, wanted_options
+from lockage.cli.options import events_option, json_option, keep_going_option, keep_options, lock_option, source_argument, wanted_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ __all__ = ["command"]
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @keep_going_option
 @keep_options
+@events_option
 @json_option
 def command(
     source: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from lockage.cli.fix import fix_document, fix_lines, recipe_folder
-from lockage.cli.options import json_option, lock_option, wanted_options
+from lockage.cli.options import events_option, json_option, lock_option, wanted_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ __all__ = ["command"]
 @click.option("--fix-to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the mended recipe to FILE instead.")
 @click.option("--fix-rebuilds", type=click.IntRange(1), default=200, show_default=True, help="How many rebuilds the search may take.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
+@events_option
 @json_option
 def command(
     source: str,

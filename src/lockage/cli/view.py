@@ -10,13 +10,27 @@ from typing import TYPE_CHECKING, assert_never
 
 from lockage.base.units import human_size, human_time
 from lockage.cli.columns import cells, cut
-from lockage.record.event import BlobsLost, Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import (
+    ArtifactDelivered,
+    BlobsLost,
+    Fetched,
+    Phase,
+    Planned,
+    RunRecorded,
+    StepEnded,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+)
 
 if TYPE_CHECKING:
-    from lockage.base.name import StepName
-    from lockage.record.event import Event
+    from collections.abc import Mapping
 
-__all__ = ["View", "ended_line", "lost_line", "step_line"]
+    from lockage.base.name import ProjectName, StepName
+    from lockage.record.event import Event
+    from lockage.record.forecast import Forecast
+
+__all__ = ["Hits", "View", "ended_line", "lost_line", "step_line"]
 
 #: How many running steps are shown each on its line.
 _LINES = 8
@@ -25,6 +39,8 @@ _TURNS = {True: "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", False: "|/-\\"}
 _SPEED = 10
 #: A phase shorter than this is not worth its duration, in seconds.
 _WORTH = 1.0
+#: The hits of a plan with more steps than this are counted.
+_FEW = 50
 
 
 def ended_line(event: StepEnded) -> str:
@@ -48,6 +64,29 @@ def lost_line(event: BlobsLost) -> str:
     return f"the store had lost, or held damaged, {blobs} of {event.what}; it is brought back"
 
 
+class Hits:
+    """Steps that were taken from the cache: of a plan with many steps they are counted in one line, as nobody reads ten thousand."""
+
+    def __init__(self) -> None:
+        self._counting = False
+        self._count = 0
+
+    def planned(self, steps: int) -> None:
+        """A plan of so many steps begins."""
+        self._counting = steps > _FEW
+
+    def takes(self, event: StepEnded) -> bool:
+        """Whether this step is one that is counted, and has no line of its own."""
+        counted = self._counting and event.cached and event.failure is None
+        self._count += counted
+        return counted
+
+    def told(self) -> list[str]:
+        """The line for those that were counted, once."""
+        count, self._count = self._count, 0
+        return [f"  {count:,} {'step' if count == 1 else 'steps'} unchanged"] if count else []
+
+
 class View:
     """The state of what is going on; ``began`` is the time of the first event."""
 
@@ -60,6 +99,29 @@ class View:
         self._waiting: dict[StepName, None] = {}
         self._running: dict[StepName, float] = {}
         self._done = self._cached = 0
+        self._hits = Hits()
+        self._plan: Planned | None = None
+        self._forecast: Forecast | None = None
+
+    @property
+    def project(self) -> ProjectName | None:
+        """The project whose steps run now, if how long they may take has not been told yet."""
+        return self._plan.project if self._plan is not None and self._forecast is None and self._running else None
+
+    def expect(self, known: Mapping[StepName, int]) -> None:
+        """Say how long steps took before, in milliseconds; nothing about any is allowed."""
+        if self._plan is None or not any(step in known for step in self._plan.steps):
+            self._plan = None
+            return
+        from lockage.record.forecast import Forecast  # only where steps run long enough to be looked at
+
+        forecast = Forecast(self._plan.steps, self._plan.needs, self._plan.jobs, known)
+        for step in self._plan.steps:
+            if step in self._running:
+                forecast.started(step, round(self._running[step] * 1000))
+            elif step not in self._waiting:
+                forecast.ended(step)
+        self._forecast = forecast
 
     @property
     def busy(self) -> bool:
@@ -79,7 +141,9 @@ class View:
                 self._got += size
                 return []
             case Planned(steps=steps):
-                stay = self.settled(at)
+                stay = [*self.settled(at), *self._hits.told()]
+                self._hits.planned(len(steps))
+                self._plan, self._forecast = event, None
                 self._waiting = dict.fromkeys(steps)
                 self._since = at
                 self._done = self._cached = 0
@@ -88,6 +152,8 @@ class View:
                 stay = self.settled(at)
                 self._waiting.pop(step, None)
                 self._running[step] = at
+                if self._forecast is not None:
+                    self._forecast.started(step, round(at * 1000))
                 return stay
             case StepEnded(step=step, cached=cached):
                 stay = self.settled(at)
@@ -95,7 +161,8 @@ class View:
                 self._running.pop(step, None)
                 self._done += not cached
                 self._cached += cached
-                return [*stay, f"  {ended_line(event)}"]
+                self._over(step)
+                return stay if self._hits.takes(event) else [*stay, f"  {ended_line(event)}"]
             case StepRetried(step=step):
                 stay = self.settled(at)
                 self._running[step] = at
@@ -103,11 +170,24 @@ class View:
             case StepSkipped(step=step):
                 stay = self.settled(at)
                 self._waiting.pop(step, None)
+                self._over(step)
                 return [*stay, f"  {step_line(event)}"]
             case BlobsLost():
                 return [*self.settled(at), f"  {lost_line(event)}"]
+            case RunRecorded():
+                return self._hits.told()
+            case ArtifactDelivered():
+                return []
             case _ as other:
                 assert_never(other)
+
+    def _over(self, step: StepName) -> None:
+        if self._forecast is not None:
+            self._forecast.ended(step)
+
+    def closed(self, at: float) -> list[str]:
+        """Nothing more comes; the lines that stay."""
+        return [*self.settled(at), *self._hits.told()]
 
     def settled(self, at: float) -> list[str]:
         """End the phase that is under way; the line that stays of it."""
@@ -161,7 +241,10 @@ class View:
     def _summary(self, at: float, width: int, unicode: bool) -> str:
         counts = ((len(self._running), "running"), (self._done, "done"), (self._cached, "unchanged"), (len(self._waiting), "waiting"))
         text = (" · " if unicode else ", ").join(f"{count} {what}" for count, what in counts if count)
-        return self._row(" ", text, [_since(at if self._began is None else self._began, at)], width, unicode)
+        facts = [_since(at if self._began is None else self._began, at)]
+        if self._forecast is not None:
+            facts.append(f"about {human_time(self._forecast.left(round(at * 1000)))} left")
+        return self._row(" ", text, facts, width, unicode)
 
 
 def _since(then: float, at: float) -> str:

@@ -228,9 +228,12 @@ class Folders(Protocol):
 
 
 class Clock(Protocol):
-    """The time of day."""
+    """The time of day, and a clock for durations."""
 
     def now(self) -> Instant: ...
+    def steady(self) -> int:
+        """Milliseconds of a clock that is never set; only differences mean something."""
+        ...
 
 
 class Blobs(Protocol):

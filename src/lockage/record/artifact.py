@@ -26,11 +26,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution of a step that failed and was followed by another: why it failed, what it printed, and what it took."""
+    """One execution of a step that failed and was followed by another: why it failed, what it printed, and what it took.
+
+    Times are as in :class:`StepRun`.
+    """
 
     failure: str
     log: BlobRef
     usage: Usage
+    started_ms: int | None = None
+    finished_ms: int | None = None
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +49,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One step of a run: its action, what it gave, and whether that was taken from the cache.
 
     ``attempts`` are those before the one that counts, the oldest first; ``exceeded`` is the limit that it failed for, if it was one.
+    Times are milliseconds of a steady clock since the execution of the plan began, as whoever waits for steps sees them; ``started_ms``
+    is that of the attempt that counts. None: the step was taken from the cache, or recorded before there were such times.
     """
 
     step: StepName
@@ -56,6 +63,8 @@ class StepRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     failure: str | None = None
     attempts: tuple[Attempt, ...] = ()
     exceeded: Exceeded | None = None
+    started_ms: int | None = None
+    finished_ms: int | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,8 +105,10 @@ class Reexecution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
 
-    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to. ``lost`` is what it found
-    damaged or missing in the store, and brought back; ``reexecuted`` the sample of kept results that it executed again.
+    ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to; ``recipe_document`` is the
+    canonical JSON of the recipe, None in runs recorded before it was kept. ``host`` says on what it ran (docs/observability.md).
+    ``lost`` is what it found damaged or missing in the store, and brought back; ``reexecuted`` the sample of kept results that it
+    executed again.
     """
 
     project: ProjectName
@@ -113,3 +124,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     environments: dict[str, BlobRef] = {}
     lost: tuple[Lost, ...] = ()
     reexecuted: Reexecution | None = None
+    recipe_document: BlobRef | None = None

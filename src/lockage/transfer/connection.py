@@ -1,4 +1,4 @@
-"""One GET over HTTP/1.1 with connections that are kept open, through proxies, following redirects.
+"""One GET, or POST, over HTTP/1.1 with connections that are kept open, through proxies, following redirects.
 
 Not by urllib.request, which opens a connection and asks the name service for each of a hundred packages, and reads proxy
 settings from the process environment.
@@ -27,6 +27,8 @@ __all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 _KEPT = ":/?#[]@!$&'()*+,;=%~"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 8
+#: What is read of the answer to a POST, in bytes.
+_ANSWER = 1 << 16
 
 #: What to do about answers that asking again does not change.
 _LOGIN = (
@@ -111,6 +113,18 @@ class Connections:
                     connection.close()
         raise Failed(f"more than {_MOST_REDIRECTS} redirects", worth_retrying=False)
 
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Send a body once, and read a short answer; no redirect is followed. Raises NoAnswer, or Failed for anything else."""
+        connection, answer = self._ask(self._route(urlsplit(url)), url, headers, body)
+        try:
+            if answer.status // 100 != 2:
+                _refuse_unless_good(answer)
+            return answer.read(_ANSWER)
+        except (OSError, http.client.HTTPException) as error:
+            raise _failed(error) from error
+        finally:
+            connection.close()
+
     def _redirected(self, url: str, location: str) -> str:
         """Where a redirect leads; user name and password go along only to the very host that asked for them."""
         try:
@@ -125,8 +139,10 @@ class Connections:
             return urlunsplit(there._replace(netloc=f"{who}@{host}"))
         return found
 
-    def _ask(self, route: _Route, url: str, headers: Mapping[str, str]) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """Send the request; a kept connection that the server has closed meanwhile is replaced."""
+    def _ask(
+        self, route: _Route, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Send the request, a POST if there is a body; a kept connection that the server has closed meanwhile is replaced."""
         idle = self._idle.get(route, [])
         while True:
             try:
@@ -134,7 +150,8 @@ class Connections:
             except IndexError:
                 connection, kept = self._connection(route), False
             try:
-                connection.request("GET", *_target(route, urlsplit(url), headers, self._logins))
+                path, sent = _target(route, urlsplit(url), headers, self._logins)
+                connection.request("GET" if body is None else "POST", path, body, sent)
                 return connection, connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
@@ -188,8 +205,8 @@ def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
         raise Failed(f"it answered {answer.status} {answer.reason}", worth_retrying=retry, hint=hint)
 
 
-def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str], logins: tuple[Login, ...]) -> tuple[str, None, dict[str, str]]:
-    """What to ask for, no body, and the headers; those that carry secrets only for whom they are meant."""
+def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str], logins: tuple[Login, ...]) -> tuple[str, dict[str, str]]:
+    """What to ask for, and the headers; those that carry secrets only for whom they are meant."""
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
     sent = {**headers, "Host": route.host}
     who = parts.netloc.rpartition("@")[0]
@@ -201,7 +218,7 @@ def _target(route: _Route, parts: SplitResult, headers: Mapping[str, str], login
     if route.proxy and not route.secure:
         path = f"{parts.scheme}://{route.host}{path}"
         sent.update(_proxy_headers(route))
-    return path, None, sent
+    return path, sent
 
 
 def _proxy_headers(route: _Route) -> dict[str, str]:

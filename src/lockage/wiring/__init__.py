@@ -201,7 +201,7 @@ class Wiring:
 
     @cached_property
     def host(self) -> dict[str, str]:
-        return host.facts()
+        return host.facts(self.store, self._bwrap)
 
     @cached_property
     def host_cpus(self) -> tuple[int, ...]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from lockage.base.errors import Usage
+from lockage.base.errors import LockageError, Usage
 from lockage.wiring.settings import InvalidSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["PlatformUnsupported", "architecture", "cpus", "facts", "memory", "only_linux"]
 
+_PROC = Path("/proc")
 _NAMES = {"darwin": "macOS", "win32": "Windows", "cygwin": "Windows (Cygwin)"}
 
 
@@ -53,19 +57,74 @@ def _uname() -> os.uname_result:
     raise _unsupported()
 
 
-def facts() -> dict[str, str]:
-    """What a run records about the machine."""
+def facts(store: Path, bwrap: Callable[[], Path]) -> dict[str, str]:
+    """What a run records about the machine, as far as it can be found out; ``bwrap`` gives the program that makes the sandboxes."""
+    import platform  # only a run that is recorded asks
+
+    from lockage import __version__
+
     name = _uname()
     found = {"system": name.sysname, "kernel": name.release, "machine": name.machine}
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        label, _, value = line.partition(":")
-        if label.strip() in ("model name", "flags", "Features"):
-            found.setdefault("cpu" if label.startswith("model") else "cpu-features", value.strip())
+    for label, value in _fields(_PROC / "cpuinfo"):
+        if label in ("model name", "flags", "Features"):
+            found.setdefault("cpu" if label.startswith("model") else "cpu-features", value)
+    found["cpus"] = str(len(cpus()))
+    found["memory"] = str(memory())
+    found["lockage"] = __version__
+    found["python"] = platform.python_version()
+    found |= {"sandbox": version} if (version := _version(bwrap)) else {}
+    found |= {"store-file-system": kind} if (kind := _file_system(store)) else {}
+    found["control-groups"] = _control_groups()
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _fields(path: Path) -> Iterator[tuple[str, str]]:
+    for line in _lines(path):
+        label, _, value = line.partition(":")
+        yield label.strip(), value.strip()
+
+
+def _version(bwrap: Callable[[], Path]) -> str | None:
+    """What the program says of itself, such as ``bubblewrap 0.11.0``."""
+    import subprocess
+
+    try:
+        said = subprocess.run([bwrap(), "--version"], capture_output=True, text=True, check=False, timeout=5)  # noqa: S603 (the program that makes the sandboxes)
+    except (OSError, subprocess.SubprocessError, LockageError):
+        return None
+    return said.stdout.strip()[:80] or None
+
+
+def _file_system(folder: Path) -> str | None:
+    """The type of the file system that a folder is on: of the mounts above it the deepest, of several at one place the last."""
+    import re
+
+    folder = folder.resolve()
+    best: tuple[int, str] | None = None
+    for line in _lines(_PROC / "self" / "mountinfo"):  # proc_pid_mountinfo(5): (5) the place, and behind the lone hyphen the type
+        before, _, after = line.partition(" - ")
+        words = before.split(" ")
+        if len(words) < 5 or not after:
+            continue
+        place = Path(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), words[4]))
+        if folder.is_relative_to(place) and (best is None or len(place.parts) >= best[0]):
+            best = (len(place.parts), after.split(" ")[0])
+    return None if best is None else best[1]
+
+
+def _control_groups() -> str:
+    """Which control groups this process is in (cgroups(7)): ``v2``, ``v1``, ``v1 and v2`` on a host that has both, or ``none``."""
+    groups = [line.split(":", 2) for line in _lines(_PROC / "self" / "cgroup")]
+    second = any(group[0] == "0" and group[1:2] == [""] for group in groups)
+    first = any(len(group) > 1 and group[0] != "0" for group in groups)
+    return "v1 and v2" if first and second else "v2" if second else "v1" if first else "none"
 
 
 def cpus() -> tuple[int, ...]:

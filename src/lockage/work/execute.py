@@ -18,11 +18,11 @@ from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
-from lockage.record.event import BlobsLost, Planned, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import BlobsLost, Reason, StepRetried, StepSkipped, StepStarted
 from lockage.record.result import ActionResult
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
-from lockage.work.outcome import ended, failure_of, may_pass, run_of, skipped
+from lockage.work.outcome import ended, failure_of, may_pass, planned_steps, run_of, skipped
 from lockage.work.roots import realise
 from lockage.work.whole import AS_USUAL, lost_of_new, lost_of_result
 
@@ -54,13 +54,16 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Started(msgspec.Struct, frozen=True):
-    """A step that is being executed, and the attempts at it that failed; ``again``: because the store had not kept what it gave."""
+    """A step that is being executed, the attempts at it that failed, and when this one began; ``again``: because the store had not kept
+    what it gave.
+    """
 
     planned: PlannedStep
     action: BlobRef
     request: ExecutionRequest
     attempts: tuple[Attempt, ...] = ()
     again: bool = False
+    began: int = 0
 
 
 class Execution:
@@ -101,10 +104,12 @@ class Execution:
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
         self._looked_at: dict[StepName, Resolved] = {}
+        self._lost_steps: set[StepName] = set()
         self._pending: dict[StepName, _Started] = {}
         self._last = None if fresh else last
         self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
         self._keys: dict[StepName, Digest] = {} if last is None else last.keys
+        self._zero = services.clock.steady()
         self.results: dict[StepName, StepRun] = {}
         self.observed: dict[StepName, Observed] = {}
         self._trees: dict[BlobRef, Tree] = {}
@@ -115,7 +120,7 @@ class Execution:
 
         Raises :class:`lockage.ports.TooManyCpus` before anything is executed.
         """
-        self._services.tell(Planned(steps=tuple(planned.name for planned in self._plan.steps)))
+        self._services.tell(planned_steps(self._plan, self._services.capacity.jobs))
         if self._all_known():
             return
         from lockage.work.expected import remember_durations  # nobody waits for a turn where nothing is executed
@@ -134,6 +139,10 @@ class Execution:
         if self._keep_going:
             for one in skipped(self._plan, self.results):
                 self._services.tell(StepSkipped(step=one.step, failed=one.failed))
+
+    def _elapsed(self) -> int:
+        """Milliseconds since the execution of the plan began."""
+        return self._services.clock.steady() - self._zero
 
     def _all_known(self) -> bool:
         """Whether every step's result is known, as far as steps in plan order tell up to the first of which it is not."""
@@ -154,7 +163,8 @@ class Execution:
         planned = self._by_name[name]
         resolved = self._looked_at.pop(name, None) or self._resolve(planned)
         request = self._request(planned, resolved)
-        self._services.tell(StepStarted(step=name))
+        reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
+        self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
         self._begin(_Started(planned, resolved.encoded.ref, request), self._pending)
 
     def wait(self, *, again: bool) -> StepRun | None:
@@ -201,6 +211,7 @@ class Execution:
         return None
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
+        started = msgspec.structs.replace(started, began=self._elapsed())
         self.begin(started.planned, started.request)
         pending[started.planned.name] = started  # only what has begun is waited for
 
@@ -266,7 +277,8 @@ class Execution:
         attempts = planned.step.retries + 1
         number = len(started.attempts) + 1
         if number < attempts and not self._fresh and again and may_pass(outcome):
-            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage)
+            times = {"started_ms": started.began, "finished_ms": self._elapsed()}
+            attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage, **times)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
@@ -277,7 +289,7 @@ class Execution:
                 self._begin(msgspec.structs.replace(started, again=True), pending)
                 return None
             self._keep_result(started.action, outcome)
-        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
+        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts, began=started.began)
 
     def _keep_result(self, action: BlobRef, result: ActionResult) -> None:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""
@@ -297,8 +309,10 @@ class Execution:
         *,
         cached: bool,
         attempts: tuple[Attempt, ...] = (),
+        began: int | None = None,
     ) -> StepRun:
-        return self._told(run_of(planned.name, action, outcome, cached=cached, attempts=attempts))
+        times = None if began is None else (began, self._elapsed())
+        return self._told(run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=times))
 
     def _told(self, run: StepRun) -> StepRun:
         self.results[run.step] = run
@@ -375,6 +389,7 @@ class Execution:
     def _lose(self, planned: PlannedStep, refs: Sequence[BlobRef]) -> None:
         found = Lost(what=f"what step {planned.name} gave", blobs=tuple(ref.digest for ref in refs))
         self.lost.append(found)
+        self._lost_steps.add(planned.name)
         self._services.tell(BlobsLost(what=found.what, blobs=found.blobs))
 
     @property

@@ -111,6 +111,8 @@ class Keeping:
             self._note(step.action.digest, f"the action of step {step.step} of {run_id}", again)
         for name, environment in run.environments.items():
             self._note(environment.digest, f"what environment {name} of {run_id} was locked to", again)
+        if run.recipe_document is not None:
+            self._note(run.recipe_document.digest, f"the recipe of {run_id}", again)
         self._tree(run.source.tree, f"the source of {run_id}", again)
 
     def _tree(self, tree: BlobRef, what: str, again: str) -> None:

@@ -17,10 +17,9 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.tree import FileNode, read_tree, walk
 from lockage.plan.action import CONTRACT_VERSION
 from lockage.record.artifact import Artifact, Run, StepRun
-from lockage.record.event import Planned
 from lockage.record.result import Usage
 from lockage.stabilize.registry import PASSES_VERSION
-from lockage.work.outcome import ended
+from lockage.work.outcome import ended, over, planned_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +140,7 @@ class LastBuild:
         if record is None or record.raw != kept.record:
             return None
         steps = tuple(self._run(planned.name, one) for planned, one in zip(plan.steps, kept.steps, strict=True) if one is not None)
-        services.tell(Planned(steps=tuple(step.step for step in steps)))
+        services.tell(planned_steps(plan, services.capacity.jobs))
         for step in steps:
             services.tell(ended(step))
         run = Run(
@@ -153,8 +152,9 @@ class LastBuild:
             finished=services.clock.now(),
             steps=steps,
             artifacts=kept.artifacts,
-            host=services.host,
         )
+        for event in over(run, kept.run_id, repeated=True):
+            services.tell(event)
         return run, kept.run_id
 
     def result(self, step: StepName, key: Digest) -> StepRun | None:

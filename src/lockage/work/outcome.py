@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import BlobRef
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import Skipped, StepRun
-from lockage.record.event import StepEnded
+from lockage.record.event import ArtifactDelivered, Planned, RunRecorded, StepEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.record.artifact import Attempt
+    from lockage.record.artifact import Attempt, Run
+    from lockage.record.event import Event
     from lockage.record.result import ActionResult
 
-__all__ = ["ended", "failure_of", "may_pass", "run_of", "skipped"]
+__all__ = ["ended", "failure_of", "may_pass", "over", "planned_steps", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
 _PASSING = frozenset({"timeout", "killed", "host-memory"})
@@ -30,8 +31,9 @@ def run_of(
     *,
     cached: bool,
     attempts: tuple[Attempt, ...] = (),
+    times: tuple[int, int] | None = None,
 ) -> StepRun:
-    """The record of a step whose execution, or kept result, this is; ``attempts`` are those before it."""
+    """The record of a step whose execution, or kept result, this is; ``attempts`` are those before it, ``times`` its begin and end."""
     done = None if isinstance(outcome, ExecutionFailed) else outcome
     return StepRun(
         step=step,
@@ -44,12 +46,44 @@ def run_of(
         failure=failure_of(outcome),
         attempts=attempts,
         exceeded=outcome.exceeded if isinstance(outcome, ExecutionFailed) else None,
+        started_ms=None if times is None else times[0],
+        finished_ms=None if times is None else times[1],
     )
+
+
+def planned_steps(plan: Plan, jobs: int) -> Planned:
+    """The event of a plan whose steps are looked at now, so many of them beside each other."""
+    needs = {planned.name: planned.step.needs for planned in plan.steps if planned.step.needs}
+    return Planned(steps=tuple(planned.name for planned in plan.steps), project=plan.recipe.project, needs=needs, jobs=jobs)
 
 
 def ended(run: StepRun) -> StepEnded:
     """The event of a step that has a result."""
-    return StepEnded(step=run.step, cached=run.cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log)
+    return StepEnded(
+        step=run.step,
+        cached=run.cached,
+        failure=run.failure,
+        wall_ms=run.usage.wall_ms,
+        log=run.log,
+        action=run.action.digest,
+        usage=None if run.cached else run.usage,
+        attempts=len(run.attempts) + 1,
+    )
+
+
+def over(run: Run, run_id: str, *, repeated: bool = False) -> Iterator[Event]:
+    """The events of a run that is over: what it delivered, and what it is called here; ``repeated``: it is one of before."""
+    for one in run.artifacts:
+        yield ArtifactDelivered(name=one.name, blob=one.blob, content_digest=one.content_digest, step=one.step)
+    executed = [step for step in run.steps if not step.cached]
+    yield RunRecorded(
+        run=run_id,
+        executed=len(executed),
+        cached=len(run.steps) - len(executed),
+        failed=sum(step.failure is not None for step in executed),
+        skipped=len(run.skipped),
+        repeated=repeated,
+    )
 
 
 def failure_of(outcome: ActionResult | ExecutionFailed) -> str | None:

@@ -28,6 +28,9 @@ class Later:
     def now(self) -> Instant:
         return Instant(self.time)
 
+    def steady(self) -> int:
+        return self.time * 1000
+
 
 class World:
     """A directory with its source, which counts what it opens."""

@@ -245,7 +245,7 @@ def test_tables_are_aligned_and_have_no_space_at_the_end() -> None:
 
 def test_documents_are_json_of_plain_values(capsys: Output) -> None:
     print_json({"path": StepName("a"), "event": Phase(text="ü"), "list": (1, None)})
-    assert json.loads(capsys.readouterr().out) == {"path": "a", "event": {"type": "Phase", "text": "ü"}, "list": [1, None]}
+    assert json.loads(capsys.readouterr().out) == {"path": "a", "event": {"type": "phase-begun", "text": "ü"}, "list": [1, None]}
 
 
 def test_progress_is_for_standard_error_and_plain_without_a_terminal(capsys: Output) -> None:

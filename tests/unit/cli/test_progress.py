@@ -152,3 +152,15 @@ def test_a_terminal_that_was_closed_is_no_fault(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(tty, "write", gone)
     painter.join(5)
     assert not painter.is_alive()
+
+
+def test_ten_thousand_hits_are_one_line_where_it_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = attended()
+    names = tuple(StepName(f"s{number}") for number in range(10_000))
+    tell(Planned(steps=names))
+    for name in names[:-1]:
+        tell(StepEnded(step=name, cached=True, failure=None, wall_ms=0))
+    tell(StepEnded(step=names[-1], cached=False, failure=None, wall_ms=1000))
+    settle()
+    settle()
+    assert capsys.readouterr().err.splitlines() == [f"  {names[-1]}: done in 1.0 s", "  9,999 steps unchanged"]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.name import StepName
+from lockage.base.name import ProjectName, StepName
 from lockage.cli.columns import cells
 from lockage.cli.view import View
-from lockage.record.event import Event, Fetched, Phase, Planned, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import Event, Fetched, Phase, Planned, RunRecorded, StepEnded, StepRetried, StepSkipped, StepStarted
 
 MIB = 1 << 20
 FETCHING = Phase(text="environment build: fetching 144 OS packages", total=98 * MIB)
@@ -144,3 +144,49 @@ def test_any_events_in_any_order_are_drawn_within_the_width(events: list[Event],
         view.told(event, float(number * 40))
         for line in view.lines(number * 40 + 20.0, width, unicode=unicode):
             assert cells(line) <= width
+
+
+def test_what_is_left_is_told_once_it_is_known_how_long_steps_took() -> None:
+    view = View()
+    names = tuple(map(step, ("a", "b", "c")))
+    view.told(Planned(steps=names, project=ProjectName("shop"), needs={names[1]: (names[0],)}, jobs=2), 10.0)
+    assert view.project is None  # nothing is executed yet
+    view.told(StepStarted(step=names[0]), 10.0)
+    assert view.project == "shop"
+    view.expect({names[0]: 60_000, names[1]: 30_000, names[2]: 5_000})
+    assert view.project is None
+    assert view.lines(20.0, 80)[-1] == "    1 running · 2 waiting" + "10.0 s  about 1 min 20 s left".rjust(80 - 25)
+    assert "left" not in view.lines(20.0, 40)[-1]
+    view.told(ended("a"), 30.0)
+    view.told(StepStarted(step=names[1]), 30.0)
+    view.told(ended("c", cached=True), 30.0)
+    assert view.lines(40.0, 80)[-1].endswith("about 20.0 s left")
+
+
+def test_without_history_nothing_is_foretold() -> None:
+    view = building()
+    view.expect({step("another"): 5})
+    assert view.project is None
+    assert not any("left" in line for line in view.lines(83.0, 120))
+
+
+def test_the_hits_of_a_large_plan_are_one_line() -> None:
+    view = View()
+    names = tuple(step(f"s{number}") for number in range(10_000))
+    view.told(Planned(steps=names), 0.0)
+    said = [line for name in names[:-2] for line in view.told(ended(name, cached=True), 1.0)]
+    assert said == []
+    assert view.told(ended(names[-2]), 2.0) == [f"  {names[-2]}: done in 1.2 s"]
+    assert view.told(ended(names[-1], cached=True, failure="exit-code: 3"), 2.0) == [f"  {names[-1]}: failed (exit-code: 3)"]
+    assert view.told(RunRecorded(run="run-000001", executed=1, cached=9999), 3.0) == ["  9,998 steps unchanged"]
+    assert view.closed(4.0) == []
+
+
+def test_what_a_view_shows_does_not_grow_with_the_plan() -> None:
+    view = View()
+    names = tuple(step(f"s{number}") for number in range(10_000))
+    view.told(Planned(steps=names, project=ProjectName("shop"), jobs=100), 0.0)
+    for name in names[:100]:
+        view.told(StepStarted(step=name), 0.0)
+    view.expect(dict.fromkeys(names, 1_000))
+    assert len(view.lines(1.0, 80)) == 10

@@ -26,6 +26,7 @@ def regenerate() -> ModuleType:
     [
         "errors.md",
         "fix.md",
+        "formats/events.schema.json",
         "commands.md",
         "settings.md",
         "stabilizers.md",

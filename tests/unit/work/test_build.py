@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.services import MemoryServices
+from lockage.base.canonical import decode
 from lockage.base.digest import BlobRef
 from lockage.base.name import StepName
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageVanished, RootDrift, SandboxUnavailable, TooManyCpus
-from lockage.record.event import Planned, StepEnded, StepStarted
+from lockage.recipe.model import Recipe
+from lockage.record.event import ArtifactDelivered, Planned, Reason, RunRecorded, StepEnded, StepStarted
+from lockage.record.result import Usage
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.build import Built, StepNotDone, build
 from lockage.work.execute import execute
@@ -372,10 +375,54 @@ def test_progress_is_told_as_it_happens(services: MemoryServices, commit: Commit
     services.told.clear()
     built(services, project)
     built(services, project)
-    name = StepName("a")
-    planned = Planned(steps=(name,))
-    ended = StepEnded(step=name, cached=False, failure=None, wall_ms=0, log=services.blobs.put(b""))
-    assert services.told == [planned, StepStarted(step=name), ended, planned, msgspec.structs.replace(ended, cached=True)]
+    (name, action) = ("a", services.runs.kept["run-000001"][0].steps[0].action.digest)
+    planned = Planned(steps=(StepName(name),), project=project.recipe.project, jobs=2)
+    started = StepStarted(step=StepName(name), action=action, reason=Reason.NOT_KEPT)
+    ended = StepEnded(step=StepName(name), cached=False, failure=None, wall_ms=0, log=services.blobs.put(b""), action=action, usage=Usage())
+    recorded = RunRecorded(run="run-000001", executed=1, cached=0)
+    again = msgspec.structs.replace(ended, cached=True, usage=None)
+    repeated = RunRecorded(run="run-000001", executed=0, cached=1, repeated=True)
+    assert services.told == [planned, started, ended, recorded, planned, again, repeated]
+
+
+def test_artifacts_and_what_is_run_again_are_told(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    first = built(services, project)
+    (artifact,) = first.artifacts
+    told = [event for event in services.told if isinstance(event, ArtifactDelivered)]
+    assert [(event.name, event.blob, event.step) for event in told] == [(artifact.name, artifact.blob, artifact.step)]
+    del services.blobs.data[first.run.steps[0].outputs.digest]
+    services.told.clear()
+    built(services, project)
+    assert [event.reason for event in services.told if isinstance(event, StepStarted)][:1] == [Reason.LOST]
+
+
+def test_the_record_has_times_the_recipe_and_the_host(services: MemoryServices, commit: Commit) -> None:
+    def slow(workspace: Workspace) -> int:
+        services.clock.steady_ms += 250
+        workspace.write("x", b"x")
+        return 0
+
+    services.commands["slow"] = slow
+    steps = """
+[step.a]
+inputs = []
+run = ["slow"]
+outputs = ["x"]
+[step.b]
+needs = ["a"]
+inputs = []
+run = ["cat", "y"]
+outputs = ["y"]
+"""
+    services.clock.steady_ms = 40_000
+    result = built(services, commit(services, recipe=steps))
+    a, b = result.run.steps
+    assert (a.started_ms, a.finished_ms, b.started_ms, b.finished_ms) == (0, 250, 250, 250)
+    kept = services.runs.kept[result.run_id][0]
+    assert kept.host == services.host
+    assert kept.recipe_document is not None
+    assert [step.needs for step in decode(services.blobs.get(kept.recipe_document), Recipe).steps] == [(), ("a",)]
 
 
 # Any number of jobs, any interleaving

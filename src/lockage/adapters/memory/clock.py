@@ -12,9 +12,13 @@ class FixedClock:
 
     def __init__(self, now: str = "2026-01-01T00:00:00Z") -> None:
         self._now = Instant.parse(now)
+        self.steady_ms = 0
 
     def now(self) -> Instant:
         return self._now
+
+    def steady(self) -> int:
+        return self.steady_ms
 
     def advance(self, seconds: int) -> None:
         """Let time pass; a negative number sets the clock back, as people do."""

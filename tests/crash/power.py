@@ -1,0 +1,95 @@
+"""Power cuts: at every change of a story, the states that the disk may be left in, each judged and some of them gone on from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tests.crash.bench import Bench
+from tests.crash.judge import continue_from, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.crash.disk import Disk
+    from tests.crash.stage import Stage
+    from tests.crash.story import Facts, Told
+
+__all__ = ["Report", "cut_power"]
+
+#: So many faults are kept in words; all are counted.
+_WORDS = 40
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What was tried: moments (changes after which power may fail), different states judged, commands gone on, and the faults."""
+
+    moments: int = 0
+    states: int = 0
+    continued: int = 0
+    kinds: Counter[str] = msgspec.field(default_factory=Counter)
+    faults: Counter[str] = msgspec.field(default_factory=Counter)
+    words: list[str] = msgspec.field(default_factory=list)
+
+    def fault(self, where: str, what: str) -> None:
+        """Note a fault."""
+        self.faults[what] += 1
+        if self.faults[what] == 1 and len(self.words) < _WORDS:
+            self.words.append(f"{where}: {what}")
+
+
+def cut_power(
+    stage: Stage,
+    begun: Disk,
+    story: list[Told],
+    *,
+    every: int = 1,
+    drawn: int = 2,
+    continue_every: int = 25,
+    seed: int = 0,
+    heard: Callable[[Report], None] = lambda _: None,
+) -> Report:
+    """Judge the states after every ``every``-th change of a story that began with a disk; ``drawn`` of them at each at random.
+
+    Of the states judged every ``continue_every``-th is gone on from with the command that was interrupted.
+    """
+    report, random, seen = Report(), Random(seed), set[int]()
+    bench = Bench([str(folder) for folder in stage.watched])
+    for told, number, done in _moments(begun, story, stage.work / "README.md"):
+        if number % every and not done:
+            continue
+        report.moments += 1
+        before: Facts = told.after if done else told.before
+        for kind, image in begun.states(random, drawn):
+            key = hash((done, told.commit, len(before.entries), tuple(sorted((path, item.mode, item.data) for path, item in image.items()))))
+            if key in seen:
+                continue
+            seen.add(key)
+            report.states += 1
+            report.kinds[kind] += 1
+            where = f"{' '.join(told.arguments[:3])}, {'done' if done else f'change {number} of {len(told.changes)}'}, {kind}"
+            bench.show(image)
+            for fault in judge(stage, image, before, told.after):
+                report.fault(where, fault)
+            if report.states % continue_every == 0:
+                report.continued += 1
+                bench.show(image)
+                for fault in continue_from(stage, told):
+                    report.fault(f"{where}, gone on", fault)
+            heard(report)
+    return report
+
+
+def _moments(disk: Disk, story: list[Told], readme: Path) -> Iterator[tuple[Told, int, bool]]:
+    """The disk after every change, and once more when a command has reported its end."""
+    for told in story:
+        if told.chapter.readme is not None:
+            disk.put(readme, told.chapter.readme.encode())
+        for number, change in enumerate(told.changes, 1):
+            disk.apply(change)
+            yield told, number, False
+        yield told, len(told.changes), True

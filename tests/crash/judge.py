@@ -9,14 +9,14 @@ from lockage.evidence.trust import Role
 from lockage.work.book import Book, NoStore
 from lockage.work.store import check_store
 from tests.crash.disk import Image, read_image
-from tests.crash.story import entries_of, hidden, outputs_of
+from tests.crash.story import Facts, entries_of, hidden, outputs_of
 from tests.crash.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.crash.stage import Stage
-    from tests.crash.story import Facts, Told
+    from tests.crash.story import Told
 
 __all__ = ["continue_from", "judge", "leftovers"]
 
@@ -24,15 +24,27 @@ __all__ = ["continue_from", "judge", "leftovers"]
 _STAYS = (".git", ".gitignore", ".lockage-manifest.json")
 
 
-def judge(stage: Stage, image: Image, before: Facts, after: Facts) -> list[str]:
+def judge(stage: Stage, image: Image, told: Told, *, done: bool, again: bool = False) -> list[str]:
     """Look at the folders, which hold the image, with the adapters that commands use, and say what does not hold.
 
-    ``before`` was reported as done; ``after`` is what the command under way was about to bring about.
+    What was there before the command is never lost; ``done``: it has reported its end, so that nothing that it did is lost either.
+    ``again``: it ran once more, and what it signed has other times and signatures than when its story was told.
     """
-    return [*_lost(stage, image, before, after), *_unsound(stage)]
+    before = told.after if done else told.before
+    if again and done:
+        before = Facts(entries=told.before.entries, kept=told.before.kept, outputs=told.after.outputs)
+    return [*_lost(stage, image, before, told.after, again=again), *_exposed(stage, image), *_unsound(stage)]
 
 
-def _lost(stage: Stage, image: Image, before: Facts, after: Facts) -> Iterator[str]:
+def _exposed(stage: Stage, image: Image) -> Iterator[str]:
+    """Results lie beside a file that tells git to pass them over."""
+    if any(path.startswith(f"{stage.out}/") and not hidden(stage.inside(path)) for path in image):
+        ignore = image.get(f"{stage.out}/.gitignore")
+        if ignore is None or ignore.data != b"*\n":
+            yield "results make a work tree dirty"
+
+
+def _lost(stage: Stage, image: Image, before: Facts, after: Facts, *, again: bool) -> Iterator[str]:
     for path in sorted(before.kept - image.keys()):
         yield f"lost: {path}"
     try:
@@ -40,7 +52,8 @@ def _lost(stage: Stage, image: Image, before: Facts, after: Facts) -> Iterator[s
     except LockageError as error:
         yield f"the ledger cannot be read: {error}"
     else:
-        if entries != after.entries[: len(entries)]:
+        known = before.entries if again else after.entries
+        if entries[: len(known)] != known[: len(entries)] or len(entries) > len(after.entries) + (again and 1):
             yield f"the ledger's {len(entries)} entries are not those that were to be"
         if len(entries) < len(before.entries):
             yield f"the ledger lost {len(before.entries) - len(entries)} entries"
@@ -80,7 +93,7 @@ def _close(services: object) -> None:
 def leftovers(stage: Stage, image: Image) -> list[str]:
     """Files that were to get another name, and that nobody writes any more."""
     found = {stage.inside(path) for path, item in image.items() if item.kind == "file"}
-    return sorted(path for path in found if "/tmp/" in path or (hidden(path) and path.rpartition("/")[2] not in _STAYS))
+    return sorted(path for path in found if "/tmp/" in path or "/.lockage/" in path or (hidden(path) and path.rpartition("/")[2] not in _STAYS))
 
 
 def continue_from(stage: Stage, told: Told) -> list[str]:
@@ -89,6 +102,9 @@ def continue_from(stage: Stage, told: Told) -> list[str]:
     ended = watch(stage.program(*told.arguments), [], lambda _: 0, stage.scratch)
     if ended.code != 0:
         return [f"the next {told.arguments[0]} ended with {ended.code}: {ended.err}"]
+    tidied = watch(stage.tidy, [], lambda _: 0, stage.scratch)
+    if tidied.code != 0:
+        return [f"nothing more can be written after the next {told.arguments[0]}: {tidied.err}"]
     image = read_image(stage.watched)
     faults = [f"left over after the next {told.arguments[0]}: {path}" for path in leftovers(stage, image)]
     found = outputs_of(image, stage)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import deepcopy
 from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tests.crash.bench import Bench
+from tests.crash.disk import read_image
 from tests.crash.judge import continue_from, judge
+from tests.crash.story import facts_of
+from tests.crash.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,9 +21,10 @@ if TYPE_CHECKING:
 
     from tests.crash.disk import Disk
     from tests.crash.stage import Stage
-    from tests.crash.story import Facts, Told
+    from tests.crash.story import Told
+    from tests.crash.watch import Change
 
-__all__ = ["Report", "cut_power"]
+__all__ = ["Report", "cut_power", "cut_power_after_kill"]
 
 #: So many faults are kept in words; all are counted.
 _WORDS = 40
@@ -63,9 +68,8 @@ def cut_power(
         if number % every and not done:
             continue
         report.moments += 1
-        before: Facts = told.after if done else told.before
         for kind, image in begun.states(random, drawn):
-            key = hash((done, told.commit, len(before.entries), tuple(sorted((path, item.mode, item.data) for path, item in image.items()))))
+            key = hash((done, told.arguments, told.commit, tuple(sorted((path, item.mode, item.data) for path, item in image.items()))))
             if key in seen:
                 continue
             seen.add(key)
@@ -73,7 +77,7 @@ def cut_power(
             report.kinds[kind] += 1
             where = f"{' '.join(told.arguments[:3])}, {'done' if done else f'change {number} of {len(told.changes)}'}, {kind}"
             bench.show(image)
-            for fault in judge(stage, image, before, told.after):
+            for fault in judge(stage, image, told, done=done):
                 report.fault(where, fault)
             if report.states % continue_every == 0:
                 report.continued += 1
@@ -81,6 +85,44 @@ def cut_power(
                 for fault in continue_from(stage, told):
                     report.fault(f"{where}, gone on", fault)
             heard(report)
+    return report
+
+
+def cut_power_after_kill(
+    stage: Stage, begun: Disk, story: list[Told], *, every: int, heard: Callable[[Report], None] = lambda _: None
+) -> Report:
+    """Kill after every ``every``-th change, run the command again to its end, and then lose power: all that it reported is there."""
+    report = Report()
+    bench = Bench([str(folder) for folder in stage.watched])
+    for total, (told, number, done) in enumerate(_moments(begun, story, stage.work / "README.md")):
+        if total % every or done:
+            continue
+        disk = deepcopy(begun)
+        bench.show(disk.now())
+        stage.check_out(told.commit)
+        changes: list[Change] = []
+
+        def note(change: Change, changes: list[Change] = changes) -> int:
+            changes.append(change)
+            return 0
+
+        ended = watch(stage.program(*told.arguments), stage.watched, note, stage.scratch)
+        report.moments += 1
+        where = f"{' '.join(told.arguments[:3])}, killed after change {number} of {len(told.changes)}"
+        if ended.code != 0:
+            report.fault(where, f"the next ended with {ended.code}: {ended.err}")
+            continue
+        promised = facts_of(read_image(stage.watched), stage)
+        for change in changes:
+            disk.apply(change)
+        certain = disk.certain()
+        bench.show(certain)
+        report.states += 1
+        report.continued += 1
+        again = msgspec.structs.replace(told, after=promised)
+        for fault in judge(stage, certain, again, done=True):
+            report.fault(where, fault)
+        heard(report)
     return report
 
 

@@ -23,7 +23,9 @@ from lockage.adapters.memory.os_packages import MemoryOsPackages
 from lockage.adapters.memory.packages import make_wheel
 from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.services import MemoryServices
+from lockage.base.digest import BlobRef
 from lockage.cli.app import COMMANDS
+from lockage.record.result import ActionResult
 from lockage.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -186,14 +188,31 @@ class Stage:
             from lockage.cli.app import run as program
 
             code = program(list(arguments))
-            gc.collect()
-            threading._shutdown()  # type: ignore[attr-defined] # what an interpreter does when it ends
-            atexit._run_exitfuncs()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _end()
             return code
 
         return run
+
+    def tidy(self) -> int:
+        """What a forked child runs to write something of every kind, upon which what killed processes left is to be gone."""
+        services = self.services()
+        services.memo.put("tidy", "", b"")
+        log = services.blobs.put(b"")
+        services.cache.put(BlobRef.of(b"tidy"), ActionResult(exit_code=0, outputs=log, log=log))
+        for folder in (self.work, self.out):
+            services.folders.write(folder, ".gitignore", b"*\n")
+        del services
+        _end()
+        return 0
+
+
+def _end() -> None:
+    """What an interpreter does when it ends."""
+    gc.collect()
+    threading._shutdown()  # type: ignore[attr-defined] # there is no other way to wait for all threads
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def warm_up() -> None:

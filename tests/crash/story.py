@@ -58,9 +58,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter as it went: its changes, the commit that was checked out, what held before it and what after."""
+    """A chapter as it went: what was there, its changes, the commit that was checked out, what held before it and what after."""
 
     chapter: Chapter
+    start: Image
     arguments: tuple[str, ...]
     commit: str
     changes: tuple[Change, ...]
@@ -118,6 +119,7 @@ def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY) -> l
             (stage.work / "README.md").write_text(chapter.readme)
         commit = stage.commit() if chapter.readme is not None else stage.git("rev-parse", "HEAD")
         changes: list[Change] = []
+        start = disk.now()
 
         def heard(change: Change, changes: list[Change] = changes) -> int:
             changes.append(change)
@@ -132,7 +134,16 @@ def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY) -> l
         assert seen == disk.now(), f"{arguments}: not every change was seen"
         after = facts_of(seen, stage)
         told.append(
-            Told(chapter=chapter, arguments=arguments, commit=commit, changes=tuple(changes), before=before, after=after, ended=ended)
+            Told(
+                chapter=chapter,
+                start=start,
+                arguments=arguments,
+                commit=commit,
+                changes=tuple(changes),
+                before=before,
+                after=after,
+                ended=ended,
+            )
         )
         before = after
     return told

@@ -40,7 +40,9 @@ _ERRORS = {Trouble.FULL: errno.ENOSPC, Trouble.QUOTA: errno.EDQUOT, Trouble.READ
 _TOLD = re.compile(r"error\[([a-z-]+)\]: .+\n(?:.*\n)*hint: .+", re.MULTILINE)
 
 
-def refuse(stage: Stage, story: Sequence[Told], trouble: Trouble, *, every: int = 1, heard: Callable[[Report], None] = lambda _: None) -> Report:
+def refuse(
+    stage: Stage, story: Sequence[Told], trouble: Trouble, *, every: int = 1, heard: Callable[[Report], None] = lambda _: None
+) -> Report:
     """Run each command of a story again for every ``every``-th of its changes, from which on there is trouble, and once more without.
 
     An exit code must be one that is documented and not that of a fault of lockage itself; the message says what and what to do.

@@ -9,8 +9,10 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from functools import cached_property
@@ -27,6 +29,7 @@ from lockage.base.digest import BlobRef
 from lockage.cli.app import COMMANDS
 from lockage.record.result import ActionResult
 from lockage.wiring import Wiring
+from tests.crash.bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,8 +37,9 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.variation import World
+    from tests.crash.disk import Image
 
-__all__ = ["Stage", "StagedWiring", "warm_up"]
+__all__ = ["Stage", "StagedWiring", "made_stage"]
 
 RECIPE = """
 [project]
@@ -64,6 +68,8 @@ needs = ["package"]
 inputs = ["tests/**"]
 run = ["unit"]
 """
+#: Bytes that must be free in memory; a stage needs less than a hundredth.
+_ROOM = 256 << 20
 _IDENTITY = {"NAME": "A. Tester", "EMAIL": "tester@example.invalid", "DATE": "2024-05-06T07:08:09+00:00"}
 
 
@@ -159,6 +165,10 @@ class Stage:
         self.git("commit", "-q", "--allow-empty", "-m", "change")
         return self.git("rev-parse", "HEAD")
 
+    def show(self, image: Image) -> None:
+        """Make the watched folders hold an image."""
+        Bench([str(folder) for folder in self.watched]).show(image)
+
     def check_out(self, commit: str) -> None:
         """Make a commit the one that is checked out, and leave the files as they are."""
         if self.git("rev-parse", "HEAD") != commit:
@@ -211,11 +221,21 @@ def _end() -> None:
     gc.collect()
     threading._shutdown()  # type: ignore[attr-defined] # there is no other way to wait for all threads
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
 
 
-def warm_up() -> None:
+@contextmanager
+def made_stage() -> Iterator[Stage]:
+    """A new stage on which nothing has happened; in memory if there is room, as its files are written thousands of times."""
+    memory = Path("/dev/shm")  # noqa: S108
+    room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
+    with tempfile.TemporaryDirectory(prefix="lockage-stage-", dir=memory if room else None) as folder:
+        stage = Stage(Path(folder))
+        stage.begin()
+        _warm_up()
+        yield stage
+
+
+def _warm_up() -> None:
     """Import everything that commands import, so that forked children need not."""
     for name in COMMANDS:
         import_module(f"lockage.cli.{name.replace('-', '_')}")

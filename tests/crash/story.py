@@ -14,6 +14,8 @@ from tests.crash.disk import Disk, Image, read_image
 from tests.crash.watch import Change, Ended, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.crash.stage import Stage
 
 __all__ = ["CONTENTS", "STORY", "Chapter", "Facts", "Told", "entries_of", "facts_of", "hidden", "outputs_of", "placed", "record"]
@@ -109,8 +111,8 @@ def entries_of(image: Image, stage: Stage) -> tuple[bytes, ...]:
             ledger.close()
 
 
-def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY) -> list[Told]:
-    """Live through a story; the disk is afterwards what the folders are."""
+def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY, prepare: Callable[[], None] = lambda: None) -> list[Told]:
+    """Live through a story; the disk is afterwards what the folders are. ``prepare`` may change the program before each command."""
     told: list[Told] = []
     before = Facts()
     for chapter in chapters:
@@ -126,7 +128,7 @@ def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY) -> l
             return 0
 
         arguments = placed(stage, chapter.arguments)
-        ended = watch(stage.program(*arguments), stage.watched, heard, stage.scratch)
+        ended = watch(stage.program(*arguments, prepare=prepare), stage.watched, heard, stage.scratch)
         assert ended.code == 0, (arguments, ended)
         for change in changes:
             disk.apply(change)

@@ -6,12 +6,16 @@ that is needed to make it again; what a process does elsewhere, or in a mount na
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import select
 import signal
 import socket
+import sys
 import traceback
+import warnings
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +31,8 @@ KILL = -1
 
 _HERE = -100 & 0xFFFFFFFF
 _CONTINUE = 1
+#: Calls that are answered as if they had been made: what they are for is the disk's, which is a model here, and they take long.
+_SYNCHRONISING = ("fsync", "fdatasync", "sync", "syncfs", "sync_file_range")
 _EXCHANGE, _NO_REPLACE = 2, 1
 _REMOVE_FOLDER = 0x200
 _IOV_LIMIT = 1024
@@ -66,7 +72,9 @@ def watch(run: Callable[[], int], folders: list[Path], decide: Decision, scratch
     """Fork, run the callable in the child with its output into files of ``scratch``, and decide on each of its changes."""
     ours, theirs = socket.socketpair()
     out, err = scratch / "out.txt", scratch / "err.txt"
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads, which the child does not have and does not miss
+        child = os.fork()
     if child == 0:
         _run(run, theirs, out, err)
     theirs.close()
@@ -93,19 +101,30 @@ def _run(run: Callable[[], int], parent: socket.socket, out: Path, err: Path) ->
     code = 70
     try:
         os.setsid()
+        _forget_parent()
         for descriptor, path in ((1, out), (2, err)):
             target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(target, descriptor)
             os.close(target)
+        sys.stdout, sys.stderr = (os.fdopen(descriptor, "w", closefd=False) for descriptor in (1, 2))  # not a test's
         listener = listen()
         socket.send_fds(parent, [b"x"], [listener])
         os.close(listener)
         parent.close()
         code = run()
+        sys.stdout.flush()
+        sys.stderr.flush()
     except BaseException:  # noqa: BLE001 (a forked child must not go on as its parent)
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
+
+
+def _forget_parent() -> None:
+    """What the parent wants to be done when it ends is not this process's to do."""
+    atexit._clear()
+    weakref.finalize._registry.clear()  # type: ignore[attr-defined] # nothing else tells of it
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined] # as above
 
 
 class _Watcher:
@@ -134,15 +153,16 @@ class _Watcher:
                 return
 
     def _answer(self, key: int, task: int, flags: int, number: int, arch: int, pointer: int, *arguments: int) -> None:
-        verdict = 0
-        change = self._change(task, self._calls[number], arguments)
+        verdict, call = 0, self._calls[number]
+        change = self._change(task, call, arguments)
         if change is not None:
             self.count += 1
             verdict = self._decide(msgspec.structs.replace(change, number=self.count))
         if verdict == KILL:
             os.killpg(self._child, signal.SIGKILL)
             return
-        answer = RESPONSE.pack(key, 0, -verdict, 0 if verdict else _CONTINUE)
+        made = 0 if verdict or call in _SYNCHRONISING else _CONTINUE
+        answer = RESPONSE.pack(key, 0, -verdict, made)
         with suppress(FileNotFoundError):  # it was killed meanwhile
             fcntl.ioctl(self._listener, SEND, answer)
 
@@ -189,7 +209,10 @@ class _Watcher:
 
     def _gathered(self, task: int, pointer: int, count: int) -> bytes:
         parts = self._bytes(task, pointer, 16 * min(count, _IOV_LIMIT))
-        places = [(int.from_bytes(parts[at : at + 8], "little"), int.from_bytes(parts[at + 8 : at + 16], "little")) for at in range(0, len(parts), 16)]
+        places = [
+            (int.from_bytes(parts[at : at + 8], "little"), int.from_bytes(parts[at + 8 : at + 16], "little"))
+            for at in range(0, len(parts), 16)
+        ]
         return b"".join(self._bytes(task, start, size) for start, size in places)
 
     def _position(self, task: int, number: int) -> tuple[int, int]:

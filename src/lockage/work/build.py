@@ -82,7 +82,7 @@ def record_run(services: Services, plan: Plan, results: Mapping[StepName, StepRu
         recipe=plan.recipe.digest,
         lock=plan.lock_digest,
         started=started,
-        finished=services.clock.now(),
+        finished=max(started, services.clock.now()),  # the clock may have been set back meanwhile
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
         host=services.host,

@@ -1,4 +1,4 @@
-"""Crash safety at every point: a story of commands is cut off by the power, killed and refused what it asks for, wherever it changes a file.
+"""Crash safety at every point: commands are cut off by the power, killed and refused what they ask for, wherever they change a file.
 
 python benchmarks/exam_crash.py [--points N] [--kind KIND]… [--seed N] [--draw N]
 

@@ -11,7 +11,7 @@ import struct
 
 __all__ = ["ARCHITECTURES", "NOTIFICATION", "RECEIVE", "RESPONSE", "SEND", "listen"]
 
-#: By architecture (uname -m): its number in linux/audit.h, and its system calls of asm/unistd.h by number. An aarch64 has only the ``at`` forms.
+#: By architecture (uname -m): its number in linux/audit.h, its system calls of asm/unistd.h by number. aarch64 has only the ``at`` forms.
 ARCHITECTURES: dict[str, tuple[int, dict[int, str]]] = {
     "x86_64": (
         0xC000003E,

@@ -6,7 +6,6 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.crash.disk import Disk
 from tests.crash.stage import Stage, made_stage
 from tests.crash.story import Told, record

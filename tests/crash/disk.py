@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from random import Random
 
     from tests.crash.watch import Change
@@ -101,37 +101,25 @@ class Disk:
 
     def apply(self, change: Change) -> None:
         """Make a change that was told of, unless the system would have refused it."""
-        match change.call:
-            case "open":
-                self._open(change)
-            case "write" | "truncate" | "allocate":
-                self._write(change)
-            case "fsync":
-                self._sync(self._find(change.path))
-            case "syncfs":
-                self._settle(lambda _: True)
-            case "rename":
-                self._rename(change)
-            case "link":
-                node = self._find(change.other)
-                if node is not None and self._find(change.path) is None:
-                    self._name((change.path, node))
-            case "symlink":
-                if self._find(change.path) is None:
-                    self._name((change.path, _Node("link", 0o777, change.data)))
-            case "mkdir":
-                if self._find(change.path) is None:
-                    self._name((change.path, _Node("folder", change.mode & ~self._umask)))
-            case "unlink" | "rmdir":
-                self._remove(change)
-            case "chmod":
-                node = self._find(change.path)
-                if node is not None:
-                    node.mode = change.mode  # of no interest as a change of its own
-            case "map":
-                assert change.path.endswith(PASSING), f"{change.path} is mapped: what is written to it is not seen"
-            case _:
-                raise AssertionError(change.call)
+        _MAKERS[change.call](self, change)
+
+    def _link(self, change: Change) -> None:
+        node = self._find(change.other)
+        if node is not None and self._find(change.path) is None:
+            self._name((change.path, node))
+
+    def _make(self, change: Change) -> None:
+        if self._find(change.path) is None:
+            folder = change.call == "mkdir"
+            self._name((change.path, _Node("folder", change.mode & ~self._umask) if folder else _Node("link", 0o777, change.data)))
+
+    def _mode(self, change: Change) -> None:
+        node = self._find(change.path)
+        if node is not None:
+            node.mode = change.mode  # of no interest as a change of its own
+
+    def _map(self, change: Change) -> None:
+        assert change.path.endswith(PASSING), f"{change.path} is mapped: what is written to it is not seen"
 
     def _open(self, change: Change) -> None:
         node = self._find(change.path)
@@ -186,7 +174,10 @@ class Disk:
             _set(folder.entries, name, node)
         self.pending.append(_Named(found))
 
-    def _sync(self, node: _Node | None) -> None:
+    def _sync(self, change: Change) -> None:
+        node = self._find(change.path)
+        if change.call == "syncfs":
+            self._settle(lambda _: True)
         if node is None:
             return
         self._settle(lambda one: one.node is node if isinstance(one, _Written) else any(folder is node for folder, _, _ in one.entries))
@@ -276,6 +267,19 @@ class Disk:
         for part in folders:
             node = None if node is None else node.entries.get(part)
         return node, name
+
+
+_MAKERS: dict[str, Callable[[Disk, Change], None]] = {
+    "open": Disk._open,
+    **dict.fromkeys(("write", "truncate", "allocate"), Disk._write),
+    **dict.fromkeys(("fsync", "syncfs"), Disk._sync),
+    "rename": Disk._rename,
+    "link": Disk._link,
+    **dict.fromkeys(("symlink", "mkdir"), Disk._make),
+    **dict.fromkeys(("unlink", "rmdir"), Disk._remove),
+    "chmod": Disk._mode,
+    "map": Disk._map,
+}
 
 
 def _set(entries: dict[str, _Node], name: str, node: _Node | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.crash.disk import Image, read_image
+from tests.crash.story import Facts, entries_of, hidden, outputs_of
+from tests.crash.watch import watch
+
 from lockage.base.errors import LockageError
 from lockage.evidence.trust import Role
 from lockage.work.book import Book, NoStore
 from lockage.work.store import check_store
-from tests.crash.disk import Image, read_image
-from tests.crash.story import Facts, entries_of, hidden, outputs_of
-from tests.crash.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _exposed(stage: Stage, image: Image) -> Iterator[str]:
 
 
 def _lost(stage: Stage, image: Image, before: Facts, after: Facts, *, again: bool) -> Iterator[str]:
-    for path in sorted(before.kept - image.keys()):
+    for path in sorted((before.kept & after.kept) - image.keys()):
         yield f"lost: {path}"
     try:
         entries = entries_of(image, stage)
@@ -118,6 +119,6 @@ def continue_from(stage: Stage, told: Told) -> list[str]:
         if found.get(path) != digest
     ]
     faults += [f"the next {told.arguments[0]} made {path}" for path in sorted(found.keys() - told.after.outputs.keys())]
-    lost = [path for path in told.before.kept if path not in image]
+    lost = [path for path in told.before.kept & told.after.kept if path not in image]
     faults += [f"lost by the next {told.arguments[0]}: {path}" for path in lost]
     return [*faults, *_unsound(stage)]

@@ -8,7 +8,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
-
 from tests.crash.bench import Bench
 from tests.crash.disk import read_image
 from tests.crash.judge import continue_from, judge

@@ -8,12 +8,13 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from lockage.base.errors import ExitCode
 from tests.crash.bench import Bench
 from tests.crash.disk import read_image
 from tests.crash.judge import continue_from, judge
 from tests.crash.power import Report
 from tests.crash.watch import KILL, watch
+
+from lockage.base.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ def refuse(
             ended = watch(stage.program(*told.arguments), stage.watched, _from(number, trouble), stage.scratch)
             report.moments += 1
             change = told.changes[number - 1]
-            where = f"{' '.join(told.arguments[:3])}, {trouble} at change {number} of {len(told.changes)} ({change.call} {stage.inside(change.path)})"
+            where = f"{' '.join(told.arguments[:3])}, {trouble} at change {number} of {len(told.changes)}"
+            where = f"{where} ({change.call} {stage.inside(change.path)})"
             report.kinds[f"exit {ended.code}"] += 1
             if trouble is Trouble.KILLED:
                 if ended.code not in (-9, 0):

@@ -20,6 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.crash.bench import Bench
+
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.os_packages import MemoryOsPackages
 from lockage.adapters.memory.packages import make_wheel
@@ -29,15 +31,15 @@ from lockage.base.digest import BlobRef
 from lockage.cli.app import COMMANDS
 from lockage.record.result import ActionResult
 from lockage.wiring import Wiring
-from tests.crash.bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tests.crash.disk import Image
+
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.variation import World
-    from tests.crash.disk import Image
 
 __all__ = ["Stage", "StagedWiring", "made_stage"]
 
@@ -104,15 +106,15 @@ class StagedWiring(Wiring):
         return MemoryServices()
 
     @cached_property
-    def executor(self) -> MemoryExecutor:  # type: ignore[override] # a property there as well, of the port that this implements
+    def executor(self) -> MemoryExecutor:
         return MemoryExecutor(self.blobs, _STEPS)
 
     @cached_property
-    def roots(self) -> MemoryRoots:  # type: ignore[override] # as above
+    def roots(self) -> MemoryRoots:
         return MemoryRoots(self.blobs)
 
     @cached_property
-    def os_packages(self) -> MemoryOsPackages:  # type: ignore[override] # as above
+    def os_packages(self) -> MemoryOsPackages:
         found = MemoryOsPackages(self.blobs)
         found.suites, found.pool = self._outside.os_packages.suites, self._outside.os_packages.pool
         return found
@@ -226,7 +228,7 @@ def _end() -> None:
 @contextmanager
 def made_stage() -> Iterator[Stage]:
     """A new stage on which nothing has happened; in memory if there is room, as its files are written thousands of times."""
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")
     room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
     with tempfile.TemporaryDirectory(prefix="lockage-stage-", dir=memory if room else None) as folder:
         stage = Stage(Path(folder))

@@ -7,11 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
+from tests.crash.disk import Disk, Image, read_image
+from tests.crash.watch import Change, Ended, watch
 
 from lockage.adapters.ledger_sql import SqlLedger
 from lockage.base.digest import Digest
-from tests.crash.disk import Disk, Image, read_image
-from tests.crash.watch import Change, Ended, watch
+from lockage.cli.app import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,8 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
     readme: str | None = None
 
 
-#: Everything that changes a store. OUT and PULLED stand for folders of the stage.
-STORY = (
+#: OUT and PULLED stand for folders of the stage.
+_STORY = (
     Chapter(arguments=("lock",)),
     Chapter(arguments=("build", "--out", "OUT"), readme="one\n"),
     Chapter(arguments=("test",)),
@@ -46,6 +47,11 @@ STORY = (
     Chapter(arguments=("store", "check")),
     Chapter(arguments=("build", "--out", "OUT")),
 )
+
+#: The commands that delete what nothing needs, of those that there are.
+_DELETING = tuple(Chapter(arguments=(name,)) for name in ("gc",) if name in COMMANDS)
+#: Everything that changes a store.
+STORY = (*_STORY, *_DELETING, *_STORY[-2:])
 
 #: Folders of a store in which nothing that is there may be lost once a command has ended.
 CONTENTS = ("blobs/sha256", "actions", "runs")

@@ -6,13 +6,13 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import pytest
-
-from lockage import durable, portable
-from lockage.adapters.ledger_sql import SqlLedger
 from tests.crash.disk import Disk
 from tests.crash.power import Report, cut_power, cut_power_after_kill
 from tests.crash.refuse import Trouble, refuse
 from tests.crash.story import STORY, record
+
+from lockage import durable, portable
+from lockage.adapters.ledger_sql import SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

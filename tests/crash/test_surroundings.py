@@ -8,13 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.crash.story import STORY, placed
+from tests.crash.watch import Change, watch
 
 from lockage.adapters.clock_system import SystemClock
 from lockage.base.errors import ExitCode
 from lockage.base.instant import Instant
 from lockage.work.govern import check_ledger
-from tests.crash.story import STORY, placed
-from tests.crash.watch import Change, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def _read_only(change: Change) -> int:
 
 
 def test_a_store_that_can_only_be_read_answers_whatever_needs_no_writing(lived: Lived) -> None:
-    stage, _, story = lived
+    stage, _, _ = lived
     for arguments in READING:
         ended = watch(stage.program(*placed(stage, arguments)), [stage.home], _read_only, stage.scratch)
         assert ended.code == 0, (arguments, ended)

@@ -21,7 +21,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-
 from tests.crash.calls import ARCHITECTURES, NOTIFICATION, RECEIVE, RESPONSE, SEND, listen
 
 __all__ = ["KILL", "Change", "Ended", "watch"]
@@ -134,7 +133,7 @@ class _Watcher:
         self._folders = tuple(f"{folder}/" for folder in folders)
         self._decide = decide
         self._calls = ARCHITECTURES[os.uname().machine][1]
-        self._namespace = os.readlink("/proc/self/ns/mnt")
+        self._namespace = str(Path("/proc/self/ns/mnt").readlink())
         self.count = 0
 
     def serve(self) -> None:
@@ -170,7 +169,7 @@ class _Watcher:
 
     def _change(self, task: int, call: str, a: tuple[int, ...]) -> Change | None:
         try:
-            if os.readlink(f"/proc/{task}/ns/mnt") != self._namespace:
+            if str(Path(f"/proc/{task}/ns/mnt").readlink()) != self._namespace:
                 return None
             found = _READERS[call](self, task, call, a)
         except (FileNotFoundError, ProcessLookupError):
@@ -183,13 +182,13 @@ class _Watcher:
         return f"{path}/".startswith(self._folders)
 
     def _descriptor(self, task: int, number: int) -> str:
-        return os.readlink(f"/proc/{task}/fd/{number & 0xFFFFFFFF}")
+        return str(Path(f"/proc/{task}/fd/{number & 0xFFFFFFFF}").readlink())
 
     def _name(self, task: int, folder: int, pointer: int) -> str:
         """The path of a call, its folder resolved as the kernel does; its last part may be a link, which is kept."""
         text = os.fsdecode(self._text(task, pointer))
         if not text.startswith("/"):
-            base = os.readlink(f"/proc/{task}/cwd") if folder & 0xFFFFFFFF == _HERE else self._descriptor(task, folder)
+            base = str(Path(f"/proc/{task}/cwd").readlink()) if folder & 0xFFFFFFFF == _HERE else self._descriptor(task, folder)
             text = f"{base}/{text}"
         head, _, tail = text.rstrip("/").rpartition("/")
         return os.path.normpath(f"{os.path.realpath(head)}/{tail}")

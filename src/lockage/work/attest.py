@@ -58,7 +58,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
 
 
 def _until(run: Run, now: Instant) -> Run:
-    """The run as it is told of now: a clock that was set back must not make a statement speak of what has yet to come, as it would not count."""
+    """The run as it is told of now: where a clock was set back, a statement would speak of what has yet to come, and not count."""
     finished = min(run.finished, now)
     return msgspec.structs.replace(run, started=min(run.started, finished), finished=finished)
 

@@ -34,7 +34,7 @@ def judge(stage: Stage, image: Image, told: Told, *, done: bool, again: bool = F
     before = told.after if done else told.before
     if again and done:
         before = Facts(entries=told.before.entries, kept=told.before.kept, outputs=told.after.outputs)
-    return [*_lost(stage, image, before, told.after, again=again), *_exposed(stage, image), *_unsound(stage)]
+    return [*_lost(stage, image, before, told.after, again=again), *_exposed(stage, image), *_unsound(stage, told)]
 
 
 def _exposed(stage: Stage, image: Image) -> Iterator[str]:
@@ -65,12 +65,12 @@ def _lost(stage: Stage, image: Image, before: Facts, after: Facts, *, again: boo
             yield f"{path} is {'missing' if path not in found else 'neither what it was nor what it was to be'}"
 
 
-def _unsound(stage: Stage) -> Iterator[str]:
+def _unsound(stage: Stage, told: Told) -> Iterator[str]:
     services = stage.services()
     try:
         found = check_store(services)
         yield from (f"{broken.kind} {broken.name} {broken.what}" for broken in found.broken)
-        if found.stale_results:
+        if found.stale_results and not told.swept:
             yield f"{found.stale_results} results of actions refer to what is not there"
         try:
             book = Book.open(services, make=False)
@@ -121,4 +121,4 @@ def continue_from(stage: Stage, told: Told) -> list[str]:
     faults += [f"the next {told.arguments[0]} made {path}" for path in sorted(found.keys() - told.after.outputs.keys())]
     lost = [path for path in told.before.kept & told.after.kept if path not in image]
     faults += [f"lost by the next {told.arguments[0]}: {path}" for path in lost]
-    return [*faults, *_unsound(stage)]
+    return [*faults, *_unsound(stage, told)]

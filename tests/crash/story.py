@@ -49,7 +49,7 @@ _STORY = (
 )
 
 #: The commands that delete what nothing needs, of those that there are.
-_DELETING = tuple(Chapter(arguments=(name,)) for name in ("gc",) if name in COMMANDS)
+_DELETING = (Chapter(arguments=("gc", "--keep", "0d", "--keep-runs", "1")),) if "gc" in COMMANDS else ()
 #: Everything that changes a store.
 STORY = (*_STORY, *_DELETING, *_STORY[-2:])
 
@@ -66,7 +66,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter as it went: what was there, its changes, the commit that was checked out, what held before it and what after."""
+    """A chapter as it went: what was there, its changes, the commit that was checked out, what held before it and what after.
+
+    ``swept``: something may have been deleted, upon which a result may refer to what is gone, and counts as absent.
+    """
 
     chapter: Chapter
     start: Image
@@ -76,6 +79,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     before: Facts
     after: Facts
     ended: Ended
+    swept: bool = False
 
 
 def hidden(path: str) -> bool:
@@ -151,6 +155,7 @@ def record(stage: Stage, disk: Disk, chapters: tuple[Chapter, ...] = STORY, prep
                 before=before,
                 after=after,
                 ended=ended,
+                swept=chapter in _DELETING or any(earlier.swept for earlier in told),
             )
         )
         before = after

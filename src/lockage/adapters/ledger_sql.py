@@ -198,14 +198,11 @@ class SqlLedger:
                 self._create()
             with self._reporting():
                 try:
-                    self._connection = self._connect(self._file)
-                    self._admit(self._connection)
+                    self._connection = self._admitted(self._connect(self._file))
                 except sqlite3.OperationalError as error:
-                    self.close()
                     if make or getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_WRITING:
                         raise
-                    self._connection = self._connect_to_read()
-                    self._admit(self._connection)
+                    self._connection = self._admitted(self._connect_to_read())
         elif make and self._to_read:
             self.close()
             return self._opened(make=True)
@@ -231,11 +228,20 @@ class SqlLedger:
 
     def _connect(self, file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")  # the first statement opens the files
+        except sqlite3.OperationalError:
+            _never_close(connection)
+            raise
         return connection
 
-    def _admit(self, connection: sqlite3.Connection) -> None:
-        layout = connection.execute("PRAGMA user_version").fetchone()[0]
+    def _admitted(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            layout = connection.execute("PRAGMA user_version").fetchone()[0]
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+        except sqlite3.OperationalError:
+            _never_close(connection)
+            raise
         if layout > _LAYOUT:
             raise StoreUnreadable(
                 f"the ledger {self._file} has layout {layout}, this lockage knows {_LAYOUT}",
@@ -244,8 +250,9 @@ class SqlLedger:
                 expected=_LAYOUT,
                 found=layout,
             )
-        if layout != _LAYOUT or connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        if layout != _LAYOUT or application != _APPLICATION:
             raise LedgerCorrupt(f"{self._file} is not a lockage ledger", file=str(self._file), expected=_LAYOUT, found=layout)
+        return connection
 
     def _create(self) -> None:
         """Make an empty ledger beside the file and give it its name: nobody sees half of one, and whoever is first wins."""
@@ -260,9 +267,13 @@ class SqlLedger:
             try:
                 pragmas = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_LAYOUT};"
                 connection.executescript(f"{pragmas} BEGIN; {_TABLES} COMMIT;")
-                connection.execute("PRAGMA journal_mode = WAL")
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             finally:
                 connection.close()
+            # SQLite raises nothing if the mode cannot be changed, and may leave a journal that the file would need.
+            if mode != "wal" or len(list(folder.glob(f"{fresh.name}*"))) != 1:
+                cause = "the disk is full or faulty"
+                raise StoreUnwritable(f"cannot make the ledger {self._file}: {cause}", folder=str(folder), cause=cause)
             fresh.chmod(0o600)
             durable.reached("ledger-made")
             fresh.rename(self._file)
@@ -282,3 +293,13 @@ class SqlLedger:
                     cause=_UNWRITABLE[code],
                 ) from error
             raise LedgerCorrupt(f"the ledger {self._file} is damaged: {error}", file=str(self._file)) from error
+
+
+def _never_close(connection: sqlite3.Connection) -> None:
+    """Keep a connection that could not make the index of the write-ahead log from ever being closed: SQLite would delete the log.
+
+    It takes such a log for one that nobody needs, though it may hold what was committed last (seen with 3.40).
+    """
+    import ctypes  # only on the way to an error
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -100,3 +100,37 @@ def test_a_ledger_left_by_a_killed_process_can_be_read_where_nothing_can_be_writ
     status = watch(stage.program("status"), [stage.home], _read_only, stage.scratch)
     assert status.code == 0, status
     assert "shop@1.0-1" in status.out, "the append that was made before the kill counts"
+
+
+def test_a_log_that_cannot_be_indexed_is_kept(lived: Lived) -> None:
+    """SQLite deletes the log of a connection that is closed before it could make the index (seen with 3.40)."""
+    stage, _, story = lived
+    test = next(told for told in story if told.arguments[0] == "test")
+    stage.show(test.start)
+    stage.check_out(test.commit)
+    log = stage.home / "ledger.db-wal"
+    before = log.read_bytes()
+    assert len(before) > 4096
+    full = watch(stage.program("test"), stage.watched, lambda change: errno.ENOSPC if "-shm" in change.path else 0, stage.scratch)
+    assert full.code == ExitCode.NOT_PERMITTED, full
+    assert log.read_bytes() == before
+    assert watch(stage.program("test"), [], lambda _: 0, stage.scratch).code == 0
+
+
+def test_a_ledger_that_could_not_be_made_whole_gets_no_name(lived: Lived) -> None:
+    stage, _, story = lived
+    build = next(told for told in story if told.arguments[0] == "build")
+    writes = sum(change.call == "write" and change.path.endswith(".fresh") for change in build.changes)
+    assert writes > 5
+    for refused in range(1, writes + 1):
+        stage.show(build.start)
+        stage.check_out(build.commit)
+        seen = 0
+
+        def decide(change: Change, refused: int = refused) -> int:
+            nonlocal seen
+            seen += change.call == "write" and change.path.endswith(".fresh")
+            return errno.ENOSPC if seen >= refused and change.call == "write" else 0
+
+        assert watch(stage.program(*build.arguments), stage.watched, decide, stage.scratch).code == ExitCode.NOT_PERMITTED
+        assert not (stage.home / "ledger.db").exists()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Spool",
     "Staged",
+    "claim_folder",
     "ensure_folder",
     "locked",
     "locked_folder",
@@ -278,6 +279,36 @@ class Spool:
             staged.discard()
             raise
         self.publish([staged], [target], mode=mode)
+
+
+def claim_folder(parent: Path, prefix: str, remove: Callable[[Path], None]) -> tuple[Path, int]:
+    """A new folder for this process alone (0700), and a descriptor to be closed when it is gone or has its final name. Raises OSError.
+
+    It is locked as long as the descriptor is open; those of the same prefix that nobody locks were left by processes that were killed,
+    and are given to ``remove`` first.
+    """
+    for left in sorted(entry for entry in parent.iterdir() if entry.name.startswith(prefix)):
+        with suppress(OSError):
+            lock = portable.open_lock(left, folder=True)
+            try:
+                portable.hold(lock, wait=False)
+                remove(left)
+            finally:
+                os.close(lock)
+    while True:
+        folder = parent / f"{prefix}{os.getpid()}-{os.urandom(6).hex()}"
+        folder.mkdir(0o700)
+        try:
+            lock = portable.open_lock(folder, folder=True)
+        except FileNotFoundError:
+            continue  # another process was quicker than the lock
+        try:
+            portable.hold(lock, wait=False)
+            if folder.exists():
+                return folder, lock
+        except BlockingIOError:
+            pass  # the same
+        os.close(lock)
 
 
 def sync_folders(folders: Iterable[Path]) -> None:

@@ -151,35 +151,10 @@ def _spool(folder: Path, *, hidden: bool = False) -> Iterator[durable.Spool]:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """A new folder beside one that it is to take the place of; removed at the end is what then has its name.
-
-    It is locked as long as its process lives, so that the next process removes those that were left by processes that were killed.
-    """
+    """A new folder beside one that it is to take the place of; removed at the end is what then has its name."""
     import shutil
 
-    prefix = f".{folder.name}.lockage-"
-    for left in sorted(entry for entry in folder.parent.iterdir() if entry.name.startswith(prefix)):
-        with suppress(OSError):
-            lock = portable.open_lock(left, folder=True)
-            try:
-                portable.hold(lock, wait=False)
-                shutil.rmtree(left)
-            finally:
-                os.close(lock)
-    while True:
-        staging = folder.with_name(f"{prefix}{os.getpid()}-{os.urandom(6).hex()}")
-        staging.mkdir(0o700)
-        try:
-            lock = portable.open_lock(staging, folder=True)
-        except FileNotFoundError:
-            continue  # a sweeper was quicker than the lock
-        try:
-            portable.hold(lock, wait=False)
-            if staging.exists():
-                break
-        except BlockingIOError:
-            pass  # the same
-        os.close(lock)
+    staging, lock = durable.claim_folder(folder.parent, f".{folder.name}.lockage-", shutil.rmtree)
     try:
         staging.chmod(0o755)
         yield staging

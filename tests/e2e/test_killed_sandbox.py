@@ -24,7 +24,7 @@ outputs = ["out"]
 artifacts = ["out/*.txt"]
 """
 #: How many of a build's changes are the last.
-KILLS = 8
+KILLS = 4
 
 
 def _living(mark: str) -> list[str]:

@@ -144,7 +144,6 @@ class LocalBlobs:
             if not self._objects.exists():
                 self._begin()
             durable.ensure_folder(shard)
-            durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
             self._shards.add(shard)
 
     # Reading

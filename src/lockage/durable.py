@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Spool",
     "Staged",
+    "claim_folder",
     "ensure_folder",
     "ensure_folders",
     "locked",
@@ -74,20 +75,40 @@ def sync_folder(folder: Path) -> None:
     portable.sync_folder(folder)
 
 
-def ensure_folder(folder: Path) -> None:
-    """Make a folder and its missing parents, for this user alone (0700), durably. Raises OSError."""
+#: Folders whose entries this process knows to be durable.
+_confirmed: set[Path] = set()
+
+
+def ensure_folder(folder: Path, *, private: bool = True) -> None:
+    """Make a folder and its missing parents durably, for this user alone (0700) unless not ``private``. Raises OSError.
+
+    The entry of a folder that is there may have been made by a process that was killed before it could synchronise it, so it is
+    synchronised here as well, once in a process; of a parent before anything is made in it.
+    """
     try:
-        folder.mkdir(0o700)
+        folder.mkdir(0o700 if private else 0o777)
     except FileExistsError:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder)) from None
+        _confirm(folder)
         return
     except FileNotFoundError:
-        ensure_folder(folder.parent)
-        ensure_folder(folder)
+        ensure_folder(folder.parent, private=private)
+        ensure_folder(folder, private=private)
         return
-    folder.chmod(0o700)
-    sync_folder(folder.parent)
+    _confirmed.discard(folder)  # somebody removed it since
+    if private:
+        folder.chmod(0o700)
+    _confirm(folder.parent)
+    _confirm(folder)
+
+
+def _confirm(folder: Path) -> None:
+    """Make a folder's own entry durable, unless this process did. Raises OSError."""
+    if folder not in _confirmed:
+        with suppress(PermissionError):  # where this user may not look, no process of this user made a folder
+            sync_folder(folder.parent)
+        _confirmed.add(folder)
 
 
 def ensure_folders(parent: Path, folders: Iterable[Path]) -> None:
@@ -146,6 +167,18 @@ class Staged:
         while view:
             view = view[os.write(self._handle, view) :]
 
+    def lock(self) -> int | None:
+        """A descriptor that keeps others from taking the file for one of a killed process until it is closed; None if they did already."""
+        handle = os.dup(self._handle)
+        try:
+            portable.hold(handle, wait=False)
+            if self.path.exists():
+                return handle
+        except BlockingIOError:
+            pass
+        os.close(handle)
+        return None
+
     def finish(self, mode: int, owner: tuple[int, int] | None = None) -> None:
         """No more is written; the bytes are not durable yet. ``owner``: user and group to belong to. Raises OSError."""
         if self._handle >= 0:
@@ -177,22 +210,23 @@ class Spool:
         self._folder = folder
         self._own: Path | None = None
         self._owner = 0
+        self._release: weakref.finalize[[Path, int, int], Spool] | None = None
         self._count = itertools.count()
 
     def claim(self) -> Path:
         """This process's folder; to be asked for before several threads stage. Raises OSError."""
         if self._own is not None and self._owner == os.getpid():
             return self._own
-        ensure_folder(self._folder)
-        self._sweep()
         while True:
+            ensure_folder(self._folder)
             own = self._folder / f"{os.getpid()}-{os.urandom(6).hex()}"
-            own.mkdir(0o700)
             try:
+                self.sweep()
+                own.mkdir(0o700)
                 own.chmod(0o700)
                 handle = portable.open_lock(own, folder=True)
             except FileNotFoundError:
-                continue  # a sweeper was quicker than the lock, and removed the folder
+                continue  # another process closed the spool, or swept ours away before it was locked
             try:
                 portable.hold(handle, wait=False)
                 if own.exists():
@@ -201,10 +235,17 @@ class Spool:
                 pass  # a sweeper was quicker; it removes the folder
             os.close(handle)
         self._own, self._owner = own, os.getpid()
-        weakref.finalize(self, _release, own, handle, os.getpid())
+        self._release = weakref.finalize(self, _release, own, handle, os.getpid())
         return own
 
-    def _sweep(self) -> None:
+    def close(self) -> None:
+        """Remove this process's temporary files now rather than when it ends; never raises."""
+        if self._release is not None:
+            self._release()
+        self._own = self._release = None
+
+    def sweep(self) -> None:
+        """Remove what processes left that were killed. Raises OSError if the folder cannot be read."""
         for left in self._folder.iterdir():
             try:
                 handle = portable.open_lock(left, folder=True)
@@ -255,6 +296,36 @@ class Spool:
         self.publish([staged], [target], mode=mode)
 
 
+def claim_folder(parent: Path, prefix: str, remove: Callable[[Path], None]) -> tuple[Path, int]:
+    """A new folder for this process alone (0700), and a descriptor to be closed when it is gone or has its final name. Raises OSError.
+
+    It is locked as long as the descriptor is open; those of the same prefix that nobody locks were left by processes that were killed,
+    and are given to ``remove`` first.
+    """
+    for left in sorted(entry for entry in parent.iterdir() if entry.name.startswith(prefix)):
+        with suppress(OSError):
+            lock = portable.open_lock(left, folder=True)
+            try:
+                portable.hold(lock, wait=False)
+                remove(left)
+            finally:
+                os.close(lock)
+    while True:
+        folder = parent / f"{prefix}{os.getpid()}-{os.urandom(6).hex()}"
+        folder.mkdir(0o700)
+        try:
+            lock = portable.open_lock(folder, folder=True)
+        except FileNotFoundError:
+            continue  # another process was quicker than the lock
+        try:
+            portable.hold(lock, wait=False)
+            if folder.exists():
+                return folder, lock
+        except BlockingIOError:
+            pass  # the same
+        os.close(lock)
+
+
 def sync_folders(folders: Iterable[Path]) -> None:
     """Make the entries of several folders of one file system durable: each once, or many with syncfs(2). Raises OSError."""
     wanted = sorted(set(folders))
@@ -267,10 +338,11 @@ def sync_folders(folders: Iterable[Path]) -> None:
 def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
     """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`.
 
-    ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it.
+    ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it. Temporary files of the
+    same name are removed if their processes were killed.
     """
     with unwritable(target.parent):
-        staged = Staged(target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(6).hex()}.partial"))
+        staged, lock = _staged_beside(target)
         try:
             staged.write(data)
             staged.finish(mode, owner)
@@ -281,9 +353,39 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int
             staged.published = True
         finally:
             staged.discard()
+            if lock is not None:
+                os.close(lock)
         reached("before-folder-sync")
         sync_folder(target.parent)
         reached("published")
+
+
+def _staged_beside(target: Path) -> tuple[Staged, int | None]:
+    """A temporary file beside a file, and a descriptor that is locked as long as it is needed; None where open files cannot be renamed."""
+    prefix, suffix = f".{target.name}.", ".partial"
+    name = f"{prefix}{os.getpid()}-{os.urandom(6).hex()}{suffix}"
+    if sys.platform == "win32":
+        return Staged(target.with_name(name)), None
+    for left in os.listdir(target.parent):  # noqa: PTH208 (of names, most of which are of no interest)
+        if left.startswith(prefix) and left.endswith(suffix):
+            _remove_left(target.with_name(left))
+    while True:
+        staged = Staged(target.with_name(name))
+        lock = staged.lock()
+        if lock is not None:
+            return staged, lock
+        staged.discard()  # another process took it for one that nobody needs
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a temporary file unless its process lives."""
+    with suppress(OSError):
+        handle = os.open(path, portable.READ_ONLY_PLAIN)
+        try:
+            portable.hold(handle, wait=False)
+            path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _remove(folder: Path) -> None:

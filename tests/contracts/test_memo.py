@@ -49,3 +49,12 @@ def test_a_value_that_cannot_be_kept_does_not_matter(tmp_path: Path) -> None:
     memo = LocalMemo(tmp_path / "file")
     memo.put("plan", "key", b"value")
     assert memo.get("plan", "key") is None
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "tmp" / "1-killed").mkdir(parents=True)
+    (tmp_path / "tmp" / "1-killed" / "0").write_bytes(b"half")
+    memo = LocalMemo(tmp_path)
+    memo.put("plan", "key", b"value")
+    assert not (tmp_path / "tmp" / "1-killed").exists()
+    assert memo.get("plan", "key") == b"value"

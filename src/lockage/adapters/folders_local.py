@@ -1,6 +1,6 @@
 """Folders on this machine that results are put into: every file whole or absent, nothing unverified ever visible.
 
-Where nothing has changed nothing is written, so shutil and tempfile (which bring all compressors and random) are imported late.
+Where nothing has changed nothing is written, so shutil (which brings all compressors) is imported late.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lockage import portable
+from lockage import durable, portable
 from lockage.base.digest import Digest
 from lockage.ports import KEPT_MARK, BlobCorrupt, FolderUnwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from lockage.base.digest import BlobRef
     from lockage.ports import Blobs
@@ -27,6 +29,9 @@ __all__ = ["LocalFolders"]
 _HERE, _EXCHANGE = -100, 2
 #: How often somebody else may make or remove the folder while it is put there.
 _SWAPS = 5
+#: The folder of temporary files in a folder of results; one that is there says that not everything may be durable.
+_SPOOL = ".lockage"
+_CHUNK = 1 << 20
 
 
 class LocalFolders:
@@ -37,12 +42,17 @@ class LocalFolders:
 
     def place(self, folder: Path, files: Sequence[tuple[str, BlobRef]]) -> None:
         try:
-            if not folder.is_dir():
-                folder.mkdir(parents=True)
-                (folder / ".gitignore").write_text("*\n")  # results in a work tree do not make it dirty
-            for name, ref in files:
-                if not _holds(folder / name, ref):
-                    self._write(folder, name, ref)
+            durable.ensure_folder(folder, private=False)
+            fresh = all(entry.name == _SPOOL for entry in folder.iterdir())  # or left of a process that was killed
+            missing = [(name, ref) for name, ref in files if not _holds(folder / name, ref)]
+            if not fresh and not missing and not (folder / _SPOOL).exists():
+                return
+            with _spool(folder) as spool:  # made even to write nothing: another process was killed before all was durable
+                durable.sync_folder(folder)
+                if fresh:
+                    spool.write(folder / ".gitignore", b"*\n", mode=0o644)  # results in a work tree do not make it dirty
+                staged = [self._staged(spool, name, ref) for name, ref in missing]
+                spool.publish(staged, [folder / name for name, _ in missing], mode=0o644)
         except OSError as error:
             raise _unwritable(folder, error) from error
 
@@ -55,21 +65,10 @@ class LocalFolders:
             raise FolderUnwritable(f"cannot read {folder / name}: {error.strerror}", folder=str(folder)) from error
 
     def write(self, folder: Path, name: str, data: bytes) -> None:
-        import tempfile
-
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
-                try:
-                    target.write(data)
-                    target.flush()
-                    portable.set_mode(target.fileno(), 0o644)
-                    portable.sync_file(target.fileno())
-                    Path(target.name).replace(folder / name)
-                except BaseException:
-                    Path(target.name).unlink(missing_ok=True)
-                    raise
-            portable.sync_folder(folder)
+            durable.ensure_folder(folder, private=False)
+            with _spool(folder, hidden=True) as spool:
+                spool.write(folder / name, data, mode=0o644)
         except OSError as error:
             raise _unwritable(folder, error) from error
 
@@ -80,46 +79,88 @@ class LocalFolders:
             raise _unwritable(folder, error) from error
 
     def replace(self, folder: Path, files: Sequence[tuple[str, BlobRef]], keep: Mapping[str, bytes]) -> None:
-        import shutil
-        import tempfile
-
         try:
             folder = folder.resolve()  # a link to a folder stays a link
             _check_ours(folder, next(iter(keep)))
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            try:
-                staging.chmod(0o755)
+            durable.ensure_folder(folder.parent, private=False)
+            with _staging(folder) as staging:
                 for name, ref in files:
-                    self._write(staging, name, ref)
+                    self._write(staging / name, ref)
                 for name, data in keep.items():
                     _write_whole(staging / name, data)
                 portable.sync_folder(staging)
                 _swap(staging, folder)
                 portable.sync_folder(folder.parent)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)  # by now what the folder held before
         except OSError as error:
             raise _unwritable(folder, error) from error
 
-    def _write(self, folder: Path, name: str, ref: BlobRef) -> None:
-        import shutil
-        import tempfile
+    def _staged(self, spool: durable.Spool, name: str, ref: BlobRef) -> durable.Staged:
+        """A blob as a file that is to be called ``name``."""
+        with self._open(name, ref) as source:
+            staged = spool.stage()
+            try:
+                while chunk := source.read(_CHUNK):
+                    staged.write(chunk)
+                staged.finish(0o644)
+            except BaseException:
+                staged.discard()
+                raise
+        return staged
 
+    def _open(self, name: str, ref: BlobRef) -> BinaryIO:
         try:
-            opened = self._blobs.open(ref)
+            return self._blobs.open(ref)
         except BlobCorrupt as error:
             raise error.naming(name) from error
-        with opened as source, tempfile.NamedTemporaryFile(dir=folder, prefix=".lockage-", delete=False) as target:
-            try:
-                shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                portable.set_mode(target.fileno(), 0o644)
-                portable.sync_file(target.fileno())
-                Path(target.name).replace(folder / name)
-            except BaseException:
-                Path(target.name).unlink(missing_ok=True)
-                raise
+
+    def _write(self, path: Path, ref: BlobRef) -> None:
+        """A blob as a new file of a folder that nobody sees yet."""
+        with self._open(path.name, ref) as source, path.open("xb") as target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+            target.flush()
+            portable.set_mode(target.fileno(), 0o644)
+            portable.sync_file(target.fileno())
+
+
+@contextmanager
+def _spool(folder: Path, *, hidden: bool = False) -> Iterator[durable.Spool]:
+    """Temporary files in a folder, which is there: in a folder of their own, which is gone afterwards if all went well.
+
+    ``hidden``: git must not see what a process that is killed leaves there, as a work tree with other files is not clean.
+    """
+    place = folder / _SPOOL
+    ignore = place / ".gitignore"
+    durable.ensure_folder(place)
+    if hidden:
+        with ignore.open("wb") as file:
+            file.write(b"*\n")
+            file.flush()
+            portable.sync_file(file.fileno())
+        portable.sync_folder(place)
+    spool = durable.Spool(place)
+    try:
+        spool.sweep()
+        yield spool
+    finally:
+        spool.close()
+        with suppress(OSError):
+            ignore.unlink(missing_ok=True)
+            place.rmdir()  # unless another process has files there
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A new folder beside one that it is to take the place of; removed at the end is what then has its name."""
+    import shutil
+
+    staging, lock = durable.claim_folder(folder.parent, f".{folder.name}.lockage-", shutil.rmtree)
+    try:
+        staging.chmod(0o755)
+        yield staging
+    finally:
+        os.close(lock)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _holds(path: Path, ref: BlobRef) -> bool:

@@ -56,14 +56,14 @@ class LocalImageLayouts:
 @contextmanager
 def _staging(target: Path) -> Iterator[Path]:
     import shutil
-    import tempfile
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder, lock = durable.claim_folder(target.parent, f".{target.name}.lockage-", shutil.rmtree)
     try:
         (folder / "blobs" / "sha256").mkdir(parents=True)
         yield folder
     finally:
+        os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage import durable
@@ -22,7 +23,7 @@ from lockage.ports import LedgerConflict, LedgerCorrupt, LedgerHead, StoreUnread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from tempfile import TemporaryDirectory
 
 __all__ = ["SqlLedger"]
 
@@ -55,6 +56,10 @@ _UNWRITABLE = {
 }
 
 
+#: What SQLite says if it cannot make or write the files beside a database that even reading needs.
+_NO_WRITING = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM}
+
+
 class SqlLedger:
     """Implements :class:`lockage.ports.Ledger`. The file is made by the first append; reading an absent one finds nothing.
 
@@ -64,12 +69,17 @@ class SqlLedger:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
+        self._to_read = False
+        self._copy: TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._copy is not None:
+            self._copy.cleanup()
+        self._copy, self._to_read = None, False
 
     def head(self) -> LedgerHead | None:
         connection = self._opened(make=False)
@@ -187,17 +197,51 @@ class SqlLedger:
                     return None
                 self._create()
             with self._reporting():
-                self._connection = self._connect(self._file)
-                self._admit(self._connection)
+                try:
+                    self._connection = self._admitted(self._connect(self._file))
+                except sqlite3.OperationalError as error:
+                    if make or getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_WRITING:
+                        raise
+                    self._connection = self._admitted(self._connect_to_read())
+        elif make and self._to_read:
+            self.close()
+            return self._opened(make=True)
         return self._connection
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """Read where nothing can be written, not even the index that readers and writers of a database share.
+
+        What a process that was killed left in the write-ahead log counts, so that it is read from a copy then. If somebody who may
+        write does so meanwhile, what is read may not fit together, which whoever checks it against the checkpoint finds.
+        """
+        self._to_read = True
+        log = self._file.with_name(f"{self._file.name}-wal")
+        if not log.exists() or not log.stat().st_size:
+            return sqlite3.connect(f"{self._file.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+        import shutil  # only here: it brings all compressors
+        import tempfile
+
+        self._copy = tempfile.TemporaryDirectory(prefix="lockage-ledger-")
+        for file in (self._file, log):
+            shutil.copyfile(file, Path(self._copy.name) / file.name)
+        return self._connect(Path(self._copy.name) / self._file.name)
 
     def _connect(self, file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")  # the first statement opens the files
+        except sqlite3.OperationalError:
+            _never_close(connection)
+            raise
         return connection
 
-    def _admit(self, connection: sqlite3.Connection) -> None:
-        layout = connection.execute("PRAGMA user_version").fetchone()[0]
+    def _admitted(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            layout = connection.execute("PRAGMA user_version").fetchone()[0]
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+        except sqlite3.OperationalError:
+            _never_close(connection)
+            raise
         if layout > _LAYOUT:
             raise StoreUnreadable(
                 f"the ledger {self._file} has layout {layout}, this lockage knows {_LAYOUT}",
@@ -206,8 +250,9 @@ class SqlLedger:
                 expected=_LAYOUT,
                 found=layout,
             )
-        if layout != _LAYOUT or connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        if layout != _LAYOUT or application != _APPLICATION:
             raise LedgerCorrupt(f"{self._file} is not a lockage ledger", file=str(self._file), expected=_LAYOUT, found=layout)
+        return connection
 
     def _create(self) -> None:
         """Make an empty ledger beside the file and give it its name: nobody sees half of one, and whoever is first wins."""
@@ -222,9 +267,13 @@ class SqlLedger:
             try:
                 pragmas = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {_LAYOUT};"
                 connection.executescript(f"{pragmas} BEGIN; {_TABLES} COMMIT;")
-                connection.execute("PRAGMA journal_mode = WAL")
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             finally:
                 connection.close()
+            # SQLite raises nothing if the mode cannot be changed, and may leave a journal that the file would need.
+            if mode != "wal" or len(list(folder.glob(f"{fresh.name}*"))) != 1:
+                cause = "the disk is full or faulty"
+                raise StoreUnwritable(f"cannot make the ledger {self._file}: {cause}", folder=str(folder), cause=cause)
             fresh.chmod(0o600)
             durable.reached("ledger-made")
             fresh.rename(self._file)
@@ -244,3 +293,13 @@ class SqlLedger:
                     cause=_UNWRITABLE[code],
                 ) from error
             raise LedgerCorrupt(f"the ledger {self._file} is damaged: {error}", file=str(self._file)) from error
+
+
+def _never_close(connection: sqlite3.Connection) -> None:
+    """Keep a connection that could not make the index of the write-ahead log from ever being closed: SQLite would delete the log.
+
+    It takes such a log for one that nobody needs, though it may hold what was committed last (seen with 3.40).
+    """
+    import ctypes  # only on the way to an error
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

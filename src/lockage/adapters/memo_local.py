@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lockage import durable
 from lockage.base.digest import Digest
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class LocalMemo:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._spool = durable.Spool(folder / "tmp")
 
     def _path(self, kind: str, key: str) -> Path:
         name = Digest.of(key.encode())
@@ -51,20 +52,22 @@ class LocalMemo:
         text = key.encode()
         body = len(text).to_bytes(8, "big") + text + value
         path = self._path(kind, key)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(6).hex()}")
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_bytes(Digest.of(body).raw + body)
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
+            staged = self._spool.stage()
+            try:
+                staged.write(Digest.of(body).raw + body)
+                staged.finish(0o600)
+                staged.path.replace(path)
+                staged.published = True
+            finally:
+                staged.discard()
 
     def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
         from lockage.ports.storage import Swept  # no build needs it
 
         count = size = 0
-        for path in self._folder.glob("*/*/*"):
+        for path in self._folder.glob("*/??/*"):
             with suppress(OSError):
                 state = path.stat()
                 if state.st_mtime < before:

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lockage.durable import ensure_folder, locked_folder, write_file
+from lockage.durable import ensure_folder, locked_folder, sync_folder, unwritable, write_file
 from lockage.portable import READ_ONLY_PLAIN, user_id
 from lockage.ports import KeyUnusable, StoreUnwritable
 
@@ -71,10 +71,9 @@ class FileKeys:
         return Ed25519Signer(key)
 
     def load_or_create(self, name: str) -> Ed25519Signer:
-        """The key of that name, made now if it is not there. Raises :class:`KeyUnusable`."""
+        """The key of that name, made now if it is not there, and durable. Raises :class:`KeyUnusable`."""
         self._make_folder()
-        if not self._path(name).exists():
-            self._create(name)
+        self._create(name)
         return self.load(name)
 
     def _path(self, name: str) -> Path:
@@ -131,6 +130,9 @@ class FileKeys:
             with locked_folder(self._folder):
                 if not path.exists():
                     write_file(path, data, mode=0o600)
+                else:  # by a process that may have been killed before its name was durable
+                    with unwritable(self._folder):
+                        sync_folder(self._folder)
         except StoreUnwritable as error:
             raise KeyUnusable(f"the key {path} cannot be made: {error.message}", file=str(path)) from error
 

@@ -37,7 +37,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
     ("roots", ("roots/os", "roots/python", "roots/instruments"), True, True),
     ("clones", ("clones",), True, True),
     ("memo", ("memo",), False, True),
-    ("cache", ("cache", "blobs/tmp", "actions/tmp", "roots/tmp"), False, True),
+    ("cache", ("cache", "blobs/tmp", "actions/tmp", "memo/tmp", "roots/tmp"), False, True),
     ("trash", ("blobs/trash",), False, True),
     ("damaged", ("blobs/quarantine", "actions/damaged", "roots/damaged"), False, True),
 )

@@ -14,6 +14,7 @@ from lockage.recipe.model import StepKind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lockage.base.instant import Instant
     from lockage.plan.plan import Plan
     from lockage.recipe.crates import Crate
     from lockage.record.artifact import Run, StepRun
@@ -32,7 +33,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
     """
     if not built.artifacts:
         return
-    run = built.run
+    run = _until(built.run, services.clock.now())
     key = Digest.of(canonical([run.source.digest, run.recipe, run.lock, *sorted(f"{a.name} {a.blob}" for a in run.artifacts)]))
     if not anew and _signed_before(services, services.memo.get("provenance", key)):
         return
@@ -54,6 +55,12 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
     services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())
+
+
+def _until(run: Run, now: Instant) -> Run:
+    """The run as it is told of now: where a clock was set back, a statement would speak of what has yet to come, and not count."""
+    finished = min(run.finished, now)
+    return msgspec.structs.replace(run, started=min(run.started, finished), finished=finished)
 
 
 def _crates(services: Services, plan: Plan) -> tuple[Crate, ...]:
@@ -85,7 +92,8 @@ def record_tests(services: Services, project: Project, built: Built, steps: Iter
     if not built.artifacts:
         return
     declared = [step.name for step in project.recipe.steps if step.kind is not StepKind.BUILD]
-    run: Run = msgspec.structs.replace(built.run, steps=tuple(steps), finished=services.clock.now())
+    now = services.clock.now()
+    run = _until(msgspec.structs.replace(built.run, steps=tuple(steps), finished=now), now)
     record_evidence(services, TEST_RESULT, test_result(run, declared), Role.TESTER)
 
 
@@ -96,6 +104,7 @@ def record_reproductions(services: Services, built: Built, found: Verification) 
     from lockage.variation import Claim, values_of
     from lockage.work.book import record_evidence
 
+    finished = services.clock.now()
     for claim in Claim:
         rounds = [round_ for round_ in found.rounds if round_.claim is claim]
         if not rounds:
@@ -112,8 +121,8 @@ def record_reproductions(services: Services, built: Built, found: Verification) 
             rounds=[ReproductionRound(axes=round_.axes, failure=round_.failure) for round_ in rounds],
             axes=[VariedAxis(name=name, values=values_of(name)) for name in axes],
             unavailable=tuple(found.unavailable),
-            started=found.started,
-            finished=services.clock.now(),
+            started=min(found.started, finished),
+            finished=finished,
             lockage=__version__,
         )
         record_evidence(services, REPRODUCTION, statements, Role.VERIFIER)

@@ -138,7 +138,7 @@ def record_run(
         recipe=plan.recipe.digest,
         lock=plan.lock_digest,
         started=started,
-        finished=services.clock.now(),
+        finished=max(started, services.clock.now()),  # the clock may have been set back meanwhile
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
         skipped=skipped(plan, results),

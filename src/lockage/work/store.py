@@ -9,6 +9,7 @@ import msgspec
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.base.tree import FileNode, read_tree
+from lockage.ports import StoreUnreadable, StoreUnwritable
 from lockage.ports.storage import KeptKind
 from lockage.record.event import Phase
 from lockage.work.govern import check_ledger
@@ -103,6 +104,8 @@ def _ledger(services: Services) -> tuple[int, list[str]]:
         if services.ledger.head() is None:
             return 0, []
         return check_ledger(services).size, []
+    except (StoreUnreadable, StoreUnwritable):
+        raise  # the disk's fault and not the ledger's
     except LockageError as error:
         return 0, [error.message]
 

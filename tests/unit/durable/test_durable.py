@@ -141,3 +141,33 @@ def test_a_lock_excludes_threads_and_processes(tmp_path: Path) -> None:
     assert order == ["first", "second"]
     with durable.locked_folder(tmp_path), durable.locked(file):
         pass
+
+
+def test_what_a_killed_process_left_beside_a_file_is_removed_by_who_writes_it_next(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from lockage import durable
+durable.reached = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == "before-rename" else None
+durable.write_file(Path(sys.argv[1]), b"killed")
+"""
+    file = tmp_path / "file"
+    subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+    living, lock = durable._staged_beside(file)
+    assert [path.name for path in tmp_path.iterdir()] == [living.path.name]
+    durable.write_file(file, b"other")
+    assert living.path.exists(), "its process lives"
+    assert lock is not None
+    living.discard()
+    os.close(lock)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_closed_spool_leaves_nothing_and_can_be_used_again(tmp_path: Path) -> None:
+    spool = durable.Spool(tmp_path / "tmp")
+    for data in (b"one", b"two"):
+        spool.write(tmp_path / "file", data)
+        spool.close()
+        assert list((tmp_path / "tmp").iterdir()) == []
+    assert (tmp_path / "file").read_bytes() == b"two"

@@ -1,6 +1,8 @@
 """Building over fakes: what is run again and what is not, in which order, and what a failure leaves."""
 
+import base64
 import io
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 
@@ -22,11 +24,13 @@ from lockage.record.result import Usage
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.build import Built, StepNotDone, build
 from lockage.work.execute import execute
+from lockage.work.hand_over import build_project
 from lockage.work.prepare import Project
 
 Commit = Callable[..., Project]
 Commands = Mapping[str, Callable[[Workspace], int]]
 
+YEAR = 365 * 86_400
 CHAIN = """
 [step.first]
 inputs = ["src/**"]
@@ -507,3 +511,24 @@ def test_a_build_with_nothing_to_do_does_not_read_the_source(commit: Commit, mon
     first = built(services, project)
     monkeypatch.delitem(services.blobs.data, project.source.tree.digest)
     assert built(services, project).artifacts == first.artifacts
+
+
+def test_a_clock_that_is_set_back_ends_no_run_before_its_beginning_and_makes_no_evidence_from_the_future(
+    services: MemoryServices, commit: Commit
+) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=CHAIN.format(first="back"))
+
+    def back(workspace: Workspace) -> int:
+        services.clock.advance(-YEAR)
+        workspace.write(workspace.request.action.arguments[1], b"")
+        return 0
+
+    services.commands["back"] = back
+    begun = services.clock.now()
+    plan, made = build_project(services, project)
+    assert plan.recipe == project.recipe
+    assert (made.run.started, made.run.finished) == (begun, begun)
+    (bundle,) = (blob for blob in services.blobs.data.values() if b"dsseEnvelope" in blob and b"verificationMaterial" in blob)
+    told = json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
+    metadata = told["predicate"]["runDetails"]["metadata"]
+    assert metadata["startedOn"] == metadata["finishedOn"] == str(services.clock.now())

@@ -8,10 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockage import durable
 from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
 from lockage.adapters.sandbox_bwrap.contents import LEFTOVERS, REPOSITORY, SETTINGS, cpu_tree, etc_files, proc_files
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
@@ -127,9 +127,10 @@ class Maker:
 
     def _folder_on_disk(self, sandbox: Sandbox) -> str:
         """A new folder of the host's disk, which goes with the sandbox."""
-        folder = tempfile.mkdtemp(prefix="workspace-", dir=self._scratch)
+        folder, lock = durable.claim_folder(self._scratch, "workspace-", _remove)
+        sandbox.at_the_end(lambda: os.close(lock))
         sandbox.at_the_end(lambda: _remove(folder))
-        return folder
+        return str(folder)
 
     def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
         world = request.world
@@ -181,7 +182,7 @@ def _personality(world: World) -> int:
     return sum(flag for wanted, flag in flags if wanted)
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: Path) -> None:
     """Remove a workspace, whatever modes its folders were given."""
     for parent, folders, _ in os.walk(folder):
         for name in folders:

@@ -17,7 +17,8 @@ from functools import partial
 from measuring import in_turns, lines, report
 
 from lockage.base.name import LatchName, PoolName, StepName
-from lockage.schedule import Capacity, Job, Schedule
+from lockage.schedule.job import Capacity, Job
+from lockage.schedule.schedule import Schedule
 
 POOL = PoolName("licence")
 CAPACITY = Capacity(cpus=16, memory=64, jobs=16, pools={POOL: 4})

@@ -18,7 +18,7 @@ from lockage.base.name import StepName
 from lockage.plan.plan import make_plan
 from lockage.recipe.parse import parse_recipe
 from lockage.record.event import StepEnded, StepRetried, StepStarted
-from lockage.schedule import Capacity
+from lockage.schedule.job import Capacity
 from lockage.work.build import build
 from lockage.work.lock import lock_recipe
 from lockage.work.prepare import Project, prepare

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.ports.images import ImageLayouts
     from lockage.record.event import Event
-    from lockage.schedule import Capacity
+    from lockage.schedule.job import Capacity
     from lockage.variation import World
 
 __all__ = ["SETTINGS", "InvalidSetting", "Setting", "Wiring"]
@@ -209,7 +209,7 @@ class Wiring:
 
     @cached_property
     def capacity(self) -> Capacity:
-        from lockage.schedule import Capacity
+        from lockage.schedule.job import Capacity
         from lockage.wiring.limits import cpu_quota
 
         most = len(self.host_cpus)

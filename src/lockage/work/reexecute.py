@@ -19,7 +19,8 @@ from lockage.ports import ExecutionFailed
 from lockage.record.artifact import DifferentOutput, Reexecuted, Reexecution
 from lockage.record.event import Phase
 from lockage.record.result import ActionResult
-from lockage.schedule import Job, Schedule
+from lockage.schedule.job import Job
+from lockage.schedule.schedule import Schedule
 from lockage.work.execute import Execution
 from lockage.work.outcome import failure_of
 

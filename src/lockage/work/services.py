@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.ports.images import ImageLayouts
     from lockage.record.event import Event
-    from lockage.schedule import Capacity
+    from lockage.schedule.job import Capacity
     from lockage.variation import World
 
 __all__ = ["Services"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from lockage.ports import TooManyCpus
-from lockage.schedule import UNKNOWN_DURATION, Job, Schedule
+from lockage.schedule.job import UNKNOWN_DURATION, Job
+from lockage.schedule.schedule import Schedule
 from lockage.work.expected import expected_durations
 
 if TYPE_CHECKING:

@@ -177,7 +177,7 @@ def test_the_hits_of_a_large_plan_are_one_line() -> None:
     said = [line for name in names[:-2] for line in view.told(ended(name, cached=True), 1.0)]
     assert said == []
     assert view.told(ended(names[-2]), 2.0) == [f"  {names[-2]}: done in 1.2 s"]
-    assert view.told(ended(names[-1], cached=True, failure="exit-code: 3"), 2.0) == [f"  {names[-1]}: failed (exit-code: 3)"]
+    assert view.told(ended(names[-1], cached=True, failure="exit-code: 3"), 2.0) == [f"  {names[-1]}: failed before, kept (exit-code: 3)"]
     assert view.told(RunRecorded(run="run-000001", executed=1, cached=9999), 3.0) == ["  9,998 steps unchanged"]
     assert view.closed(4.0) == []
 

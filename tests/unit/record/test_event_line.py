@@ -9,6 +9,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import ProjectName, StepName
 from lockage.record.event import (
     ArtifactDelivered,
+    BlobsLost,
     Event,
     Fetched,
     Phase,
@@ -34,6 +35,7 @@ EVENTS: tuple[Event, ...] = (
     StepEnded(step=A, cached=False, failure=None, wall_ms=12, log=BLOB, action=BLOB.digest, usage=Usage(wall_ms=12), attempts=2),
     StepEnded(step=B, cached=True, failure="exit-code: 2", wall_ms=0),
     StepSkipped(step=B, failed=(A,)),
+    BlobsLost(what="what step a gave", blobs=(BLOB.digest,)),
     ArtifactDelivered(name="shop.whl", blob=BLOB, content_digest=Digest.of(b""), step=A),
     RunRecorded(run="run-000001", executed=1, cached=1),
     Fetched(size=3),

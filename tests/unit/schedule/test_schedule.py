@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockage.base.name import LatchName, PoolName, StepName
-from lockage.schedule import Capacity, Job, Schedule
+from lockage.schedule.job import Capacity, Job
+from lockage.schedule.schedule import Schedule
 
 if TYPE_CHECKING:
     import random

@@ -26,7 +26,7 @@ from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import PrincipalName
 from lockage.environment.debian import Release, Stanza
-from lockage.schedule import Capacity
+from lockage.schedule.job import Capacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

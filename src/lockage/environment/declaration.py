@@ -106,6 +106,11 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
 
     @property
+    def names_files(self) -> bool:
+        """Whether it names files of the source, whose bytes are part of what is declared."""
+        return isinstance(self.python_lock, PythonLock) or (isinstance(self.suites, Suites) and self.suites.keyring is not None)
+
+    @property
     def digest(self) -> Digest:
         """Identity of what the lock depends on: everything but the variables."""
         return Digest.of(canonical_of(msgspec.structs.replace(self, variables={})))

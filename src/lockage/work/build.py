@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Lost, Reexecution, StepRun
-    from lockage.work.execute import Attempts
+    from lockage.work.attempts import Attempts
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 

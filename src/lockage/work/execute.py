@@ -34,11 +34,12 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
+    from lockage.work.attempts import Attempts
     from lockage.work.last_build import LastBuild
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
-__all__ = ["Attempts", "Execution", "execute"]
+__all__ = ["Execution", "execute"]
 
 
 #: Actions are kept from the look at a step until it starts for so many that wait; for the others they are made again.
@@ -396,23 +397,6 @@ class Execution:
     def _takes_failures(self) -> bool:
         """Whether a kept failure is a result: nothing is left of its workspace, so not where that is to be looked at."""
         return self._use.failures and self._keep is None
-
-
-class Attempts:
-    """What all attempts at one build have come to: what was lost, and the steps that were executed by those that were broken off."""
-
-    def __init__(self) -> None:
-        self.lost: list[Lost] = []
-        self.ran: dict[StepName, StepRun] = {}
-
-    def take(self, results: dict[StepName, StepRun]) -> None:
-        """Note the steps that were executed; one that an earlier attempt executed was not found in the cache by this build."""
-        for name, run in results.items():
-            before = self.ran.get(name)
-            if not run.cached:
-                self.ran[name] = run
-            elif before is not None and (before.action, before.outputs) == (run.action, run.outputs):
-                results[name] = before
 
 
 def execute(

@@ -17,7 +17,6 @@ from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
 from lockage.record.source import CommitOrigin, Source
-from lockage.work.declared_files import with_declared_files
 from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inferred, remembered_recipe, unasked, with_added
 
 if TYPE_CHECKING:
@@ -149,7 +148,12 @@ def _must_be_inferred(wanted: Wanted, locator: str) -> None:
 
 def read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
     """The recipe that a source's lockage.toml says, with the Python packages of the locks that it names."""
-    return with_declared_files(services, _read_recipe(services, read, data, locator), read.tree)
+    recipe = _read_recipe(services, read, data, locator)
+    if not any(declaration.names_files for declaration in recipe.environments.values()):
+        return recipe
+    from lockage.work.declared_files import with_declared_files  # few recipes name any
+
+    return with_declared_files(services, recipe, read.tree)
 
 
 def _read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:

@@ -18,8 +18,8 @@ from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from lockage.base.errors import StepFailed
+    from lockage.work.attempts import Attempts
     from lockage.work.build import Built
-    from lockage.work.execute import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from lockage import durable
-from lockage.adapters.blobs_local.batch import Batch
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
@@ -92,6 +91,8 @@ class LocalBlobs:
         return self.put_many((data,))[0]
 
     def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.batch import Batch  # a store that is only read does not need it
+
         refs: list[BlobRef] = []
         with Batch(self._publish) as batch:
             for data in items:
@@ -101,6 +102,7 @@ class LocalBlobs:
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.batch import Batch
         from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
 
         with Batch(self._publish) as batch:

@@ -53,7 +53,7 @@ class Schedule:
         ranks = {place: rank for rank, place in enumerate(order)}
         self._jobs = [jobs[place] for place in order]
         self._rank = {job.name: rank for rank, job in enumerate(self._jobs)}
-        self._dependents = [[ranks[other] for other in dependents[place]] for place in order]
+        self._dependents = [tuple([ranks[other] for other in dependents[place]]) for place in order]
         self._missing = [len(job.needs) for job in self._jobs]
         self._wants = [_wants(job, capacity) for job in self._jobs]
         latches = {thing: 1 for wants in self._wants for thing in wants}

@@ -47,6 +47,14 @@ def test_the_example_of_publishing_is_a_recipe() -> None:
     assert [str(step.name) for step in parse_recipe(example.encode()).steps if step.artifacts] == ["repair-py311", "repair-py313"]
 
 
+def test_the_example_of_scheduling_is_a_recipe() -> None:
+    page = (Path(__file__).parents[3] / "docs/scheduling.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    head = '[project]\nname = "x"\nversion = "1"\n[environment.build]\nos = "debian:bookworm"\n'
+    (step,) = parse_recipe((head + example).encode()).steps
+    assert (step.exclusive, step.pools) == (("probe",), {"licence": 1})
+
+
 def test_every_key_has_its_line() -> None:
     assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
     suites = {"components", "allow-stale", "keyring"}

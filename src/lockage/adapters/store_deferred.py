@@ -26,6 +26,8 @@ __all__ = ["DeferredActionCache", "DeferredBlobs"]
 _ROOM = 32 << 20
 #: Of so many blobs it is remembered that they are durable.
 _KNOWN = 1 << 16
+#: Seconds between two turns: at most so much more is lost if the process is killed.
+_PAUSE = 0.25
 #: Seconds after which a waiting thread looks up, so that the handler of a signal can run.
 _LOOK_UP = 1.0
 
@@ -44,6 +46,8 @@ class _Waiting:
         self.durable: set[BlobRef] = set()
         self._error: BaseException | None = None
         self._busy = False
+        #: Whether somebody waits for all of it.
+        self._hurry = False
         self._changed = threading.Condition()
 
     def add(self, ref: BlobRef, data: bytes) -> bool:
@@ -80,8 +84,11 @@ class _Waiting:
         """Wait until nothing waits. Raises what keeping it raised."""
         while True:
             with self._changed:
+                self._hurry = True
+                self._changed.notify_all()
                 while self._busy:
                     self._changed.wait(_LOOK_UP)
+                self._hurry = False
                 error, self._error = self._error, None
                 if error is not None:
                     self._forget(dict(self.blobs), dict(self.present), dict(self.results))
@@ -111,6 +118,8 @@ class _Waiting:
                     self.durable.clear()
                 self.durable.update(blobs, present)
                 self._forget(blobs, present, results)
+                if not self._hurry:  # so that more comes together
+                    self._changed.wait(_PAUSE)
 
     def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
         for ref in blobs:

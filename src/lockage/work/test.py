@@ -15,6 +15,7 @@ from lockage.work.build import record_run
 from lockage.work.execute import execute
 from lockage.work.hand_over import build_project
 from lockage.work.heal import healed
+from lockage.work.last_build import LastBuild
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def test_project(
 def _one_after_the_other(services: Services, project: Project, keep: Path | None, use: CacheUse, attempts: Attempts) -> TestOutcome:
     _, built = build_project(services, project, keep=keep, use=use)
     plan = make_plan(project.recipe, project.lock, project.source, kinds=(StepKind.TEST, StepKind.CHECK))
-    results = execute(services, plan, keep=keep, use=use, attempts=attempts)
+    last = None if use.recheck else LastBuild(services, plan)
+    results = execute(services, plan, keep=keep, use=use, attempts=attempts, last=last)
     run, run_id = record_run(services, plan, results, built.run.started, lost=attempts.lost)
+    if last is not None:
+        last.keep(run, run_id)
     return _recorded(services, project, built, TestOutcome(steps=_tests(plan, run), run=run, run_id=run_id, plan=plan, kept=keep))
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "open_lock",
     "set_mode",
     "set_owner",
+    "share",
     "sync_file",
     "sync_folder",
     "user_id",
@@ -74,6 +75,12 @@ def hold(descriptor: int, *, wait: bool = True) -> None:
             return
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def share(descriptor: int) -> None:
+    """Lock a descriptor together with others who share it, until it is closed; waits for who holds it alone. Windows cannot: no lock."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def sync_file(descriptor: int) -> None:

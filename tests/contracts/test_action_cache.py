@@ -21,7 +21,8 @@ RESULT = ActionResult(exit_code=0, outputs=BlobRef.of(b"outputs"), log=BlobRef.o
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> ActionCache:
     local = LocalActionCache(tmp_path / "actions")
     deferred = DeferredActionCache(local, DeferredBlobs(LocalBlobs(tmp_path / "blobs")))
-    return {"local": local, "memory": MemoryActionCache(), "deferred": deferred}[request.param]
+    made: dict[str, ActionCache] = {"local": local, "memory": MemoryActionCache(), "deferred": deferred}
+    return made[request.param]
 
 
 def test_gives_back_the_result(cache: ActionCache) -> None:

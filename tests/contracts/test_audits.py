@@ -271,6 +271,7 @@ def test_every_kind_is_counted_where_it_lies(tmp_path: Path) -> None:
         "blobs/sha256/aa/b": 10,
         "blobs/quarantine/x": 3,
         "blobs/tmp/1-a/0": 4,
+        "blobs/trash/1/x": 13,
         "actions/ab/c-1": 5,
         "actions/damaged/x": 2,
         "actions/tmp/1-a/0": 1,
@@ -300,6 +301,7 @@ def test_every_kind_is_counted_where_it_lies(tmp_path: Path) -> None:
         "clones": (1, 40),
         "memo": (1, 11),
         "cache": (3, 17),
+        "trash": (1, 13),
         "damaged": (3, 14),
     }
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*")) == before
@@ -338,3 +340,26 @@ def test_a_format_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "format").mkdir()
     with pytest.raises(StoreUnreadable, match="format"):
         admit(tmp_path)
+
+
+LATER, LONG_AGO = Instant(1 << 33), Instant(1)
+
+
+def test_layers_that_nobody_needs_or_uses_go(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "blobs")
+    user = LocalRoots(blobs, tmp_path / "roots")
+    needed = environment(blobs)
+    layer = user.realise(needed, expect=False).layers[0][1]
+    sweeper = LocalRoots(blobs, tmp_path / "roots")
+    assert sweeper.sweep([needed], LATER).count == 0
+    assert sweeper.sweep([], LONG_AGO).count == 0
+    assert sweeper.sweep([], LATER, dry=True).count == 1
+    assert sweeper.sweep([], LATER).count == 0  # it is in use
+    assert (layer / "bin" / "a").read_bytes() == b"a\n"
+    del user
+    found = sweeper.sweep([], LATER)
+    assert found.count == 1
+    assert found.size > 2
+    assert not layer.parent.exists()
+    again = LocalRoots(blobs, tmp_path / "roots").realise(needed, expect=False).layers[0][1]
+    assert (again / "bin" / "a").read_bytes() == b"a\n"

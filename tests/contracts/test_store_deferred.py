@@ -164,7 +164,7 @@ cache.settle()
 
 
 def test_after_a_kill_every_result_that_is_kept_is_whole(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
-    at, status = 1, -9
+    at, status, home = 1, -9, tmp_path
     while status == -9:
         home = tmp_path / str(at)
         home.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +15,10 @@ from lockage.base.errors import LockageError
 from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lockage.base.instant import Instant
     from lockage.ports.storage import Audit, Heard
 
 __all__ = ["LocalActionCache"]
@@ -97,6 +99,19 @@ class LocalActionCache:
             found = self.get(action)
             if found is not None:
                 yield action, found
+
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        gone: dict[BlobRef, int] = {}
+        with durable.unwritable(self._folder):
+            for path, action in self._files():
+                with suppress(FileNotFoundError):
+                    state = path.stat()
+                    if action in needed or state.st_mtime >= before:
+                        continue
+                    if not dry:
+                        path.unlink()
+                    gone[action] = state.st_size
+        return gone
 
     def audit(self, heard: Heard) -> Audit:
         from lockage.ports.storage import Audit, Damage  # no build needs them

@@ -11,6 +11,9 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lockage.base.instant import Instant
+    from lockage.ports.storage import Swept
+
 __all__ = ["LocalMemo"]
 
 
@@ -56,3 +59,16 @@ class LocalMemo:
         except OSError:
             with suppress(OSError):
                 temporary.unlink()
+
+    def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
+        from lockage.ports.storage import Swept  # no build needs it
+
+        count = size = 0
+        for path in self._folder.glob("*/*/*"):
+            with suppress(OSError):
+                state = path.stat()
+                if state.st_mtime < before:
+                    if not dry:
+                        path.unlink()
+                    count, size = count + 1, size + state.st_size
+        return Swept(count=count, size=size)

@@ -102,6 +102,16 @@ class LocalRuns:
                 damaged.append(Damage(name=run_id, what="is no record of a run", aside=str(aside)))
         return Audit(count=count, size=size, damaged=tuple(damaged))
 
+    def remove(self, run_id: str) -> int:
+        path = self._folder / f"{run_id}.json"
+        with durable.unwritable(self._folder):
+            try:
+                size = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                return 0
+        return size
+
     def recent(self, limit: int) -> tuple[str, ...]:
         return tuple(f"run-{number:06d}" for number in reversed(self._numbers()[-limit:]))
 

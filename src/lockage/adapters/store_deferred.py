@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from lockage.base.digest import BlobRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from lockage.base.digest import Digest
+    from lockage.base.instant import Instant
     from lockage.ports import ActionCache, Blobs
-    from lockage.ports.storage import Audit, Heard
+    from lockage.ports.storage import Audit, BlobSweep, Heard
     from lockage.record.result import ActionResult
 
 __all__ = ["DeferredActionCache", "DeferredBlobs"]
@@ -185,6 +186,10 @@ class DeferredBlobs:
         self.settle()
         return self._inner.audit(heard)
 
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        self.settle()
+        return self._inner.sweep(needed, before, dry=dry)
+
 
 class DeferredActionCache:
     """Implements :class:`lockage.ports.ActionCache` over another; ``blobs`` are those that results refer to."""
@@ -221,3 +226,7 @@ class DeferredActionCache:
     def audit(self, heard: Heard) -> Audit:
         self.settle()
         return self._inner.audit(heard)
+
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        self.settle()
+        return self._inner.sweep(needed, before, dry=dry)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
+from lockage.base.digest import Digest
 from lockage.base.instant import Instant
 from lockage.ports import StoreFormatUnknown, StoreUnreadable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lockage.ports.storage import KeptKind
+    from lockage.ports.storage import KeptKind, Swept
 
 __all__ = ["STORE_FORMAT", "StoreFolder", "admit", "begin"]
 
@@ -37,6 +38,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
     ("clones", ("clones",), True, True),
     ("memo", ("memo",), False, True),
     ("cache", ("cache", "blobs/tmp", "actions/tmp", "roots/tmp"), False, True),
+    ("trash", ("blobs/trash",), False, True),
     ("damaged", ("blobs/quarantine", "actions/damaged", "roots/damaged"), False, True),
 )
 
@@ -97,6 +99,42 @@ class StoreFolder:
                 count += len(times)
                 oldest = min([*times, *([] if oldest is None else [oldest])], default=None)
         return KeptKind(kind=kind, count=count, size=size, oldest=None if oldest is None else Instant(int(oldest)), again=again)
+
+    def know_lock(self, lock: Digest) -> None:
+        folder = self._folder / "locks"
+        with suppress(OSError):
+            durable.ensure_folder(folder)
+            (folder / lock).touch(0o600)
+
+    def known_locks(self, since: Instant) -> tuple[Digest, ...]:
+        return tuple(sorted(Digest(path.name) for path in self._locks() if path.stat().st_mtime >= since))
+
+    def forget_locks(self, before: Instant) -> None:
+        for path in self._locks():
+            with suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+
+    def _locks(self) -> Iterator[Path]:
+        return (path for path in list((self._folder / "locks").glob("*")) if len(path.name) == len(Digest.of(b"")))
+
+    def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:
+        import shutil  # no build needs it
+
+        from lockage.ports.storage import Swept
+
+        (places,) = (places for kind, places, _, _ in _KINDS if kind == "damaged")
+        count = size = 0
+        with durable.unwritable(self._folder):
+            for path in (path for place in places for path in sorted(self._folder.glob(f"{place}/*"))):
+                if path.lstat().st_ctime >= before:  # when it was set aside: being renamed is a change
+                    continue
+                count, size = count + 1, size + sum(file.st_size for file in _files(path, set()))
+                if path.is_dir() and not dry:
+                    shutil.rmtree(path)
+                elif not dry:
+                    path.unlink()
+        return Swept(count=count, size=size)
 
     def free(self) -> int:
         import shutil  # no build needs it

@@ -20,6 +20,7 @@ __all__ = [
     "Integrity",
     "LockageError",
     "NotPermitted",
+    "NotReproduced",
     "Refused",
     "StepFailed",
     "Unreachable",
@@ -90,6 +91,14 @@ class Drift(LockageError):
     code = "drift"
     exit_code = ExitCode.DRIFT
     hint = "If the change is wanted, run `lockage lock` and commit lockage.lock."
+
+
+class NotReproduced(LockageError):
+    """The same inputs gave another result."""
+
+    code = "not-reproduced"
+    exit_code = ExitCode.NOT_REPRODUCED
+    hint = "Run `lockage verify` to find what makes it differ."
 
 
 class Refused(LockageError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
+from gc import freeze, set_threshold  # as names: the module of `lockage gc` takes the name gc in this room
 
 __all__ = ["main"]
 
@@ -14,12 +14,12 @@ _OBJECTS = 100_000
 
 def main(arguments: list[str] | None = None) -> None:
     """The ``lockage`` program; exits the process with a code of :class:`lockage.base.errors.ExitCode`."""
-    gc.set_threshold(_OBJECTS)
+    set_threshold(_OBJECTS)
     try:
         from lockage.cli.app import run  # so that importing the room costs nothing
     except KeyboardInterrupt:
         sys.exit(130)
 
     status = run(sys.argv[1:] if arguments is None else arguments)
-    gc.freeze()  # the process ends: its last collection need not walk through every module
+    freeze()  # the process ends: its last collection need not walk through every module
     sys.exit(status)

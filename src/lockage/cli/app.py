@@ -44,6 +44,7 @@ COMMANDS = {
     "ledger": "the append-only log of everything decided",
     "env": "what environments are made of; fetch all of it ahead",
     "store": "what the store holds, and whether all of it is whole",
+    "gc": "delete what the store does not need any more",
     "key": "the keys that sign, and what each may sign",
     "completion": "the script that lets your shell complete words",
 }

@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import steps as step_names
-from lockage.cli.options import json_option, keep_going_option, keep_options, lock_option, out_option, source_argument, wanted_options
+from lockage.cli.options import (
+    cache_options,
+    json_option,
+    keep_going_option,
+    keep_options,
+    lock_option,
+    out_option,
+    source_argument,
+    wanted_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.recipe.wanted import Wanted
+    from lockage.work.whole import CacheUse
 
 __all__ = ["command"]
 
@@ -29,6 +39,7 @@ __all__ = ["command"]
 @click.option("--jobs", "-j", type=click.IntRange(1), help="How many steps may run beside each other.")
 @keep_going_option
 @keep_options
+@cache_options
 @json_option
 def command(
     source: str,
@@ -41,6 +52,7 @@ def command(
     keep_going: bool,
     keep_failed: bool,
     keep_failed_in: Path | None,
+    use: CacheUse,
     as_json: bool,
 ) -> None:
     """Build SOURCE (a git work tree or URL, an sdist, a directory; default: here) in the sandbox.
@@ -57,6 +69,8 @@ def command(
       lockage build shop-1.2.0.tar.gz --publishable --python 3.11 --python 3.13
       lockage build lxml-6.0.0.tar.gz --add libxml2-dev --add libxslt1-dev
       lockage build lxml-6.0.0.tar.gz --add-missing
+      lockage build --recheck                 every kept result hashed again
+      lockage build --reexecute 10%           a sample of what is unchanged, executed again
     """
     from lockage.base.name import StepName
     from lockage.cli.project import built_document, keep_folder, open_project, open_services, say_built
@@ -73,10 +87,10 @@ def command(
         if lock_file is not None:
             raise click.UsageError("--add-missing makes a new lock; it cannot be used together with --lock.")
         wiring = open_services(jobs=jobs, quiet=as_json, keep=keep)
-        project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only, keep_going=keep_going)
+        project, built = hand_over_adding(wiring, source, wanted=wanted, out=out, keep=keep, only=only, keep_going=keep_going, use=use)
     else:
         wiring, project = open_project(source, out=out, lock_file=lock_file, wanted=wanted, jobs=jobs, quiet=as_json, keep=keep)
-        built = hand_over(wiring, project, out=out, keep=keep, only=only, keep_going=keep_going)
+        built = hand_over(wiring, project, out=out, keep=keep, only=only, keep_going=keep_going, use=use)
     examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
     repairing = repairing_command("build", source, project, wanted)
     if as_json:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockage.recipe.wanted import Wanted
+    from lockage.work.whole import Sample
 
 __all__ = [
+    "cache_options",
     "json_option",
     "keep_going_option",
     "keep_options",
@@ -35,6 +37,48 @@ def source_argument(function: F) -> F:
 def json_option(function: F) -> F:
     """--json: one stable document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def cache_options(function: F) -> F:
+    """--recheck, --reexecute, --seed, --cache-failures: how kept results are taken, handed on as ``use``."""
+
+    @functools.wraps(function)
+    def gathering(*args: object, recheck: bool, reexecute: str | None, seed: str | None, cache_failures: bool, **kwargs: object) -> object:
+        from lockage.work.whole import CacheUse
+
+        sample = _sample(reexecute, seed)
+        return function(*args, use=CacheUse(recheck=recheck, failures=cache_failures, sample=sample), **kwargs)
+
+    options = (
+        click.option("--recheck", is_flag=True, help="Hash everything again that is taken from the store, whatever its files look like."),
+        click.option(
+            "--reexecute",
+            metavar="N[%]",
+            help="Execute N unchanged steps again, or N in a hundred, and fail (exit 4) if one gives another result.",
+        ),
+        click.option("--seed", metavar="WORD", help="With --reexecute: choose the steps that the run with this seed chose."),
+        click.option(
+            "--cache-failures", is_flag=True, help="Keep the failures of steps, and take those that were kept: do not run them again."
+        ),
+    )
+    command: Callable[..., object] = gathering
+    for option in reversed(options):
+        command = option(command)
+    return cast(F, command)
+
+
+def _sample(text: str | None, seed: str | None) -> Sample | None:
+    """How many steps are executed again; a seed of no characters is to be replaced by a new one."""
+    if text is None:
+        if seed is not None:
+            raise click.UsageError("--seed chooses steps for --reexecute; give both.")
+        return None
+    from lockage.work.whole import Sample
+
+    number = text.removesuffix("%")
+    if not (number.isascii() and number.isdecimal()) or (text != number and int(number) > 100):
+        raise click.BadParameter(f"{text!r} is neither a number of steps nor a share from 0% to 100%", param_hint="--reexecute")
+    return Sample(seed=seed or "", percent=int(number)) if text != number else Sample(seed=seed or "", count=int(number))
 
 
 def keep_going_option(function: F) -> F:

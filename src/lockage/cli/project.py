@@ -102,6 +102,8 @@ def built_document(project: Project, built: Built) -> dict[str, Any]:
         "steps": [
             {"step": step.step, "action": step.action.digest, "cached": step.cached, "attempts": step.attempts} for step in built.run.steps
         ],
+        "lost": built.run.lost,
+        "reexecuted": built.run.reexecuted,
     }
 
 
@@ -110,6 +112,8 @@ def say_built(project: Project, built: Built, out: Path) -> None:
     executed = built.executed
     done = "nothing to do, all steps unchanged" if not executed else f"{executed} of {len(built.run.steps)} steps executed"
     say(f"{project.recipe.project} {source_line(project.source)}: {done}")
+    if again := built.run.reexecuted:
+        say(f"  {len(again.steps)} unchanged steps executed again, all with the same result (seed {again.seed})")
     if project.recipe.inferred and executed:
         say(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
         if added := added_in(project.lock):

@@ -121,10 +121,10 @@ from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
-    from lockage.ports.storage import Audit, Heard
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Swept
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
@@ -168,6 +168,10 @@ class Runs(Protocol):
 
     def audit(self, heard: Heard) -> Audit:
         """Read every record; what cannot be read is set aside, and its id not used again."""
+        ...
+
+    def remove(self, run_id: str) -> int:
+        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable."""
         ...
 
     def latest(self) -> str | None: ...
@@ -255,6 +259,14 @@ class Blobs(Protocol):
         """Hash every blob again; those of other bytes are set aside. May run beside everything else."""
         ...
 
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        """Delete the blobs that are not ``needed`` and were written earlier than ``before``; ``dry`` only says what would go.
+
+        May run beside everything else, but for another sweep: what a process that runs now may have seen is not deleted before it
+        has ended, and comes back if it is asked for. ``needed`` is asked again before anything is deleted for good.
+        """
+        ...
+
 
 class ActionCache(Protocol):
     """Results of actions by action digest. A damaged or half-written entry counts as absent."""
@@ -285,12 +297,22 @@ class ActionCache(Protocol):
         """Read every entry; damaged ones are set aside."""
         ...
 
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        """Delete the entries of other actions that were written earlier than ``before``; those actions, with the bytes of the entries.
+
+        ``dry`` only says what would go. Raises StoreUnwritable.
+        """
+        ...
+
 
 class Memo(Protocol):
     """Derived facts that cost something to compute and may vanish at any time; never the only copy, never trusted for integrity."""
 
     def get(self, kind: str, key: str) -> bytes | None: ...
     def put(self, kind: str, key: str, value: bytes) -> None: ...
+    def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
+        """Delete what was put earlier than ``before``; ``dry`` only says what would go. Best effort."""
+        ...
 
 
 class LedgerHead(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ from lockage.variation.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lockage.base.instant import Instant
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.environment.root import Entry
-    from lockage.ports.storage import Audit, Heard
+    from lockage.ports.storage import Audit, Heard, Swept
 
 
 class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,13 @@ class Roots(Protocol):
         """Hash every file of every layer that is kept, or of those of one environment; what was known of its root is found anew.
 
         A layer that is not what was put together is set aside, and made anew when it is needed.
+        """
+        ...
+
+    def sweep(self, needed: Iterable[LockedEnvironment], before: Instant, *, dry: bool = False) -> Swept:
+        """Delete the layers that these environments have not, that were made earlier than ``before`` and that no process uses.
+
+        ``dry`` only says what would go. Raises StoreUnwritable.
         """
         ...
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from lockage.base.instant import Instant
 
-__all__ = ["Audit", "Damage", "Heard", "KeptKind", "Storage"]
+if TYPE_CHECKING:
+    from lockage.base.digest import Digest
+
+__all__ = ["Audit", "BlobSweep", "Damage", "Heard", "KeptKind", "Storage", "Swept"]
 
 #: Hears of the bytes that were read since it was called last; from the thread that asked for the audit.
 Heard = Callable[[int], None]
@@ -31,6 +34,20 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[Damage, ...] = ()
 
 
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deleted, or would be, in number and bytes."""
+
+    count: int = 0
+    size: int = 0
+
+
+class BlobSweep(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep of the blobs deleted; ``waiting`` is deleted by a later one, once no command that runs now can miss it."""
+
+    gone: Swept = Swept()
+    waiting: Swept = Swept()
+
+
 class KeptKind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of thing that a store holds: in number and bytes, the oldest, and whether it can be had or made again."""
 
@@ -50,4 +67,20 @@ class Storage(Protocol):
 
     def free(self) -> int:
         """Bytes that its disk has left for this user."""
+        ...
+
+    def know_lock(self, lock: Digest) -> None:
+        """Note that a lock was made now: what it names is wanted, though nothing may have been built with it yet. Best effort."""
+        ...
+
+    def known_locks(self, since: Instant) -> tuple[Digest, ...]:
+        """The locks that were made then or later, sorted."""
+        ...
+
+    def forget_locks(self, before: Instant) -> None:
+        """Know nothing of locks that were made earlier. Best effort."""
+        ...
+
+    def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:
+        """Delete what was set aside as damaged before then; ``dry`` only says what would go. Raises StoreUnwritable."""
         ...

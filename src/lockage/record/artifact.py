@@ -7,10 +7,11 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName, StepName
+from lockage.base.path import RelPath
 from lockage.record.result import Usage
 from lockage.record.source import Source
 
-__all__ = ["Artifact", "Attempt", "Lost", "Run", "Skipped", "StepRun"]
+__all__ = ["Artifact", "Attempt", "DifferentOutput", "Lost", "Reexecuted", "Reexecution", "Run", "Skipped", "StepRun"]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,11 +64,39 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     failed: tuple[StepName, ...]
 
 
+class DifferentOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A path at which two executions of a step differ: the grade, and what is there, a file's sha256; ``nothing`` if it is absent."""
+
+    path: RelPath
+    grade: str
+    kept: str
+    found: str
+
+
+class Reexecuted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step with a kept result that was executed again: the grade, what it gave now (of a failure: what was kept), and what differs."""
+
+    step: StepName
+    action: BlobRef
+    grade: str
+    outputs: BlobRef
+    log: BlobRef
+    failure: str | None = None
+    different: tuple[DifferentOutput, ...] = ()
+
+
+class Reexecution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sample of kept results that a run put to the test, in plan order; the seed chose it."""
+
+    seed: str
+    steps: tuple[Reexecuted, ...]
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One execution of a plan; ``steps`` and ``skipped`` in plan order. Times are in whole seconds and not part of any identity.
 
     ``environments`` are those of its steps by name, each as the canonical JSON of what it was locked to. ``lost`` is what it found
-    damaged or missing in the store, and brought back.
+    damaged or missing in the store, and brought back; ``reexecuted`` the sample of kept results that it executed again.
     """
 
     project: ProjectName
@@ -82,3 +111,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     skipped: tuple[Skipped, ...] = ()
     environments: dict[str, BlobRef] = {}
     lost: tuple[Lost, ...] = ()
+    reexecuted: Reexecution | None = None

@@ -464,3 +464,8 @@ class Wiring:
         import secrets
 
         return f"lockage.local/{secrets.token_hex(8)}"
+
+    def new_seed(self) -> str:
+        import secrets
+
+        return secrets.token_hex(4)

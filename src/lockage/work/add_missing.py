@@ -13,6 +13,7 @@ from lockage.base.errors import StepFailed
 from lockage.record.event import Phase
 from lockage.work.hand_over import hand_over
 from lockage.work.prepare import RecipeDecides, prepare
+from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lockage.work.build import Built
     from lockage.work.prepare import Project
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
 __all__ = ["hand_over_adding"]
 
@@ -40,6 +42,7 @@ def hand_over_adding(
     only: Sequence[StepName] = (),
     keep: Path | None = None,
     keep_going: bool = False,
+    use: CacheUse = AS_USUAL,
 ) -> tuple[Project, Built]:
     """Prepare, build and hand over a source without a recipe, adding what the build lacks as long as a failure names packages.
 
@@ -50,7 +53,7 @@ def hand_over_adding(
             project = prepare(services, locator, beside=services.folders.read(out, _LOCK), wanted=wanted, keep=keep)
             if not project.recipe.inferred:
                 raise RecipeDecides(f"{locator} has a lockage.toml, and that says which packages there are", source=locator)
-            return project, hand_over(services, project, out=out, keep=keep, only=only, keep_going=keep_going)
+            return project, hand_over(services, project, out=out, keep=keep, only=only, keep_going=keep_going, use=use)
         except StepFailed as error:
             lacking = _named(error)
             if not lacking or not left:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.record.artifact import Lost, StepRun
-    from lockage.work.heal import Attempts
+    from lockage.record.artifact import Lost, Reexecution, StepRun
+    from lockage.work.outcome import Attempts
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
@@ -65,26 +65,36 @@ def build(
 
     ``use`` is how kept results are taken; ``attempts`` are those at the same build, where a loss breaks one off (:mod:`lockage.work.heal`).
     Raises, once all is recorded, :class:`StepNotDone` naming the step, the reason and its last lines; if several failed,
-    :class:`lockage.work.failure.StepsNotDone`, which tells that of each.
+    :class:`lockage.work.failure.StepsNotDone`, which tells that of each; :class:`lockage.work.reexecute.ReexecutionDiffers`.
     """
     started = services.clock.now()
     # Who asks for everything to be looked at again is not to be told what was remembered of it all.
     last = None if use.recheck else LastBuild(services, plan)
-    lost = attempts.lost if attempts is not None else []
-    ran = attempts.ran if attempts is not None else {}
-    repeated = None if last is None or lost or ran else last.repeated(started)
+    anew = use.sample is not None or (attempts is not None and bool(attempts.lost or attempts.ran))
+    repeated = None if last is None or anew else last.repeated(started)
     if repeated is not None:
         return Built(run=repeated[0], run_id=repeated[1])
     from lockage.work.execute import execute  # not needed where nothing has changed
 
     results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts, last=last)
-    run, run_id = record_run(services, plan, results, started, lost=lost, recheck=use.recheck)
+    reexecuted = None
+    if use.sample is not None and all(run.failure is None for run in results.values()):
+        from lockage.work.reexecute import reexecute  # only who asks for it
+
+        reexecuted = reexecute(services, plan, results, use.sample)
+    lost = attempts.lost if attempts is not None else ()
+    run, run_id = record_run(services, plan, results, started, lost=lost, recheck=use.recheck, reexecuted=reexecuted)
     if last is not None:
         last.keep(run, run_id)
     if any(step.failure is not None for step in run.steps):
         from lockage.work.failure import failure  # only on the way to an error
 
         raise failure(services, plan, run, run_id, keep=keep)
+    if reexecuted is not None:
+        from lockage.work.reexecute import reexecution_failure
+
+        if (different := reexecution_failure(run, run_id)) is not None:
+            raise different
     return Built(run=run, run_id=run_id)
 
 
@@ -96,6 +106,7 @@ def record_run(
     *,
     lost: Iterable[Lost] = (),
     recheck: bool = False,
+    reexecuted: Reexecution | None = None,
 ) -> tuple[Run, str]:
     """Deliver the artifacts of what succeeded, and keep the run's record and canonical log; ``lost`` is what was brought back in it,
     ``recheck`` is as for :func:`lockage.work.artifacts.deliver`.
@@ -126,6 +137,7 @@ def record_run(
         host=services.host,
         skipped=skipped(plan, results),
         lost=tuple(lost),
+        reexecuted=reexecuted,
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
@@ -137,7 +149,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     """The id of the run's record; a run that executed nothing is the run that it repeats."""
     parts = [str(step.action) for step in run.steps] + [f"{artifact.name} {artifact.blob}" for artifact in run.artifacts]
     key = Digest.of(canonical([*parts, str(run.source.digest), str(run.recipe), str(run.lock)]))
-    if all(step.cached for step in run.steps) and not run.lost:
+    if all(step.cached for step in run.steps) and not run.lost and run.reexecuted is None:
         known = (services.memo.get("run", key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             return known

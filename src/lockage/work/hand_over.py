@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lockage.plan.plan import make_plan
+from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.recipe.model import StepKind
 from lockage.work.attest import record_provenance
 from lockage.work.build import Built, build
-from lockage.work.heal import healed
+from lockage.work.outcome import Attempts
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.work.heal import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
-__all__ = ["build_project", "hand_over", "recipe_path"]
+__all__ = ["attempted", "build_project", "hand_over", "recipe_path"]
+
+
+T = TypeVar("T")
 
 
 def build_project(
@@ -37,13 +40,27 @@ def build_project(
     """Build the artifacts of a project (or only what the named steps need) and record their provenance.
 
     ``keep`` is where the workspaces of failed steps are kept; ``keep_going``: a failure stops only what needs the step.
-    What is found lost meanwhile is brought back (:mod:`lockage.work.heal`).
+    What is found lost meanwhile is brought back.
     """
 
     def attempt(use: CacheUse, attempts: Attempts) -> tuple[Plan, Built]:
         return _build(services, project, only, keep, keep_going=keep_going, use=use, attempts=attempts)
 
-    return healed(services, project, use, attempt)
+    return attempted(services, project, use, attempt)
+
+
+def attempted(services: Services, project: Project, use: CacheUse, attempt: Callable[[CacheUse, Attempts], T]) -> T:
+    """What an attempt gives; what is found lost meanwhile is brought back, and the attempt made again (:mod:`lockage.work.heal`)."""
+    attempts = Attempts()
+    loss: BlobCorrupt | BlobMissing | None = None
+    if not use.recheck:
+        try:
+            return attempt(use, attempts)
+        except (BlobCorrupt, BlobMissing) as error:
+            loss = error
+    from lockage.work.heal import healed  # only after a loss, or where one is looked for
+
+    return healed(services, project, use, attempt, attempts, loss)
 
 
 def _build(
@@ -87,7 +104,7 @@ def hand_over(
         services.folders.place(out, [(artifact.name, artifact.blob) for artifact in built.artifacts])
         return built
 
-    built = healed(services, project, use, attempt)
+    built = attempted(services, project, use, attempt)
     if project.recipe.inferred:
         lock = project.lock.encode()
         if services.folders.read(out, "lockage.lock") != lock:

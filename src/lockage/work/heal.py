@@ -15,18 +15,19 @@ import msgspec
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.ports import BlobCorrupt, BlobMissing
-from lockage.record.artifact import Lost, StepRun
+from lockage.record.artifact import Lost
 from lockage.record.event import BlobsLost, Phase
-from lockage.work.whole import CacheUse, blobs_of_tree
+from lockage.work.whole import blobs_of_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockage.base.name import StepName
+    from lockage.work.outcome import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
+    from lockage.work.whole import CacheUse
 
-__all__ = ["Attempts", "healed"]
+__all__ = ["healed"]
 
 #: So many different blobs are brought back one after the other; as all is hashed after the first, more means a failing disk.
 _MOST = 8
@@ -34,42 +35,36 @@ _MOST = 8
 T = TypeVar("T")
 
 
-class Attempts:
-    """What all attempts at one build have come to: what was lost, and the steps that were executed by those that were broken off."""
+def healed(
+    services: Services,
+    project: Project,
+    use: CacheUse,
+    attempt: Callable[[CacheUse, Attempts], T],
+    attempts: Attempts,
+    loss: BlobCorrupt | BlobMissing | None,
+) -> T:
+    """What an attempt gives that is made after a ``loss``, or, if there was none yet, after everything was hashed; and again after others.
 
-    def __init__(self) -> None:
-        self.lost: list[Lost] = []
-        self.ran: dict[StepName, StepRun] = {}
-
-    def take(self, results: dict[StepName, StepRun]) -> None:
-        """Note the steps that were executed; one that an earlier attempt executed was not found in the cache by this build."""
-        for name, run in results.items():
-            before = self.ran.get(name)
-            if not run.cached:
-                self.ran[name] = run
-            elif before is not None and (before.action, before.outputs) == (run.action, run.outputs):
-                results[name] = before
-
-
-def healed(services: Services, project: Project, use: CacheUse, attempt: Callable[[CacheUse, Attempts], T]) -> T:
-    """What an attempt gives; it is made again after a loss. Raises what it raises, and BlobCorrupt or BlobMissing if nothing heals it."""
-    attempts = Attempts()
-    if use.recheck:
-        _recheck(services, project, attempts)
+    Raises what the attempt raises, and BlobCorrupt or BlobMissing if nothing heals it.
+    """
     met: set[str] = set()
+    if loss is None:
+        _recheck(services, project, attempts)
     while True:
+        if loss is not None:
+            digest = _digest(loss)
+            if digest is None or digest in met or len(met) == _MOST:
+                raise loss
+            met.add(digest)
+            found = Lost(what=str(loss.details.get("what", "what the build reads")), blobs=(digest,))
+            attempts.lost.append(found)
+            services.tell(BlobsLost(what=found.what, blobs=found.blobs))
+            _read_source_again(services, project, loss)
+            use = msgspec.structs.replace(use, recheck=True)
         try:
             return attempt(use, attempts)
         except (BlobCorrupt, BlobMissing) as error:
-            digest = _digest(error)
-            if digest is None or digest in met or len(met) == _MOST:
-                raise
-            met.add(digest)
-            found = Lost(what=str(error.details.get("what", "what the build reads")), blobs=(digest,))
-            attempts.lost.append(found)
-            services.tell(BlobsLost(what=found.what, blobs=found.blobs))
-            _read_source_again(services, project, error)
-            use = msgspec.structs.replace(use, recheck=True)
+            loss = error
 
 
 def _recheck(services: Services, project: Project, attempts: Attempts) -> None:

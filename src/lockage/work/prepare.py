@@ -223,6 +223,7 @@ def lock_project(
     if edited is not None:
         services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()
+    services.storage.know_lock(services.blobs.put(data).digest)  # so that gc keeps what it names
     if data != present:
         services.folders.write(folder, _LOCK, data)
     return lock, data != present

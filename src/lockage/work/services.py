@@ -80,6 +80,10 @@ class Services(Protocol):
         """A name for a new ledger that no other has."""
         ...
 
+    def new_seed(self) -> str:
+        """A word that chooses samples, different every time."""
+        ...
+
     def varied_roots(self, world: World) -> AbstractContextManager[Callable[[LockedEnvironment], RealisedRoot]]:
         """Roots as a world wants them: the store's own, or copies elsewhere that are removed at the end."""
         ...

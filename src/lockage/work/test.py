@@ -13,15 +13,14 @@ from lockage.record.artifact import Run, StepRun
 from lockage.work.attest import record_tests
 from lockage.work.build import record_run
 from lockage.work.execute import execute
-from lockage.work.hand_over import build_project
-from lockage.work.heal import healed
+from lockage.work.hand_over import attempted, build_project
 from lockage.work.last_build import LastBuild
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from lockage.base.errors import StepFailed
     from lockage.work.build import Built
-    from lockage.work.heal import Attempts
+    from lockage.work.outcome import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
@@ -63,7 +62,7 @@ def test_project(
     artifacts nothing is signed: there is nothing that the result would be about.
     """
     attempt = _going_on if keep_going else _one_after_the_other
-    return healed(services, project, AS_USUAL, lambda use, attempts: attempt(services, project, keep, use, attempts))
+    return attempted(services, project, AS_USUAL, lambda use, attempts: attempt(services, project, keep, use, attempts))
 
 
 def _one_after_the_other(services: Services, project: Project, keep: Path | None, use: CacheUse, attempts: Attempts) -> TestOutcome:

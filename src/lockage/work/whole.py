@@ -20,17 +20,38 @@ if TYPE_CHECKING:
     from lockage.record.result import ActionResult
     from lockage.work.services import Services
 
-__all__ = ["AS_USUAL", "CacheUse", "blobs_of_result", "blobs_of_tree", "lost_of_new", "lost_of_result", "vouched"]
+__all__ = ["AS_USUAL", "CacheUse", "Sample", "blobs_of_result", "blobs_of_tree", "lost_of_new", "lost_of_result", "vouched"]
 
 _WHOLE = "whole"
 _REF = 40  # the bytes of a digest and of a size
 
 
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """So many of the kept results, or so many in a hundred (rounded up); the seed chooses, if it is empty a new one."""
+
+    seed: str
+    count: int | None = None
+    percent: int | None = None
+
+    def count_of(self, kept: int) -> int:
+        """How many of so many kept results."""
+        return min(kept, self.count) if self.count is not None else -(-kept * (self.percent or 0) // 100)
+
+
 class CacheUse(msgspec.Struct, frozen=True, kw_only=True):
-    """How a build takes kept results: ``recheck`` hashes all of them again, ``failures`` are kept and taken like successes."""
+    """How a build takes kept results.
+
+    ``recheck`` hashes all of them again, ``failures`` are kept and taken like successes, and a ``sample`` is executed again.
+    """
 
     recheck: bool = False
     failures: bool = False
+    sample: Sample | None = None
+
+    @property
+    def thorough(self) -> bool:
+        """Whether every kept result is to be looked at by itself: what is remembered of the plan as a whole must not answer then."""
+        return self.recheck or self.sample is not None
 
 
 #: Witnesses count, and failures are run again.

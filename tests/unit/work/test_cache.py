@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lockage.adapters.action_cache_local import LocalActionCache
@@ -21,11 +22,13 @@ from lockage.base.digest import BlobRef
 from lockage.base.tree import FileNode, read_tree
 from lockage.plan.plan import make_plan
 from lockage.ports import BlobCorrupt, BlobMissing
+from lockage.record.artifact import Reexecution, Run
 from lockage.record.event import BlobsLost
 from lockage.work.build import Built, StepNotDone, build
 from lockage.work.hand_over import build_project, hand_over
 from lockage.work.prepare import Project
-from lockage.work.whole import CacheUse
+from lockage.work.reexecute import ReexecutionDiffers
+from lockage.work.whole import CacheUse, Sample
 
 Commit = Callable[..., Project]
 
@@ -303,3 +306,76 @@ def test_a_kept_failure_is_run_again_where_its_workspace_is_wanted(services: Mem
         with pytest.raises(StepNotDone):
             build_project(services, project, use=KEEPING, keep=keep)
         assert len(services.executor.ran) == count
+
+
+# A sample is executed again
+
+MANY = "".join(f'[step.s{n}]\ninputs = []\nrun = ["constant", "x{n}"]\noutputs = ["x{n}"]\nartifacts = ["x{n}"]\n' for n in range(10))
+
+
+def sampled(services: MemoryServices, project: Project, **sample: int | str) -> Run:
+    use = CacheUse(sample=msgspec.convert({"seed": "", **sample}, Sample))
+    return build_project(services, project, use=use)[1].run
+
+
+def test_a_sample_of_what_is_unchanged_is_executed_again(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe=MANY)
+    assert sampled(services, project, percent=100).reexecuted == Reexecution(seed="seed", steps=())  # nothing was kept
+    before = len(services.executor.ran)
+    run = sampled(services, project, percent=25)
+    assert run.reexecuted is not None
+    assert len(services.executor.ran) - before == len(run.reexecuted.steps) == 3
+    assert {step.grade for step in run.reexecuted.steps} == {"identical"}
+    assert all(step.cached for step in run.steps)
+    assert services.runs.kept[services.runs.latest() or ""][0].reexecuted == run.reexecuted
+
+    def names(**sample: int | str) -> set[str]:
+        found = sampled(services, project, **sample).reexecuted
+        assert found is not None
+        return {str(step.step) for step in found.steps}
+
+    assert names(count=4, seed="a") == names(count=4, seed="a")
+    assert len({frozenset(names(count=4, seed=seed)) for seed in "abcdefgh"}) > 1
+    assert len(names(count=99)) == 10
+    assert names(percent=0) == set()
+
+
+def test_a_step_that_gives_something_else_is_named_with_what_differs(local: MemoryServices, commit: Commit, tmp_path: Path) -> None:
+    count = 0
+
+    def counting(workspace: Workspace) -> int:
+        nonlocal count
+        count += 1
+        workspace.write("two", str(count).encode())
+        return 0
+
+    local.commands["counting"] = counting
+    project = chain(local, commit, "counting")
+    built = hand_over(local, project, out=tmp_path / "out")
+    kept = dict(local.cache.entries())
+    with pytest.raises(ReexecutionDiffers) as caught:
+        hand_over(local, project, out=tmp_path / "other", use=CacheUse(sample=Sample(seed="s", percent=100)))
+    error = caught.value
+    assert error.exit_code == 4
+    one, two = BlobRef.of(b"1").digest, BlobRef.of(b"2").digest
+    assert error.details["steps"] == ("second",)
+    assert error.details["differences"] == ("second: different", f"  two: kept {one}, found {two}")
+    assert f"lockage diff {one} {two}" in error.hint
+    assert local.blobs.get(BlobRef.of(b"2")) == b"2"
+    assert dict(local.cache.entries()) == kept
+    recorded = local.runs.kept[local.runs.latest() or ""][0].reexecuted
+    assert recorded is not None
+    assert [step.grade for step in recorded.steps] == ["identical", "different"]
+    assert hand_over(local, project, out=tmp_path / "out").artifacts == built.artifacts
+
+
+def test_a_step_that_fails_when_it_is_executed_again_is_a_difference(services: MemoryServices, commit: Commit) -> None:
+    constant = services.commands["constant"]
+    project = commit(services, {"src/a": b"a"}, recipe=FAILING.format(run="constant"))
+    build_project(services, project)
+    services.commands["constant"] = services.commands["fail"]
+    with pytest.raises(ReexecutionDiffers) as caught:
+        sampled(services, project, count=1)
+    assert caught.value.details["differences"] == ("only: failed (exit-code: the command exited with 3)",)
+    services.commands["constant"] = constant
+    assert build_project(services, project)[1].executed == 0

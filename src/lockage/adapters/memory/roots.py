@@ -12,11 +12,12 @@ from lockage.base.path import RelPath
 from lockage.environment.lock import RootRef
 from lockage.environment.root import Entry, Kind
 from lockage.ports import RealisedRoot, RootDrift
-from lockage.ports.storage import Audit
+from lockage.ports.storage import Audit, Swept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lockage.base.instant import Instant
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Damage, Heard
@@ -83,6 +84,9 @@ class MemoryRoots:
         heard(0)
         damaged, self.damaged = tuple(self.damaged), []
         return Audit(count=len(self._made), size=0, damaged=damaged)
+
+    def sweep(self, needed: Iterable[LockedEnvironment], before: Instant, *, dry: bool = False) -> Swept:  # noqa: ARG002 (layers in memory are nothing)
+        return Swept()
 
 
 class _MemoryLayer:

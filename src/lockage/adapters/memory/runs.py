@@ -23,7 +23,7 @@ class MemoryRuns:
         self.kept: dict[str, tuple[Run, BlobRef]] = {}
 
     def put(self, run: Run, log: BlobRef) -> str:
-        run_id = f"run-{len(self.kept) + 1:06d}"
+        run_id = f"run-{int((self.latest() or 'run-0')[4:]) + 1:06d}"
         self.kept[run_id] = (run, log)
         return run_id
 
@@ -40,6 +40,9 @@ class MemoryRuns:
     def audit(self, heard: Heard) -> Audit:
         heard(0)
         return Audit(count=len(self.kept), size=0)
+
+    def remove(self, run_id: str) -> int:
+        return 0 if self.kept.pop(run_id, None) is None else 1
 
     def latest(self) -> str | None:
         return next(reversed(self.kept), None)

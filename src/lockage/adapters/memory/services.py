@@ -115,6 +115,9 @@ class MemoryServices:
     def new_origin(self) -> str:
         return self.origin
 
+    def new_seed(self) -> str:
+        return "seed"
+
     @contextmanager
     def varied_roots(self, world: World) -> Iterator[Callable[[LockedEnvironment], RealisedRoot]]:  # noqa: ARG002 (roots in memory have no order)
         yield self.roots.realise

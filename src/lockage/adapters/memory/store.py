@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.ports import BlobCorrupt, BlobMissing
-from lockage.ports.storage import Audit, Damage
+from lockage.ports.storage import Audit, BlobSweep, Damage, Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from lockage.base.instant import Instant
     from lockage.ports.storage import Heard
     from lockage.record.result import ActionResult
 
@@ -86,6 +87,14 @@ class MemoryBlobs:
                 damaged.append(Damage(name=digest, what=f"has sha256 {Digest.of(data)}", aside="nowhere"))
         return Audit(count=len(self.data) + len(damaged), size=size, damaged=tuple(damaged))
 
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:  # noqa: ARG002 (what is in memory has no age)
+        wanted = needed()
+        gone = [digest for digest in self.data if digest not in wanted]
+        size = sum(len(self.data[digest]) for digest in gone)
+        for digest in gone if not dry else ():
+            del self.data[digest]
+        return BlobSweep(gone=Swept(count=len(gone), size=size))
+
 
 class MemoryActionCache:
     """Implements :class:`lockage.ports.ActionCache`."""
@@ -118,6 +127,12 @@ class MemoryActionCache:
         heard(0)
         return Audit(count=len(self.results), size=0)
 
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:  # noqa: ARG002 (what is in memory has no age)
+        gone = [action for action in self.results if action not in needed]
+        for action in gone if not dry else ():
+            del self.results[action]
+        return dict.fromkeys(gone, 0)
+
 
 class MemoryMemo:
     """Implements :class:`lockage.ports.Memo`."""
@@ -130,3 +145,9 @@ class MemoryMemo:
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         self.values[kind, key] = bytes(value)
+
+    def sweep(self, before: Instant, *, dry: bool = False) -> Swept:  # noqa: ARG002 (what is in memory has no age)
+        found = Swept(count=len(self.values), size=sum(map(len, self.values.values())))
+        if not dry:
+            self.values.clear()
+        return found

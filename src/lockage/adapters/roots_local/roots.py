@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.base.instant import Instant
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs, RootLayer
-    from lockage.ports.storage import Audit, Heard
+    from lockage.ports.storage import Audit, Heard, Swept
 
 __all__ = ["LocalRoots"]
 
@@ -43,6 +45,7 @@ class LocalRoots:
         self._blobs = blobs
         self._folder = folder
         self._workers = workers
+        self._used: dict[str, int] = {}
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         keys = _layers_of(environment)
@@ -90,12 +93,23 @@ class LocalRoots:
         homes = (self._home(kind, key) for kind, key in keys)
         return audit_layers(self._folder, [home for home in homes if home.exists()], heard)
 
+    def sweep(self, needed: Iterable[LockedEnvironment], before: Instant, *, dry: bool = False) -> Swept:
+        from lockage.adapters.roots_local.unused import sweep_layers  # no build needs it
+
+        keys = {
+            key
+            for environment in needed
+            for key in (*_layers_of(environment), *((_instruments_of(environment),) if environment.instruments else ()))
+        }
+        return sweep_layers(self._folder, keys, before, dry=dry)
+
     def _home(self, kind: str, key: Digest) -> Path:
         return self._folder / kind / key
 
     def _layer(self, kind: str, key: Digest, make: Callable[[FileSpool], LayerSpec]) -> Path:
         """The folder of a layer: the kept one if it is whole and unchanged, else made now."""
         home = self._home(kind, key)
+        self._use(f"{kind}-{key}")
         if not self._usable(home):
             with durable.locked(self._lock_file(f"{kind}-{key}")):
                 if not self._usable(home):
@@ -103,6 +117,18 @@ class LocalRoots:
                         self._clear_abandoned()
                         self._make(home, f"{kind}-{key}", make)
         return home / "root"
+
+    def _use(self, name: str) -> None:
+        """Share the lock of a layer's use until this process ends, so that no sweep takes it away."""
+        if name in self._used:
+            return
+        file = self._lock_file(f"{name}.use")
+        with suppress(OSError):  # a store that cannot be written is not swept either
+            durable.ensure_folder(file.parent)
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._used[name] = handle
+            weakref.finalize(self, os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_SH)
 
     def _lock_file(self, name: str) -> Path:
         return self._folder / "locks" / name

@@ -1,5 +1,7 @@
 """Blobs as files in a folder: ``sha256/ab/cdef…`` (0444), shared by many processes of one user.
 
+``leases/`` and ``trash/`` are how a sweep and those who read stay out of each other's way.
+
 Invariants: a file under its name is whole and durable; no method returns bytes that it has not hashed; a file whose bytes
 are not its name's is moved to ``quarantine/`` when a read finds it, so that a later put heals the store.
 """
@@ -10,17 +12,20 @@ import errno
 import os
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from lockage import durable
+from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from io import BufferedReader
 
-    from lockage.ports.storage import Audit, Damage, Heard
+    from lockage.base.instant import Instant
+    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard
 
 __all__ = ["LocalBlobs"]
 
@@ -32,8 +37,13 @@ _BATCH_COUNT = 1024
 _BATCH_BYTES = 64 << 20
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
+#: A file may be put into the trash again between being taken out and being looked at.
+_LOOKS = 3
 #: The numbers of a witness have 64 bits.
 _WORD = (1 << 64) - 1
+
+
+T = TypeVar("T")
 
 
 class LocalBlobs:
@@ -49,6 +59,7 @@ class LocalBlobs:
         self._objects = folder / "sha256"
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
+        self._lease = Lease(folder)
         self._shards: set[Path] = set()
         self._written: dict[Digest, tuple[int, int]] = {}
 
@@ -56,12 +67,12 @@ class LocalBlobs:
         return self._objects / digest[:2] / digest[2:]
 
     def _size(self, digest: Digest) -> int | None:
+        self._lease.take()
         try:
-            return self._path(digest).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            found = self._found(digest, Path.stat)
         except OSError as error:
             raise self._unreadable(digest, error) from error
+        return None if found is None else found.st_size
 
     def _unreadable(self, digest: Digest, error: OSError) -> StoreUnreadable:
         cause = error.strerror or str(error)
@@ -165,6 +176,7 @@ class LocalBlobs:
                 self._begin()
             durable.ensure_folder(shard)
             durable.sync_folder(self._objects)  # the process that made the shard may not have come to that yet
+            self._lease.take()
             self._shards.add(shard)
 
     # Reading
@@ -177,14 +189,15 @@ class LocalBlobs:
         return self._verified(ref)
 
     def _verified(self, ref: BlobRef) -> BinaryIO:
+        self._lease.take()
         path = self._path(ref.digest)
         try:
-            stream = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            self._lost()
-            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder)) from None
+            stream = self._found(ref.digest, _open)
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
+        if stream is None:
+            self._lost()
+            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder))
         try:
             if os.fstat(stream.fileno()).st_size <= _IN_MEMORY:
                 data = stream.read()
@@ -219,6 +232,17 @@ class LocalBlobs:
             )
         return verified
 
+    def _found(self, digest: Digest, look: Callable[[Path], T]) -> T | None:
+        """What a look at a blob's file gives, back from the trash if a sweep put it there; None if there is none. Raises OSError."""
+        path = self._path(digest)
+        for _ in range(_LOOKS):
+            try:
+                return look(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if not self._lease.rescue(digest, path):
+                    return None
+        return None
+
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         names = bytes.fromhex("".join([ref.digest for ref in refs]))
         named = sha256(names)
@@ -246,6 +270,7 @@ class LocalBlobs:
 
         There may be tens of thousands in a build that does nothing else, so no object is made for any of them.
         """
+        self._lease.take()
         found = _numbers(bytearray(16 * len(refs)))
         top, place, stat = f"{self._objects}{os.sep}", 0, os.stat
         for ref in refs:
@@ -253,7 +278,9 @@ class LocalBlobs:
             try:
                 state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
             except (FileNotFoundError, NotADirectoryError):
-                pass
+                back = self._found(digest, Path.stat)
+                if back is not None and back.st_size == ref.size:
+                    found[place], found[place + 1] = back.st_mtime_ns & _WORD, back.st_ino & _WORD
             except OSError as error:
                 raise self._unreadable(digest, error) from error
             else:
@@ -267,11 +294,12 @@ class LocalBlobs:
         """What :meth:`_stats` says of a blob that has just been hashed; None if it is not there or not whole."""
         path = self._path(ref.digest)
         try:
-            with path.open("rb") as stream:
+            opened = self._found(ref.digest, _open)
+            if opened is None:
+                return None
+            with opened as stream:
                 state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
                 whole = Digest.of_file(stream) == ref.digest
-        except FileNotFoundError:
-            return None
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:
@@ -297,6 +325,11 @@ class LocalBlobs:
         if damaged:
             self._lost()
         return Audit(count=len(files), size=size, damaged=tuple(damaged))
+
+    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+        from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
+
+        return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
 
     def _entries(self, folder: Path) -> list[Path]:
         try:
@@ -341,6 +374,10 @@ class LocalBlobs:
                 raise
             return None
         return aside
+
+
+def _open(path: Path) -> BufferedReader:
+    return path.open("rb")
 
 
 def _numbers(data: bytearray) -> memoryview[int]:

@@ -1,0 +1,87 @@
+"""Leases: how processes that read a store and one that sweeps it leave each other in peace, without either waiting.
+
+A process locks the newest file of ``leases/`` together with others before it looks at its first blob, and holds it until it ends.
+A sweep moves what is not needed to ``trash/N``, where N is the number of that file, and begins the file N+1. Whoever then misses a
+blob looks into the trash and takes it back. So only who held a file up to N may believe to be there what is in ``trash/N``, and it
+is deleted once nobody holds one of those (docs/adr/0008-leases.md).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lockage import durable, portable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Lease", "numbered"]
+
+
+#: A blob may be taken back by one and put into the trash by another between two looks; more often than this is no accident.
+_TRIES = 4
+
+
+class Lease:
+    """This process's lease on the blobs in ``folder``. ``paused``: it takes none, as a sweep does that waits for nobody, itself least."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._leases = folder / "leases"
+        self._trash = str(folder / "trash")
+        self._handle: int | None = None
+        self.paused = False
+
+    def take(self) -> None:
+        """Hold the newest lease, if none is held. A store that is not there or cannot be written is not swept from here either."""
+        if self._handle is not None or self.paused or not self._folder.is_dir():
+            return
+        with suppress(OSError):
+            durable.ensure_folder(self._leases)
+            while self._handle is None:
+                file = self._leases / str(max(numbered(self._leases), default=1))
+                handle = portable.open_lock(file)
+                portable.share(handle)
+                with suppress(FileNotFoundError):
+                    if file.stat().st_ino == os.fstat(handle).st_ino:
+                        self._handle = handle
+                        return
+                os.close(handle)  # a sweep has just done away with it
+        self._handle = -1 if self._handle is None else self._handle
+
+    def let_go(self) -> None:
+        """Hold none any more."""
+        if self._handle is not None and self._handle >= 0:
+            os.close(self._handle)
+        self._handle = None
+
+    def __del__(self) -> None:
+        self.let_go()
+
+    def rescue(self, digest: str, target: Path) -> bool:
+        """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""
+        for _ in range(_TRIES):
+            try:
+                generations = os.listdir(self._trash)  # noqa: PTH208 (each miss asks, and nearly always nothing is there)
+            except OSError:
+                generations = []
+            for generation in generations:
+                try:
+                    durable.ensure_folder(target.parent)
+                    os.rename(f"{self._trash}/{generation}/{digest}", target)  # noqa: PTH104
+                except OSError:
+                    continue
+                return True
+            if target.exists() or not generations:
+                break
+        return target.exists()
+
+
+def numbered(folder: Path) -> list[int]:
+    """The numbers that are names in a folder, sorted; none if it is not there."""
+    try:
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,277 @@
+"""Sweeping a store: what is needed stays whatever happens, and who reads meanwhile misses nothing."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.adapters.memo_local import LocalMemo
+from lockage.adapters.memory import MemoryActionCache, MemoryBlobs, MemoryMemo
+from lockage.adapters.store_local import StoreFolder
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
+from lockage.ports import ActionCache, BlobMissing, Blobs, Memo
+from lockage.ports.storage import Swept
+from lockage.record.result import ActionResult
+
+LATER = Instant(1 << 33)
+LONG_AGO = Instant(1)
+
+
+@pytest.fixture(params=["local", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return LocalBlobs(tmp_path / "blobs") if request.param == "local" else MemoryBlobs()
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "blobs")
+
+
+def needing(*refs: BlobRef) -> Callable[[], set[Digest]]:
+    return lambda: {ref.digest for ref in refs}
+
+
+def test_what_is_needed_stays_and_the_rest_goes(blobs: Blobs) -> None:
+    one, two, three = blobs.put_many([b"one", b"two", b"three"])
+    assert blobs.sweep(needing(two), LATER, dry=True).gone == Swept(count=2, size=8)
+    assert all(blobs.has(ref) for ref in (one, two, three))
+    found = blobs.sweep(needing(two), LATER)
+    assert (found.gone, found.waiting) == (Swept(count=2, size=8), Swept())
+    assert [blobs.has(ref) for ref in (one, two, three)] == [False, True, False]
+    with pytest.raises(BlobMissing):
+        blobs.get(one)
+    assert blobs.put(b"one") == one
+    assert blobs.get(one) == b"one"
+    assert blobs.sweep(needing(one, two), LATER).gone == Swept()
+
+
+def test_an_empty_store_is_swept(blobs: Blobs) -> None:
+    assert blobs.sweep(needing(), LATER).gone == Swept()
+
+
+def test_what_is_young_stays(local: LocalBlobs) -> None:
+    old, young = local.put_many([b"old", b"young"])
+    os.utime(local._path(old.digest), (100, 100))
+    assert local.sweep(needing(), Instant(101)).gone == Swept(count=1, size=3)
+    assert [local.has(old), local.has(young)] == [False, True]
+
+
+def test_nothing_but_blobs_is_left_of_a_sweep(local: LocalBlobs, tmp_path: Path) -> None:
+    local.put(b"one")
+    local.sweep(needing(), LATER)
+    local.sweep(needing(), LATER)
+    assert not (tmp_path / "blobs" / "trash").exists()
+    assert len(list((tmp_path / "blobs" / "leases").iterdir())) == 1
+
+
+def test_what_a_process_has_seen_waits_until_it_has_ended(local: LocalBlobs, tmp_path: Path) -> None:
+    ref, other = local.put_many([b"one", b"other"])
+    reader = LocalBlobs(tmp_path / "blobs")
+    assert reader.has(ref)
+    found = local.sweep(needing(), LATER)
+    assert (found.gone, found.waiting) == (Swept(), Swept(count=2, size=8))
+    assert reader.get(ref) == b"one"  # back from the trash
+    assert reader.vouch([ref, other], None) is not None
+    again = local.sweep(needing(), LATER)
+    assert again.waiting == Swept(count=2, size=8)
+    reader._lease.let_go()
+    assert local.sweep(needing(other), LATER).gone == Swept(count=1, size=3)
+    assert [local.has(ref), local.has(other)] == [False, True]
+
+
+def test_who_comes_later_is_not_waited_for(local: LocalBlobs, tmp_path: Path) -> None:
+    ref = local.put(b"one")
+    early, late = LocalBlobs(tmp_path / "blobs"), LocalBlobs(tmp_path / "blobs")
+    assert early.has(ref)
+    assert local.sweep(needing(), LATER).waiting == Swept(count=1, size=3)
+    late.put(b"two")  # it holds the next lease
+    early._lease.let_go()
+    assert local.sweep(needing(BlobRef.of(b"two")), LATER).gone == Swept(count=1, size=3)
+    assert late.get(BlobRef.of(b"two")) == b"two"
+
+
+def test_what_comes_to_be_needed_meanwhile_comes_back(local: LocalBlobs) -> None:
+    one, two = local.put_many([b"one", b"two"])
+    answers = [set(), {one.digest}]
+    assert local.sweep(lambda: answers.pop(0), LATER).gone == Swept(count=1, size=3)
+    assert local.get(one) == b"one"
+    assert not local.has(two)
+
+
+def test_what_is_put_again_comes_out_of_the_trash(local: LocalBlobs, tmp_path: Path) -> None:
+    ref = local.put(b"one")
+    reader = LocalBlobs(tmp_path / "blobs")
+    assert reader.has(ref)
+    local.sweep(needing(), LATER)
+    inode = next((tmp_path / "blobs" / "trash").glob("*/*")).stat().st_ino
+    reader.put(b"one")
+    assert reader._path(ref.digest).stat().st_ino == inode
+
+
+SWEEP = """
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.base.digest import Digest
+from lockage.base.instant import Instant
+needed = {Digest.of(b"%d" % n) for n in range(3)}
+LocalBlobs(home).sweep(lambda: needed, Instant(1 << 33))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_step_loses_nothing_that_is_needed_and_the_next_sweep_goes_on(
+    tmp_path: Path, run_killed: Callable[[str, int, object], int]
+) -> None:
+    data = [b"%d" % number for number in range(6)]
+    for step in range(1, 40):
+        home = tmp_path / str(step)
+        LocalBlobs(home).put_many(data)
+        killed = run_killed(SWEEP, step, home)
+        after = LocalBlobs(home)
+        assert [after.get(BlobRef.of(item)) for item in data[:3]] == data[:3]
+        needed = needing(*map(BlobRef.of, data[:3]))
+        after.sweep(needed, LATER)
+        assert [after.has(BlobRef.of(item)) for item in data] == [True] * 3 + [False] * 3
+        assert not (home / "trash").exists()
+        if killed == 0:
+            assert step > 6
+            return
+    pytest.fail("the child was still being killed at the last step")
+
+
+HAMMER = """
+import random, sys
+from pathlib import Path
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
+home, seed = Path(sys.argv[1]), int(sys.argv[2])
+chance = random.Random(seed)
+for turn in range(25):
+    blobs = LocalBlobs(home)
+    items = [b"%d" % chance.randrange(80) * 20 for _ in range(8)]
+    refs = blobs.put_many(items)
+    assert blobs.vouch(refs, b"") is not None
+    if turn % 5 == seed % 5:
+        sweeper = LocalBlobs(home)
+        sweeper.sweep(lambda: {Digest.of(b"%d" % n * 20) for n in range(40)}, Instant(1 << 33))
+    for ref, data in zip(refs, items):
+        assert blobs.has(ref)
+        assert blobs.get(ref) == data
+"""
+
+
+def test_eight_processes_put_get_and_sweep_one_store(tmp_path: Path) -> None:
+    home = tmp_path / "blobs"
+    command = [sys.executable, "-c", HAMMER, str(home)]
+    children = [subprocess.Popen([*command, str(seed)], stderr=subprocess.PIPE, text=True) for seed in range(8)]
+    faults = "\n".join(child.communicate()[1] for child in children)
+    assert [child.returncode for child in children] == [0] * 8, faults
+    left = LocalBlobs(home)
+    left.sweep(lambda: {Digest.of(b"%d" % n * 20) for n in range(40)}, LATER)
+    assert left.audit(lambda _: None).damaged == ()
+    assert {path.parent.name + path.name for path in home.glob("sha256/*/*")} <= {Digest.of(b"%d" % n * 20) for n in range(40)}
+    assert not (home / "trash").exists()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["put", "need", "forget", "hold", "let go", "sweep", "read"]), st.integers(0, 9)), max_size=30))
+def test_whatever_happens_what_is_needed_or_was_seen_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, int]]
+) -> None:
+    home = tmp_path_factory.mktemp("sweeps") / "blobs"
+    needed: set[Digest] = set()
+    readers: dict[int, tuple[LocalBlobs, set[BlobRef]]] = {}
+    for what, number in events:
+        data = b"%d" % number
+        ref = BlobRef.of(data)
+        match what:
+            case "put":
+                LocalBlobs(home).put(data)
+            case "need" if LocalBlobs(home).has(ref):
+                needed.add(ref.digest)
+            case "forget":
+                needed.discard(ref.digest)
+            case "hold":
+                reader = LocalBlobs(home)
+                readers[number] = (reader, {BlobRef.of(b"%d" % n) for n in range(10) if reader.has(BlobRef.of(b"%d" % n))})
+            case "let go" if number in readers:
+                readers.pop(number)[0]._lease.let_go()
+            case "sweep":
+                LocalBlobs(home).sweep(lambda: needed, LATER)
+            case _:
+                pass
+        for reader, seen in readers.values():
+            if what == "read":
+                assert all(BlobRef.of(reader.get(one)) == one for one in seen)
+        if what == "sweep":
+            assert all(LocalBlobs(home).locate(digest) is not None for digest in needed)
+    for reader, _ in readers.values():
+        reader._lease.let_go()
+    found = LocalBlobs(home).sweep(lambda: needed, LATER)
+    assert found.waiting == Swept()
+    assert {path.parent.name + path.name for path in home.glob("sha256/*/*")} == needed
+
+
+# Results, memos, runs, what is damaged
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_results_of_other_actions_go(tmp_path: Path, kind: str) -> None:
+    cache: ActionCache = LocalActionCache(tmp_path) if kind == "local" else MemoryActionCache()
+    actions = [BlobRef.of(b"%d" % number) for number in range(3)]
+    result = ActionResult(exit_code=0, outputs=actions[0], log=actions[0])
+    for action in actions:
+        cache.put(action, result)
+    assert set(cache.sweep({actions[1]}, LATER, dry=True)) == {actions[0], actions[2]}
+    assert len(list(cache.entries())) == 3
+    assert set(cache.sweep({actions[1]}, LATER)) == {actions[0], actions[2]}
+    assert list(cache.entries()) == [(actions[1], result)]
+
+
+def test_young_results_stay(tmp_path: Path) -> None:
+    cache = LocalActionCache(tmp_path)
+    cache.put(BlobRef.of(b"x"), ActionResult(exit_code=0, outputs=BlobRef.of(b""), log=BlobRef.of(b"")))
+    assert cache.sweep(set(), LONG_AGO) == {}
+    assert LocalActionCache(tmp_path / "nowhere").sweep(set(), LATER) == {}
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_old_memos_go(tmp_path: Path, kind: str) -> None:
+    memo: Memo = LocalMemo(tmp_path) if kind == "local" else MemoryMemo()
+    memo.put("kind", "key", b"value")
+    assert memo.sweep(LATER, dry=True).count == 1
+    assert memo.get("kind", "key") == b"value"
+    assert memo.sweep(LATER).count == 1
+    assert memo.get("kind", "key") is None
+
+
+def test_what_was_set_aside_goes_when_it_is_old(tmp_path: Path) -> None:
+    for name in ("blobs/quarantine/x", "actions/damaged/y", "roots/damaged/os-k-1/root/a"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"...")
+    store = StoreFolder(tmp_path)
+    assert store.sweep_damaged(LONG_AGO) == Swept()
+    assert store.sweep_damaged(LATER, dry=True) == Swept(count=3, size=9)
+    assert store.sweep_damaged(LATER) == Swept(count=3, size=9)
+    assert store.sweep_damaged(LATER) == Swept()
+
+
+def test_locks_are_known_until_they_are_old(tmp_path: Path) -> None:
+    store = StoreFolder(tmp_path / "store")
+    assert store.known_locks(LONG_AGO) == ()
+    one, two = sorted((Digest.of(b"one"), Digest.of(b"two")))
+    store.know_lock(one)
+    store.know_lock(two)
+    os.utime(tmp_path / "store" / "locks" / one, (100, 100))
+    assert store.known_locks(LONG_AGO) == (one, two)
+    assert store.known_locks(Instant(101)) == (two,)
+    store.forget_locks(Instant(101))
+    assert store.known_locks(LONG_AGO) == (two,)

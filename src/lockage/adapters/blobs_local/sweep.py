@@ -44,6 +44,7 @@ def sweep(folder: Path, lease: Lease, needed: Needed, before: Instant, *, dry: b
         try:
             victims = list(_unneeded(folder, needed(), before))
             if victims:
+                durable.sync_file_system(folder)  # the records that named them are to be gone after a power cut as well
                 lost()  # what remembers that files are kept must not outlive them
             return _Sweeping(folder, needed).run(victims)
         finally:

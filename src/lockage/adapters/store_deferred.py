@@ -78,8 +78,8 @@ class _Waiting:
         """See to it that what waits is being kept."""
         with self._changed:
             if not self._busy and self._error is None:
+                threading.Thread(target=self._run, name="keeper", daemon=True).start()  # it begins when we let go of the lock
                 self._busy = True
-                threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def settle(self) -> None:
         """Wait until nothing waits. Raises what keeping it raised."""

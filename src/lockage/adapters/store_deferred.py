@@ -27,6 +27,8 @@ __all__ = ["DeferredActionCache", "DeferredBlobs"]
 _ROOM = 32 << 20
 #: Of so many blobs it is remembered that they are durable.
 _KNOWN = 1 << 16
+#: Seconds between two turns: at most so much more is lost if the process is killed.
+_PAUSE = 0.25
 #: Seconds after which a waiting thread looks up, so that the handler of a signal can run.
 _LOOK_UP = 1.0
 
@@ -45,6 +47,8 @@ class _Waiting:
         self.durable: set[BlobRef] = set()
         self._error: BaseException | None = None
         self._busy = False
+        #: Whether somebody waits for all of it.
+        self._hurry = False
         self._changed = threading.Condition()
 
     def add(self, ref: BlobRef, data: bytes) -> bool:
@@ -74,15 +78,18 @@ class _Waiting:
         """See to it that what waits is being kept."""
         with self._changed:
             if not self._busy and self._error is None:
+                threading.Thread(target=self._run, name="keeper", daemon=True).start()  # it begins when we let go of the lock
                 self._busy = True
-                threading.Thread(target=self._run, name="keeper", daemon=True).start()
 
     def settle(self) -> None:
         """Wait until nothing waits. Raises what keeping it raised."""
         while True:
             with self._changed:
+                self._hurry = True
+                self._changed.notify_all()
                 while self._busy:
                     self._changed.wait(_LOOK_UP)
+                self._hurry = False
                 error, self._error = self._error, None
                 if error is not None:
                     self._forget(dict(self.blobs), dict(self.present), dict(self.results))
@@ -112,6 +119,8 @@ class _Waiting:
                     self.durable.clear()
                 self.durable.update(blobs, present)
                 self._forget(blobs, present, results)
+                if not self._hurry:  # so that more comes together
+                    self._changed.wait(_PAUSE)
 
     def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
         for ref in blobs:
@@ -213,10 +222,6 @@ class DeferredActionCache:
         self.settle()
         self._inner.put_many(results)
 
-    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
-        self.settle()
-        return self._inner.sweep(needed, before, dry=dry)
-
     def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
         self.settle()
         return self._inner.entries()
@@ -224,3 +229,7 @@ class DeferredActionCache:
     def audit(self, heard: Heard) -> Audit:
         self.settle()
         return self._inner.audit(heard)
+
+    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+        self.settle()
+        return self._inner.sweep(needed, before, dry=dry)

@@ -7,6 +7,7 @@ properties, as REAPI has no other place for them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -100,7 +101,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             properties["lockage-preload"] = self.preload
         if self.services:
             properties["lockage-services"] = canonical(plain(_Stubs(self.services))).decode()
-        return b"".join(bytes_field(1, string_field(1, name) + string_field(2, value)) for name, value in sorted(properties.items()))
+        return _pairs(1, tuple(sorted(properties.items())))
 
     @property
     def input_root(self) -> bytes:
@@ -113,7 +114,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         command = b"".join(
             (
                 b"".join(bytes_field(1, argument.encode()) for argument in self.arguments),
-                b"".join(bytes_field(2, string_field(1, name) + string_field(2, value)) for name, value in sorted(self.variables)),
+                _pairs(2, tuple(sorted(self.variables))),
                 bytes_field(5, platform),
                 string_field(6, WORKING_DIRECTORY),
                 b"".join(bytes_field(7, path.encode()) for path in sorted(set(self.outputs), key=str.encode)),
@@ -128,6 +129,12 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
         return EncodedAction(ref=BlobRef.of(action), action=action, command=command)
+
+
+@lru_cache(maxsize=64)
+def _pairs(number: int, pairs: tuple[tuple[str, str], ...]) -> bytes:
+    """Names with values, each as a message of that number; most steps of a plan have the same."""
+    return b"".join(bytes_field(number, string_field(1, name) + string_field(2, value)) for name, value in pairs)
 
 
 def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:

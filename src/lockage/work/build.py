@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Lost, Reexecution, StepRun
-    from lockage.work.attempts import Attempts
+    from lockage.work.outcome import Attempts
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
@@ -75,11 +75,11 @@ def build(
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each; :class:`lockage.work.reexecute.ReexecutionDiffers`.
     """
     started = services.clock.now()
-    # Who asks for steps to be looked at again is not to be told what was remembered of them all.
-    last = None if use.recheck or use.sample is not None else LastBuild(services, plan)
+    # Who asks for everything to be looked at again is not to be told what was remembered of it all.
+    last = None if use.recheck else LastBuild(services, plan)
     lost = attempts.lost if attempts is not None else ()
-    ran = attempts.ran if attempts is not None else {}
-    repeated = None if last is None or lost or ran else last.repeated(started)
+    anew = use.sample is not None or (attempts is not None and bool(attempts.lost or attempts.ran))
+    repeated = None if last is None or anew else last.repeated(started)
     if repeated is not None:
         return Built(run=repeated[0], run_id=repeated[1])
     from lockage.work.execute import execute  # not needed where nothing has changed

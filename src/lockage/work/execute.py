@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
-    from lockage.work.attempts import Attempts
     from lockage.work.last_build import LastBuild
+    from lockage.work.outcome import Attempts
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 from lockage.plan.plan import make_plan
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.recipe.model import StepKind
-from lockage.work.attempts import Attempts
 from lockage.work.attest import record_provenance
 from lockage.work.build import Built, build
+from lockage.work.outcome import Attempts
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:

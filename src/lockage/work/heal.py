@@ -22,7 +22,7 @@ from lockage.work.whole import blobs_of_tree
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockage.work.attempts import Attempts
+    from lockage.work.outcome import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse

@@ -14,14 +14,31 @@ if TYPE_CHECKING:
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
-    from lockage.record.artifact import Attempt, Run
+    from lockage.record.artifact import Attempt, Lost, Run
     from lockage.record.event import Event
     from lockage.record.result import ActionResult
 
-__all__ = ["ended", "failure_of", "may_pass", "over", "planned_steps", "run_of", "skipped"]
+__all__ = ["Attempts", "ended", "failure_of", "may_pass", "over", "planned_steps", "run_of", "skipped"]
 
 #: Limits of which another attempt may stay within, where a step declares retries: the others depend on what the step does.
 _PASSING = frozenset({"timeout", "killed", "host-memory"})
+
+
+class Attempts:
+    """What all attempts at one build have come to: what was lost, and the steps that were executed by those that were broken off."""
+
+    def __init__(self) -> None:
+        self.lost: list[Lost] = []
+        self.ran: dict[StepName, StepRun] = {}
+
+    def take(self, results: dict[StepName, StepRun]) -> None:
+        """Note the steps that were executed; one that an earlier attempt executed was not found in the cache by this build."""
+        for name, run in results.items():
+            before = self.ran.get(name)
+            if not run.cached:
+                self.ran[name] = run
+            elif before is not None and (before.action, before.outputs) == (run.action, run.outputs):
+                results[name] = before
 
 
 def run_of(

@@ -14,12 +14,13 @@ from lockage.work.attest import record_tests
 from lockage.work.build import record_run
 from lockage.work.execute import execute
 from lockage.work.hand_over import attempted, build_project
+from lockage.work.last_build import LastBuild
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
     from lockage.base.errors import StepFailed
-    from lockage.work.attempts import Attempts
     from lockage.work.build import Built
+    from lockage.work.outcome import Attempts
     from lockage.work.prepare import Project
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
@@ -67,8 +68,11 @@ def test_project(
 def _one_after_the_other(services: Services, project: Project, keep: Path | None, use: CacheUse, attempts: Attempts) -> TestOutcome:
     _, built = build_project(services, project, keep=keep, use=use)
     plan = make_plan(project.recipe, project.lock, project.source, kinds=(StepKind.TEST, StepKind.CHECK))
-    results = execute(services, plan, keep=keep, use=use, attempts=attempts)
+    last = None if use.recheck else LastBuild(services, plan)
+    results = execute(services, plan, keep=keep, use=use, attempts=attempts, last=last)
     run, run_id = record_run(services, plan, results, built.run.started, lost=attempts.lost)
+    if last is not None:
+        last.keep(run, run_id)
     return _recorded(services, project, built, TestOutcome(steps=_tests(plan, run), run=run, run_id=run_id, plan=plan, kept=keep))
 
 

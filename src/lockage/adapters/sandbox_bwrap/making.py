@@ -41,6 +41,8 @@ __all__ = ["Maker"]
 
 #: What a file system answers that has no room, or takes nothing: our own scratch folder's fault, not the sandbox's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: So many sandboxes' arguments are remembered.
+_MOST_GIVEN = 256
 #: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
 _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
 
@@ -56,6 +58,7 @@ class Maker:
         self._spawner = Spawner()
         self._layouts: dict[object, Layout] = {}
         self._overs: dict[object, list[tuple[str, str]]] = {}
+        self._given: dict[object, bytes] = {}
 
     def make(
         self,
@@ -149,7 +152,14 @@ class Maker:
             over += [(str(shell[0]), shell[1])] if shell is not None else []
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
+        key = (world, layout, tuple(writable), tuple(over), tuple(found), session, filtered)
+        given = self._given.get(key)
+        if given is None:  # most steps of a plan differ in their commands only
+            given = arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
+            if len(self._given) >= _MOST_GIVEN:
+                self._given.clear()
+            self._given[key] = given
+        return given
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world

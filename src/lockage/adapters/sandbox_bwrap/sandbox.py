@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
 
-#: How long bubblewrap may take to put a sandbox together, in seconds, and how often we look.
+#: How long bubblewrap may take to put a sandbox together, in seconds; how soon we look again at first, later after a part of the wait.
 _BUILD_TIME = 60.0
 _LOOK = 0.0003
+_PATIENCE = 6
 #: How many processes the kernel allows beyond a step's limit: one that reaches it is to be ended for that, not to see a fork refused.
 _ROOM = 64
 #: What getrusage(2) counts storage in, whatever the file system's blocks are.
@@ -50,6 +52,10 @@ _LIMITS = {
     resource.RLIMIT_DATA: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
     resource.RLIMIT_AS: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
 }
+
+
+#: A line of proc(5) mountinfo whose fifth field, the mount point, is one that bubblewrap has only while it works.
+_SCAFFOLD = re.compile(rb"^(?:\S+ ){4}/(?:newroot|oldroot)[ /]", re.MULTILINE)
 
 
 class NotBuilt(Exception):
@@ -164,7 +170,7 @@ class Sandbox:
         """Wait until the sandbox's mounts stand, the last of them at ``place``. Raises :class:`NotBuilt`, PermissionError."""
         base = f"/proc/{self._init}"
         here = Path("/").stat()
-        until = time.monotonic() + _BUILD_TIME
+        began = now = time.monotonic()
         while True:
             try:
                 there = os.stat(f"{base}/root/")  # noqa: PTH116 (a tight loop)
@@ -180,9 +186,10 @@ class Sandbox:
             except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
                 if not self._alive():
                     raise NotBuilt(self._words()) from error
-            if not self._alive() or time.monotonic() > until:
+            # The longer it takes, the less often we look: on a busy machine every look takes from what is being waited for.
+            if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
                 raise NotBuilt(self._words())
-            time.sleep(_LOOK)
+            now = time.monotonic()
 
     def _open_counters(self) -> None:
         """Once the process has ended its counters belong to root; who has them open may read them still."""
@@ -293,8 +300,9 @@ class Sandbox:
         while self._last:
             self._last.pop()()
 
-    def _alive(self) -> bool:
-        return not select.select([self._monitor_handle], [], [], 0)[0]
+    def _alive(self, wait: float = 0.0) -> bool:
+        """Whether bubblewrap has not ended, nor ends within so many seconds."""
+        return not select.select([self._monitor_handle], [], [], wait)[0]
 
     def _words(self) -> str:
         """What bubblewrap said; ends the sandbox, so that the log has an end."""
@@ -322,15 +330,11 @@ def _least(wanted: int, hard: int) -> int:
 def _standing(mountinfo: str, place: str) -> bool:
     """Whether bubblewrap has left its scaffold: ``place`` is mounted and the old and new roots are no longer mount points."""
     with Path(mountinfo).open("rb") as stream:
-        points = [line.split(b" ", 5)[4] for line in stream]
+        mounts = stream.read()
     escaped = place.encode()
     for plain in b"\\ \t\n":  # proc(5): these four are written as octal
         escaped = escaped.replace(bytes([plain]), b"\\%03o" % plain)
-    return escaped in points and not any(_below(point, b"/newroot") or _below(point, b"/oldroot") for point in points)
-
-
-def _below(point: bytes, top: bytes) -> bool:
-    return point == top or point.startswith(top + b"/")
+    return _SCAFFOLD.search(mounts) is None and any(line.split(b" ", 5)[4] == escaped for line in mounts.splitlines() if escaped in line)
 
 
 def freeze(root: int, folders: Iterable[tuple[str, int]], links: Iterable[str], *, time: int) -> None:

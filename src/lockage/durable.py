@@ -176,6 +176,8 @@ class Staged:
                 return handle
         except BlockingIOError:
             pass
+        except OSError:
+            return handle  # a file system without locks, where nobody takes anything away
         os.close(handle)
         return None
 
@@ -233,6 +235,8 @@ class Spool:
                     break
             except BlockingIOError:
                 pass  # a sweeper was quicker; it removes the folder
+            except OSError:
+                break  # a file system that cannot lock folders, as of a network: nothing is swept there
             os.close(handle)
         self._own, self._owner = own, os.getpid()
         self._release = weakref.finalize(self, _release, own, handle, os.getpid())
@@ -323,6 +327,8 @@ def claim_folder(parent: Path, prefix: str, remove: Callable[[Path], None]) -> t
                 return folder, lock
         except BlockingIOError:
             pass  # the same
+        except OSError:
+            return folder, lock  # as in Spool
         os.close(lock)
 
 

@@ -7,6 +7,7 @@ and it has no modes or owners that mean what POSIX means, so none are set or jud
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -46,6 +47,9 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 READ = (os.O_RDONLY if sys.platform != "win32" else os.O_RDWR) | _ALWAYS
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _ALWAYS
 READ_ONLY_PLAIN = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | _ALWAYS
+
+#: What a file system says that cannot synchronise folders (fsync(2): "fd is bound to a special file which does not support it").
+_NOT_SYNCHRONISED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 #: The file that stands for a folder's lock where folders cannot be opened.
 LOCK_FILE = ".lock"
@@ -95,12 +99,15 @@ def sync_file(descriptor: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder durable; on Windows they are, or cannot be made so. Raises OSError."""
+    """Make the entries of a folder durable; on Windows and some network file systems they are, or cannot be made so. Raises OSError."""
     if _DIRECTORY is None:
         return
     descriptor = os.open(folder, os.O_RDONLY | _DIRECTORY | _ALWAYS)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SYNCHRONISED:
+            raise
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lockage import durable
+from lockage import durable, portable
 from lockage.ports import StoreUnwritable
 
 
@@ -147,7 +148,7 @@ def test_what_a_killed_process_left_beside_a_file_is_removed_by_who_writes_it_ne
     code = """
 import os, signal, sys
 from pathlib import Path
-from lockage import durable
+from lockage import durable, portable
 durable.reached = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == "before-rename" else None
 durable.write_file(Path(sys.argv[1]), b"killed")
 """
@@ -171,3 +172,27 @@ def test_a_closed_spool_leaves_nothing_and_can_be_used_again(tmp_path: Path) -> 
         spool.close()
         assert list((tmp_path / "tmp").iterdir()) == []
     assert (tmp_path / "file").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOLCK, errno.ENOSYS])
+def test_where_nothing_can_be_locked_files_are_written_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def hold(descriptor: int, *, wait: bool = True) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(portable, "hold", hold)
+    durable.Spool(tmp_path / "tmp").write(tmp_path / "one", b"1")
+    durable.write_file(tmp_path / "two", b"2")
+    folder, lock = durable.claim_folder(tmp_path, "three-", shutil.rmtree)
+    os.close(lock)
+    assert [(tmp_path / name).read_bytes() for name in ("one", "two")] == [b"1", b"2"]
+    assert folder.is_dir()
+
+
+def test_a_file_system_that_cannot_synchronise_folders_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EINVAL if stat.S_ISDIR(os.fstat(descriptor).st_mode) else errno.EIO, "")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    portable.sync_folder(tmp_path)
+    with pytest.raises(StoreUnwritable):
+        durable.write_file(tmp_path / "one", b"1")

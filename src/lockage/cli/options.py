@@ -83,21 +83,22 @@ def _sample(text: str | None, seed: str | None) -> Sample | None:
 
 
 def events_option(function: F) -> F:
-    """--events: what happens, for other programs."""
+    """--events: what happens, for other programs. They are written from when the command begins, not while its words are read."""
 
-    def begin(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001 (click's signature)
-        if value is not None and not context.resilient_parsing:
+    @functools.wraps(function)
+    def telling(*args: object, events: str | None, **kwargs: object) -> object:
+        if events is not None:
             from lockage.cli.event_stream import begin_stream  # only for who asks for it
 
-            begin_stream(value, context.command_path)
+            begin_stream(events, click.get_current_context().command_path)
+        return function(*args, **kwargs)
 
-    return click.option(
+    command: Callable[..., object] = click.option(
         "--events",
         metavar="FILE",
-        expose_value=False,
-        callback=begin,
         help="Append what happens to FILE as JSON Lines; `-` is standard output, and results then go to standard error.",
-    )(function)
+    )(telling)
+    return cast(F, command)
 
 
 def keep_going_option(function: F) -> F:

@@ -270,7 +270,7 @@ def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd
     assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"
 
 
-@pytest.mark.parametrize("world", [CONTRACT, vary(["loopback", "proxy"])])
+@pytest.mark.parametrize("world", [CONTRACT, vary(["loopback", "proxy", "second-run"])])
 def test_a_service_answers_what_was_recorded_in_every_world(bench: Bench, world: World) -> None:
     outcome = bench.executor.execute(msgspec.structs.replace(bench.asking("ask", must_use_all=True), world=world))
     assert isinstance(outcome, ActionResult), outcome

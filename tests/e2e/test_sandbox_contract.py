@@ -525,6 +525,28 @@ def test_a_step_is_put_into_a_control_group_where_there_can_be_one(bench: Bench,
     assert (folder / "memory.max").read_text() == str(258 << 20)
 
 
+class KernelsGroups(Groups):
+    """Groups of this kernel at the top of its hierarchy, whatever controllers it has there."""
+
+    def _delegated(self) -> Path | None:
+        return self._mount
+
+
+def test_the_kernel_counts_a_step_in_its_group_and_the_group_goes_with_it(bench: Bench) -> None:
+    mount = next((line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup2 " in line), None)
+    groups = None if mount is None else KernelsGroups(Path(mount), "/")
+    made = None if groups is None else groups.make()
+    if groups is None or made is None:
+        pytest.skip("this process may make no control group")
+    made.remove()
+    bench.executor = BwrapExecutor(bench.blobs, bwrap_path(), bench.scratch, control_groups=groups)
+    outcome = bench.run("python3 -c 'sum(range(6000000))'; (setsid sleep 60 &)")
+    assert isinstance(outcome, ActionResult), outcome
+    assert outcome.usage.source == "cgroup2+proc"
+    assert outcome.usage.user_ms > 20, "python3 has run in it, and nobody else is counted here"
+    assert list(Path(str(mount)).glob(f"lockage-{os.getpid()}-*")) == []
+
+
 # --- ends
 
 

@@ -200,7 +200,7 @@ def test_a_release_of_a_step_with_services_is_reproduced_in_every_world(shop: St
     verified: Done = shop("verify", "--json", "--rounds", "2", expect=0)
     document = verified.json
     assert document["robust"] == "identical"
-    assert document["held"] == {"ask": ["loopback", "proxy"]}
+    assert document["held"] == {"ask": ["loopback", "proxy", "second-run"]}
 
 
 def test_services_are_up_in_a_shell(shop: Store) -> None:

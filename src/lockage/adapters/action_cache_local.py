@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage import durable
-from lockage.base.canonical import canonical_of, decode
+from lockage.base.canonical import canonical, canonical_of, decode_hook, parse
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
 from lockage.record.result import ActionResult
@@ -46,10 +46,12 @@ class LocalActionCache:
         try:
             with open(f"{self._folder}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}", "rb") as stream:  # noqa: PTH123  # most are asked for in vain
                 data = stream.read()
-            entry = decode(data, _Entry)
-        except (OSError, LockageError):
+            document = parse(data)
+            entry = msgspec.convert(document, _Entry, dec_hook=decode_hook)
+        except (OSError, LockageError, msgspec.ValidationError):
             return None
-        if entry.action != str(action) or entry.sha256 != Digest.of(canonical_of(entry.result)) or data != canonical_of(entry):
+        # What was written is checked, not what it would be written as today: an older lockage knew fewer fields of a result.
+        if entry.action != str(action) or entry.sha256 != Digest.of(canonical(document["result"])) or data != canonical(document):
             return None
         return entry.result
 

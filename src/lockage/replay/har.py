@@ -119,7 +119,13 @@ def _response(document: _Document, response: object, place: str) -> Response:
         document.fail(f"{place}.content.text", f"the body of {content['size']} bytes was not recorded; save the file with contents")
     headers = _headers(document, response, place)
     kind = content.get("mimeType")
-    if body and isinstance(kind, str) and kind and not any(name.lower() == "content-type" for name, _ in headers):
+    if (
+        body
+        and isinstance(kind, str)
+        and kind
+        and _VALUE.fullmatch(kind)
+        and not any(name.lower() == "content-type" for name, _ in headers)
+    ):
         headers = (*headers, ("Content-Type", kind))
     assert isinstance(response, dict)
     reason = response.get("statusText")

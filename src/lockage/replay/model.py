@@ -24,13 +24,14 @@ class InvalidRecording(Usage):
 
 
 def plain_path(path: str) -> str:
-    """A path with one spelling: what needs no percent-encoding has none, and its digits are capital (RFC 3986, 6.2.2)."""
+    """A path with one spelling: what needs percent-encoding has it, nothing else, and its digits are capital (RFC 3986, 6.2.2)."""
 
     def one(match: re.Match[str]) -> str:
         character = chr(int(match[1], 16))
         return character if _UNRESERVED.fullmatch(character) else match[0].upper()
 
-    return re.sub(r"%([0-9A-Fa-f]{2})", one, path) or "/"
+    ascii_only = re.sub(r"[^\x21-\x7e]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), path)
+    return re.sub(r"%([0-9A-Fa-f]{2})", one, ascii_only) or "/"
 
 
 def pairs_of(query: str) -> _Pairs:
@@ -44,7 +45,7 @@ def pairs_of(query: str) -> _Pairs:
 
 
 def _decoded(text: str) -> str:
-    raw = text.replace("+", " ").encode("utf-8", "surrogateescape")
+    raw = text.replace("+", " ").encode("utf-8", "surrogatepass")
     return _CODE.sub(lambda code: bytes.fromhex(code[1].decode()), raw).decode("utf-8", "replace")
 
 

@@ -51,14 +51,14 @@ class Replay:
 
     def answer(self, request: Request) -> Response | Unexpected:
         """The response to a request; one that is not answered is kept in ``unexpected``."""
-        fitting = [number for number, one in enumerate(self._exchanges) if not any(self._differences(request, one))]
+        fitting = self._fitting(request)
         chosen = self._in_order(fitting) if self._matching.in_order else self._any(fitting)
         if chosen is not None:
             self._used[chosen] += 1
             self._last = chosen
             return self._exchanges[chosen].response
         if not fitting and request.method == "HEAD" and self._exchanges[0].any_body:  # a folder says nothing of HEAD where it has GET
-            found = self._any(self._like(msgspec.structs.replace(request, method="GET")))
+            found = self._any(self._fitting(msgspec.structs.replace(request, method="GET")))
             if found is not None:
                 self._used[found] += 1
                 return self._exchanges[found].response
@@ -72,7 +72,8 @@ class Replay:
         found = {one.place: one for one in self._exchanges if one.place not in used}
         return tuple(found.values())
 
-    def _like(self, request: Request) -> list[int]:
+    def _fitting(self, request: Request) -> list[int]:
+        """The recorded exchanges, by number, whose requests are equal to this one."""
         return [number for number, one in enumerate(self._exchanges) if not any(self._differences(request, one))]
 
     def _any(self, fitting: list[int]) -> int | None:

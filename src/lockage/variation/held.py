@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["held", "held_axes"]
 
 
-#: What would keep a step from its services: no network at all, or a proxy in between.
-_OF_SERVICES = ("loopback", "proxy")
+#: What would keep a step from its services: no network at all, a proxy in between, or a second run that asks all of it once more.
+_OF_SERVICES = ("loopback", "proxy", "second-run")
 
 
 def held(world: World, modes: Collection[Mode], *, services: bool = False) -> World:
     """The world as a step with these modes sees it, and with ``services`` to ask."""
-    changes: dict[str, object] = {"loopback": True, "proxy": ()} if services else {}
+    changes: dict[str, object] = {"loopback": True, "proxy": (), "twice": False} if services else {}
     if Mode.FROZEN_CLOCK in modes:
         changes["clock_offset"] = 0
     if Mode.SINGLE_CPU in modes:

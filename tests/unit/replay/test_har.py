@@ -61,6 +61,11 @@ def test_bodies_are_as_a_browser_decoded_them() -> None:
     assert one.response.headers == (("ETag", "x"), ("Content-Type", "image/png"))
 
 
+def test_a_kind_that_no_header_can_hold_is_left_out() -> None:
+    (one,) = read(har(entry(response={"headers": []}, content={"text": "x", "mimeType": "text/plain\r\nX: y"}))).exchanges
+    assert one.response.headers == ()
+
+
 def test_fields_of_a_form_are_its_body() -> None:
     posted = {"postData": {"mimeType": "application/x-www-form-urlencoded", "params": [{"name": "a b", "value": "ü&"}, {"name": "c"}]}}
     (one,) = read(har(entry("POST", request=posted))).exchanges

@@ -70,6 +70,13 @@ def test_paths_are_equal_in_any_spelling_and_queries_in_any_order(target: str, s
     assert (ask(replay(exchange(0, target="/a?x=1&y=2")), target=target) == "0") is same
 
 
+def test_what_is_no_ascii_is_encoded_before_it_is_compared() -> None:
+    one = replay(exchange(0, target="/ü ber?q=ü"), exchange(1, target="/\ud800?q=\ud800"))
+    assert ask(one, target="/%C3%BC%20ber?q=%c3%bc") == "0"
+    assert ask(one, target="/%ed%A0%80?q=\ud800") == "1"
+    str(one.answer(Request.of("GET", "/\ud800?\ud800", body=b"\xff"))).encode()
+
+
 def test_values_of_one_name_keep_their_order() -> None:
     assert ask(replay(exchange(0, target="/a?x=1&x=2")), target="/a?x=2&x=1") != "0"
 

@@ -150,7 +150,7 @@ class BwrapExecutor:
                 pass  # it is there
             with attach(attached) as streams:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
-                with self._services(request, sandbox):
+                with self._services(request, sandbox, watch):
                     sandbox.release()
                     streams.relay(sandbox.monitor)
                     code = sandbox.wait().exit_code
@@ -183,7 +183,7 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox) as asked:
+        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox, watch) as asked:
             kills = host_kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
@@ -238,14 +238,20 @@ class BwrapExecutor:
                 sandbox.at_the_end(group.remove)
 
     @contextlib.contextmanager
-    def _services(self, request: ExecutionRequest, sandbox: Sandbox) -> Iterator[Standing | None]:
+    def _services(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch) -> Iterator[Standing | None]:
         """The services of the step, from before it starts until it has ended; once they have, what became of them can be asked."""
         if not request.action.services:
             yield None
             return
         from lockage.adapters.sandbox_bwrap.services import standing_by  # few steps have any
 
-        with standing_by(request.action, self._blobs, sandbox.init) as standing:
+        with contextlib.ExitStack() as stack:
+            standing = None
+            try:
+                standing = stack.enter_context(standing_by(request.action, self._blobs, sandbox.init))
+            except SandboxUnavailable:
+                if watch.reason is None:  # else it was cancelled since it was made
+                    raise
             yield standing
 
     @staticmethod

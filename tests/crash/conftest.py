@@ -13,20 +13,26 @@ from tests.crash.story import Told, record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.crash.disk import Image
+
 Lived = tuple[Stage, Disk, list[Told]]
 
 
 @pytest.fixture(scope="session")
-def _lived() -> Iterator[Lived]:
+def _lived() -> Iterator[tuple[Lived, Image]]:
     with made_stage() as stage:
         begun = Disk(stage.watched)
-        yield stage, begun, record(stage, deepcopy(begun))
+        disk = deepcopy(begun)
+        story = record(stage, disk)
+        yield (stage, begun, story), disk.now()
 
 
 @pytest.fixture
-def lived(_lived: Lived) -> Lived:
-    """The stage, its disk before the story, and the story."""
-    stage, begun, story = _lived
+def lived(_lived: tuple[Lived, Image]) -> Lived:
+    """The stage as it is after the story, its disk before it, and the story."""
+    (stage, begun, story), end = _lived
+    stage.show(end)
+    stage.check_out(story[-1].commit)
     return stage, deepcopy(begun), story
 
 

@@ -108,12 +108,15 @@ class LocalBlobs:
         with Batch(self._publish) as batch:
             with durable.unwritable(self._folder):
                 self._spool.claim()
-            return taken(items, batch, has=self.has, stage=self._spool.stage, writing=lambda: durable.unwritable(self._folder))
+            return taken(items, batch, has=self.has, stage=self._begun, writing=lambda: durable.unwritable(self._folder))
+
+    def _begun(self) -> durable.Staged:
+        durable.reached("before-stage")
+        return self._spool.stage()
 
     def _stage(self, data: bytes) -> durable.Staged:
         with durable.unwritable(self._folder):
-            durable.reached("before-stage")
-            staged = self._spool.stage()
+            staged = self._begun()
             try:
                 staged.write(data)
                 staged.finish(0o444)

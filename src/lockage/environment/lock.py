@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -20,9 +20,22 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lockage.base.name import EnvironmentName
 
-__all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedSuite", "LockedWheel", "RootRef"]
+__all__ = [
+    "LOCK_VERSION",
+    "REALISER",
+    "InvalidLock",
+    "Lock",
+    "LockedEnvironment",
+    "LockedPackage",
+    "LockedSdist",
+    "LockedSuite",
+    "LockedWheel",
+    "RootRef",
+]
 
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
@@ -65,6 +78,26 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_
         return BlobRef(self.sha256, self.size)
 
 
+class LockedSdist(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_unknown_fields=True):
+    """One Python package that is built from its sdist; ``name`` is normalised.
+
+    What its build is given is pinned, not what it makes: ``builder`` is the environment that it is built in, by its name among the
+    environment's ``builders``; ``inference`` the number of the rules that tell from an sdist how it is built.
+    """
+
+    name: str
+    version: str
+    file: RelPath
+    size: int
+    sha256: Digest
+    inference: int
+    builder: str
+
+    @property
+    def ref(self) -> BlobRef:
+        return BlobRef(self.sha256, self.size)
+
+
 class LockedSuite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One suite that packages came from, and which signed Release file told of them; ``stale``: it was out of date, and allowed to be."""
 
@@ -87,7 +120,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
-    written where more is to be told than the base's Release file.
+    written where more is to be told than the base's Release file. ``sdists`` are Python packages that are built before the root can be
+    put together, in ``builders``, which are environments like this one.
     """
 
     declaration: Digest
@@ -101,6 +135,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
     suites: tuple[LockedSuite, ...] = ()
+    sdists: tuple[LockedSdist, ...] = ()
+    builders: dict[str, LockedEnvironment] = {}
+
+    def with_wheels(self, built: Iterable[LockedWheel]) -> LockedEnvironment:
+        """The environment with the wheels that its sdists made in their place: all that a root is put together from."""
+        return msgspec.structs.replace(self, python=tuple(sorted((*self.python, *built))), sdists=(), builders={})
 
     @property
     def newest_release(self) -> str:
@@ -157,20 +197,25 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
     """The document with its environments and their packages sorted; each package stands on one line."""
     environments = document["environments"]
     assert isinstance(environments, dict)
+    _lined_environments(environments)
+    return document
+
+
+def _lined_environments(environments: dict[str, Any]) -> None:
     for name in sorted(environments):
         environment = environments.pop(name)
-        for kind in ("packages", "python", "instruments"):
+        for kind in ("packages", "python", "instruments", "sdists"):
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
         for kind in ("os", "root"):
             environment[kind] = _Line(environment[kind])
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
-        for kind in ("added", "suites"):
+        _lined_environments(environment["builders"])
+        for kind in ("added", "suites", "sdists", "builders"):
             if not environment[kind]:
                 del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
-    return document
 
 
 def _text(value: object, depth: int) -> str:

@@ -79,7 +79,7 @@ class Execution:
         self._keep = keep
         self._observing = observing
         self._keep_going = keep_going
-        self._root_for = root_for or (lambda environment: realise(services, environment))
+        self._root_for = root_for
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
@@ -123,23 +123,42 @@ class Execution:
     def _cancel(self) -> None:
         self._services.executor.cancel()
 
+    def run_here(self) -> StepRun:
+        """Run a plan of one step in this thread, beside whatever else is running, and tell nobody. Raises what the adapters raise."""
+        (planned,) = self._plan.steps
+        found = self._known_or_resolved(planned)
+        if isinstance(found, Resolved):
+            outcome = self._services.executor.execute(self._request(planned, found))
+            if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
+                self._services.cache.put(found.encoded.ref, outcome)
+            found = run_of(planned.name, found.encoded.ref, outcome, cached=False)
+        self.results[planned.name] = found
+        return found
+
     def _start(self, planned: PlannedStep, pending: dict[StepName, _Started]) -> StepRun | None:
         """The step's result if it is known; else start it and return None."""
+        found = self._known_or_resolved(planned)
+        if not isinstance(found, Resolved):
+            return self._told(planned, found)
+        request = self._request(planned, found)
+        self._services.tell(StepStarted(step=planned.name))
+        self._begin(_Started(planned, found.encoded.ref, request), pending)
+        return None
+
+    def _known_or_resolved(self, planned: PlannedStep) -> StepRun | Resolved:
+        """The step's result if it is known; else its action."""
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._services.cache.get(known)
             if hit is not None and self._whole(hit):
-                return self._ended(planned, known, hit, cached=True)
+                return run_of(planned.name, known, hit, cached=True)
         resolved = self._resolve(planned)
         if not self._fresh:
             hit = self._services.cache.get(resolved.encoded.ref)
             self._remember(planned, resolved.encoded.ref)
             if hit is not None and self._whole(hit):
-                return self._ended(planned, resolved.encoded.ref, hit, cached=True)
-        request = self._request(planned, resolved)
-        self._services.tell(StepStarted(step=planned.name))
-        self._begin(_Started(planned, resolved.encoded.ref, request), pending)
-        return None
+                return run_of(planned.name, resolved.encoded.ref, hit, cached=True)
+        return resolved
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         executor = self._services.executor
@@ -168,7 +187,9 @@ class Execution:
         environment = planned.environment
         root = self._roots.get(environment.root.tree)
         if root is None:
-            root = self._roots[environment.root.tree] = self._root_for(environment)
+            name = planned.step.environment
+            made = realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
+            root = self._roots[environment.root.tree] = made
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_many(resolved.directories.values())
@@ -198,20 +219,12 @@ class Execution:
             return None
         if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
             self._services.cache.put(started.action, outcome)
-        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts)
+        return self._told(planned, run_of(planned.name, started.action, outcome, cached=False, attempts=started.attempts))
 
-    def _ended(
-        self,
-        planned: PlannedStep,
-        action: BlobRef,
-        outcome: ActionResult | ExecutionFailed,
-        *,
-        cached: bool,
-        attempts: tuple[Attempt, ...] = (),
-    ) -> StepRun:
-        run = run_of(planned.name, action, outcome, cached=cached, attempts=attempts)
+    def _told(self, planned: PlannedStep, run: StepRun) -> StepRun:
+        """The result of a step that ended, kept and told."""
         self.results[planned.name] = run
-        self._services.tell(StepEnded(step=planned.name, cached=cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
+        self._services.tell(StepEnded(step=planned.name, cached=run.cached, failure=run.failure, wall_ms=run.usage.wall_ms, log=run.log))
         return run
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:

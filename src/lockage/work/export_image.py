@@ -15,7 +15,7 @@ from lockage.environment.image.layer import LAYER_FORMAT
 from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_of, stacked, with_parents
 from lockage.record.event import Phase
 from lockage.stabilize.compressor import COMPRESSOR
-from lockage.work.roots import fetch_missing
+from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +66,7 @@ def export_image(
     Labels say which root, and which release, it was made of. Raises what fetching and realising raise, and :class:`NotInstallable`.
     """
     fetch_missing(services, environment)
+    environment = whole(services, environment)
     services.tell(Phase(text="putting the root together"))
     below = services.roots.layers(environment)
     labels = {"lockage.root.metadata": str(environment.root.metadata), "lockage.root.tree": str(environment.root.tree.digest)}

@@ -46,7 +46,7 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
             pinned = [f"{relation.name} {packages[relation.name]}" for relation in alternatives if relation.name in packages]
             yield f"package {term}: {f'locked is {pinned[0]}' if pinned else 'not locked by that name'}"
     if declaration.python:
-        yield from _python_disagreements(declaration, {wheel.name: wheel.version for wheel in locked.python})
+        yield from _python_disagreements(declaration, {item.name: item.version for item in (*locked.python, *locked.sdists)})
 
 
 def _holds(relation: Relation, packages: Mapping[str, str]) -> bool:

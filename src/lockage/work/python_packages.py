@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from lockage.base.canonical import canonical_of
+from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
@@ -25,7 +27,6 @@ from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from lockage.base.digest import Digest
     from lockage.base.instant import Instant
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedPackage
@@ -192,7 +193,7 @@ class _Resolving:
             self._sources[key] = self._named(lambda: dependency_source(self._services, *key, stand_in.file, archive))
         return self._sources[key]
 
-    def _sdist(self, stand_in: StandIn, builder: str = "") -> tuple[LockedSdist, LockedEnvironment]:
+    def _sdist(self, stand_in: StandIn) -> tuple[LockedSdist, LockedEnvironment]:
         """The sdist of a stand-in as it is locked, and what it is built in."""
         from lockage.recipe.model import INFERENCE
 
@@ -208,7 +209,7 @@ class _Resolving:
             size=archive.size,
             sha256=archive.digest,
             inference=INFERENCE,
-            builder=builder or stand_in.name,
+            builder=stand_in.name,
         )
         return sdist, self._builders[key]
 
@@ -293,20 +294,26 @@ class _Resolving:
     def _result(self, found: Resolution) -> PythonPackages:
         """All of it as it is locked; a builder is called after the first of the projects that are built in it."""
         names: dict[Digest, str] = {}
-        for stand_in in sorted(found.stand_ins, key=lambda one: one.name):
-            _, builder = self._sdist(stand_in)
-            names.setdefault(builder.declaration, stand_in.name)
         sdists: list[LockedSdist] = []
         builders: dict[str, LockedEnvironment] = {}
-        for stand_in in found.stand_ins:
-            _, builder = self._sdist(stand_in)
-            sdists.append(self._sdist(stand_in, names[builder.declaration])[0])
-            builders[names[builder.declaration]] = builder
+        for stand_in in sorted(found.stand_ins, key=lambda one: one.name):
+            sdist, builder = self._sdist(stand_in)
+            name = names.setdefault(_content(builder), sdist.name)
+            sdists.append(msgspec.structs.replace(sdist, builder=name))
+            builders.setdefault(name, builder)
         return PythonPackages(
             wheels=tuple(sorted((*self._pinned, *found.wheels))),
-            sdists=tuple(sorted(sdists)),
-            builders={name: builders[name] for name in sorted(builders)},
+            sdists=tuple(sdists),
+            builders=builders,
         )
+
+
+def _content(builder: LockedEnvironment) -> Digest:
+    """Identity of what a builder is made of, whatever it was declared as and whoever told of its packages."""
+    nothing = Digest.of(b"")
+    return Digest.of(
+        canonical_of(msgspec.structs.replace(builder, declaration=nothing, release_date="", release_sha256=nothing, suites=(), added=()))
+    )
 
 
 def _of_python(terms: Sequence[str]) -> tuple[str, ...]:

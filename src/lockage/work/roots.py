@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockage.ports import RealisedRoot
     from lockage.work.services import Services
 
-__all__ = ["bytes_missing", "fetch_missing", "realise", "whole"]
+__all__ = ["bytes_missing", "drifted", "fetch_missing", "realise", "whole"]
 
 
 def fetch_missing(services: Services, environment: LockedEnvironment) -> None:

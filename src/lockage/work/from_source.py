@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import Artifact, StepRun
     from lockage.work.services import Services
 
-__all__ = ["DependencyNotBuilt", "DependencySource", "built_wheel", "dependency_source", "naming", "with_built"]
+__all__ = ["DependencyNotBuilt", "DependencySource", "built_wheel", "dependency_source", "fetch_crates", "naming", "unsteady", "with_built"]
 
 
 class DependencyNotBuilt(StepFailed):
@@ -82,6 +82,16 @@ def with_built(services: Services, environment: LockedEnvironment) -> LockedEnvi
     if not environment.sdists:
         return environment
     return environment.with_wheels([built_wheel(services, sdist, _builder(environment, sdist)) for sdist in environment.sdists])
+
+
+def fetch_crates(services: Services, environment: LockedEnvironment) -> None:
+    """Fetch what the store lacks of the crates that builds of the environment's sdists see. Raises what fetching raises."""
+    for sdist in environment.sdists:
+        source = dependency_source(services, sdist.name, sdist.version, sdist.file, sdist.ref)
+        if source.project.crates is not None:
+            from lockage.work.crates import vendored  # only builds of Rust need it
+
+            vendored(services, read_tree(source.read.tree, services.blobs.get), source.project.crates)
 
 
 def _builder(environment: LockedEnvironment, sdist: LockedSdist) -> LockedEnvironment:
@@ -136,16 +146,29 @@ def _plan(source: DependencySource, builder: LockedEnvironment) -> Plan:
     return make_plan(recipe, Lock(environments={ENVIRONMENT: locked}), source.read.source(recipe.version))
 
 
-def _wheel(services: Services, plan: Plan, sdist: LockedSdist) -> Artifact:
-    """The stabilized wheel that the plan's only step makes."""
+def unsteady(services: Services, environment: LockedEnvironment) -> tuple[LockedSdist, ...]:
+    """Those of an environment's sdists whose wheel comes out otherwise when it is built once more; all, if none does."""
+    found = []
+    for sdist in environment.sdists:
+        builder = _builder(environment, sdist)
+        first = built_wheel(services, sdist, builder)
+        services.tell(Phase(text=f"building {sdist.name} {sdist.version} once more, to compare"))
+        source = dependency_source(services, sdist.name, sdist.version, sdist.file, sdist.ref)
+        if _wheel(services, _plan(source, builder), sdist, fresh=True).blob != first.ref:
+            found.append(sdist)
+    return tuple(found) or environment.sdists
+
+
+def _wheel(services: Services, plan: Plan, sdist: LockedSdist, *, fresh: bool = False) -> Artifact:
+    """The stabilized wheel that the plan's only step makes; ``fresh``: whatever is kept of an earlier time."""
     from lockage.work.artifacts import deliver
     from lockage.work.execute import Execution
 
-    execution = Execution(services, plan)
+    execution = Execution(services, plan, fresh=fresh)
     run = execution.run_here()
     if run.failure is not None:
         raise _not_built(services, plan, run, sdist)
-    made = [artifact for artifact in deliver(services, plan, execution.results) if artifact.name.endswith(".whl")]
+    made = [artifact for artifact in deliver(services, plan, execution.results, remember=not fresh) if artifact.name.endswith(".whl")]
     fitting = [artifact for artifact in made if _is_of(artifact.name, sdist)]
     if len(made) != 1 or not fitting:
         names = ", ".join(artifact.name for artifact in made) or "none"
@@ -188,5 +211,5 @@ def _not_built(services: Services, plan: Plan, run: StepRun, sdist: LockedSdist)
 def naming(project: str, packages: Sequence[str]) -> str:
     """How OS packages are named that the build of a dependency needs."""
     listed = ", ".join(f'"{package}"' for package in packages) or '"PACKAGE"'
-    what = "What it misses is named" if packages else "OS packages that it misses are named"
-    return f"{what} in the environment: build-packages = {{ {project} = [{listed}] }}."
+    what = "what it misses" if packages else "OS packages that it misses, if any,"
+    return f"Name {what} in the recipe's environment: build-packages = {{ {project} = [{listed}] }}."

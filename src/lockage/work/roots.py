@@ -25,6 +25,10 @@ def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     _fetch_wheels(services, environment)
     for builder in environment.builders.values():
         fetch_missing(services, builder)
+    if environment.sdists:
+        from lockage.work.from_source import fetch_crates  # few environments have any
+
+        fetch_crates(services, environment)
 
 
 def whole(services: Services, environment: LockedEnvironment, name: str = "") -> LockedEnvironment:
@@ -79,18 +83,24 @@ def realise(services: Services, environment: LockedEnvironment, name: str = "") 
             _fetch_wheels(services, complete)
             return services.roots.realise(complete, arriving=arriving)
     except RootDrift as error:
-        raise drifted(error, environment) from error
+        raise drifted(services, error, environment) from error
 
 
-def drifted(error: RootDrift, environment: LockedEnvironment) -> RootDrift:
-    """The same error; where packages were built for the root, it names them: all the others are pinned by their bytes."""
+def drifted(services: Services, error: RootDrift, environment: LockedEnvironment) -> RootDrift:
+    """The same error; where packages were built for the root, it names them: all the others are pinned by their bytes.
+
+    Of several those are named that come out otherwise when they are built once more, if there are any.
+    """
     if not environment.sdists or "path" in error.details:  # a kept root that was changed has a path
         return error
-    built = tuple(f"{sdist.name} {sdist.version}" for sdist in environment.sdists)
-    what = f"{built[0]} was" if len(built) == 1 else f"one of {', '.join(built)} was"
+    from lockage.work.from_source import unsteady  # only on the way to an error
+
+    suspects = environment.sdists if len(environment.sdists) == 1 else unsteady(services, environment)
+    names = tuple(f"{sdist.name} {sdist.version}" for sdist in suspects)
+    what = names[0] if len(names) == 1 else f"one or more of {', '.join(names)}"
     return RootDrift(
-        f"{what} built from source with another result than when it was locked: {error.message}",
-        hint=f"`lockage verify {environment.sdists[0].file}` tells in what builds differ; `lockage lock --upgrade` pins what this made.",
-        built=built,
+        f"{what} came out otherwise than when it was locked, built from source: {error.message}",
+        hint=f"`lockage verify {suspects[0].file}` tells in what builds differ; `lockage lock --upgrade` pins what this made.",
+        built=names,
         **error.details,
     )

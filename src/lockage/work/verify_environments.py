@@ -110,7 +110,7 @@ def _verified(
             state = RootState.WHOLE
     except RootDrift as error:
         state = RootState.OTHER
-        unsound.append(Unsound(kind="root", name=name, flaw=Flaw.DRIFT, what=drifted(error, environment).message, remedy=_RELOCK))
+        unsound.append(Unsound(kind="root", name=name, flaw=Flaw.DRIFT, what=drifted(services, error, environment).message, remedy=_RELOCK))
     return EnvironmentCheck(name=name, count=len(items), size=sum(item.ref.size for item in items), root=state, unsound=tuple(unsound))
 
 

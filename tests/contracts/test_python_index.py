@@ -21,8 +21,10 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
 from lockage.base.path import RelPath
+from lockage.environment.lock import LockedSdist
 from lockage.environment.python import PythonTarget
 from lockage.environment.python_lock import Pin
+from lockage.environment.stand_in import Offer, PackageMetadata
 from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
 
 _UV = Path(sys.executable).parent / "uv"
@@ -56,6 +58,8 @@ _FILES = dict(
         wheel("beta_two", "1.0"),
         wheel("windows", "1.0", "cp311-cp311-win_amd64"),
         ("onlysource-1.0.tar.gz", b"not looked into"),
+        ("onlysource-2.0.tar.gz", b"not looked into either"),
+        ("alpha-1.0.tar.gz", b"the source of alpha"),
     ]
 )
 
@@ -502,3 +506,94 @@ def test_dependencies_are_held_to_what_is_pinned(server: _Server) -> None:
     assert [item.name for item in server.port.resolve(["gamma"], _TARGET, pinned=pinned).wheels] == ["gamma"]
     with pytest.raises(Unresolvable, match="delta"):
         server.port.resolve(["delta"], _TARGET, pinned=pinned)
+
+
+def _only(offer: Offer, version: str, *requires: str) -> Offer:
+    """The offer with the metadata of one version known."""
+    known = PackageMetadata(requires=requires)
+    return msgspec.structs.replace(
+        offer,
+        stand_ins=tuple(msgspec.structs.replace(one, metadata=known) if one.version == version else one for one in offer.stand_ins),
+    )
+
+
+def test_the_sdists_of_a_project_are_told_and_kept(index: _Any) -> None:
+    found = index.port.sdists("onlysource")
+    assert [(one.name, one.version, one.file, one.metadata) for one in found.stand_ins] == [
+        ("onlysource", "1.0", "onlysource-1.0.tar.gz", None),
+        ("onlysource", "2.0", "onlysource-2.0.tar.gz", None),
+    ]
+    assert found.others == ()
+    ref = index.port.keep_sdist(found.stand_ins[1])
+    assert index.blobs.get(ref) == _FILES["onlysource-2.0.tar.gz"]
+    assert index.port.keep_sdist(found.stand_ins[1]) == ref
+
+
+def test_versions_without_an_sdist_are_told_as_such(index: _Any) -> None:
+    found = index.port.sdists("alpha")
+    assert ([one.version for one in found.stand_ins], found.others) == (["1.0"], ("2.0",))
+    assert index.port.sdists("nowhere").stand_ins == ()
+
+
+def test_an_sdist_that_vanished_is_said_so(index: _Any) -> None:
+    stand_in = index.port.sdists("onlysource").stand_ins[0]
+    del index.files[stand_in.file]
+    with pytest.raises(PackageVanished):
+        index.port.keep_sdist(stand_in)
+
+
+def test_of_an_offered_project_a_stand_in_is_chosen(index: _Any) -> None:
+    offers = [index.port.sdists(name) for name in ("alpha", "onlysource")]
+    found = index.port.resolve(["alpha", "onlysource", "beta-two"], _TARGET, offers=offers)
+    assert [(one.name, one.version) for one in found.stand_ins] == [("alpha", "1.0"), ("onlysource", "2.0")]
+    assert [item.name for item in found.wheels] == ["beta-two"]
+
+
+def test_what_a_stand_in_is_known_to_require_comes_along(index: _Any) -> None:
+    offer = _only(index.port.sdists("onlysource"), "2.0", "beta-two", "alpha; python_version < '3'")
+    found = index.port.resolve(["onlysource"], _TARGET, offers=[offer])
+    assert [item.name for item in found.wheels] == ["beta-two"]
+    assert found.stand_ins[0].metadata is not None
+
+
+def test_constraints_and_requirements_choose_among_stand_ins(index: _Any) -> None:
+    offers = [index.port.sdists("onlysource")]
+    for options in ({"constraints": ["onlysource < 2"]}, {}):
+        requirement = "onlysource" if options else "onlysource < 2"
+        (found,) = index.port.resolve([requirement], _TARGET, offers=offers, **options).stand_ins
+        assert found.version == "1.0"
+    assert index.port.resolve(["beta-two"], _TARGET, constraints=["onlysource < 2"]).stand_ins == ()
+    with pytest.raises(Unresolvable):
+        index.port.resolve(["onlysource >= 3"], _TARGET, offers=offers)
+
+
+def test_a_locked_sdist_is_preferred_and_fetched(index: _Any) -> None:
+    offer = index.port.sdists("onlysource")
+    ref = index.port.keep_sdist(offer.stand_ins[0])
+    locked = LockedSdist(
+        name="onlysource",
+        version="1.0",
+        file=RelPath("onlysource-1.0.tar.gz"),
+        size=ref.size,
+        sha256=ref.digest,
+        inference=1,
+        builder="onlysource",
+    )
+    (found,) = index.port.resolve(["onlysource"], _TARGET, offers=[offer], preferred=[locked]).stand_ins
+    assert found.version == "1.0"
+    index.blobs.data.clear()
+    index.port.fetch([locked])
+    assert index.blobs.has(ref)
+
+
+def test_the_projects_for_want_of_whose_wheels_it_fails_are_told(index: _Any) -> None:
+    with pytest.raises(Unresolvable) as caught:
+        index.port.resolve(["onlysource"], _TARGET)
+    assert caught.value.details["packages"] == ("onlysource",)
+
+
+def test_a_stand_in_for_another_python_is_not_chosen(server: _Server) -> None:
+    offer = server.port.sdists("onlysource")
+    newer = msgspec.structs.replace(offer.stand_ins[1], requires_python=">=3.12")
+    found = server.port.resolve(["onlysource"], _TARGET, offers=[msgspec.structs.replace(offer, stand_ins=(offer.stand_ins[0], newer))])
+    assert [one.version for one in found.stand_ins] == ["1.0"]

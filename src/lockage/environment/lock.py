@@ -40,6 +40,8 @@ __all__ = [
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
 REALISER = 1
+#: More builders of builders are an attempt at something else.
+_DEEPEST = 50
 
 
 class InvalidLock(Usage):
@@ -176,8 +178,10 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Read the file; raises :class:`InvalidLock` with the path of what does not fit."""
         try:
             found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
+        if _depth(found.environments.values()) > _DEEPEST:
+            raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")
         if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
@@ -185,6 +189,14 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             )
         found.__dict__["_bytes"] = data
         return found
+
+
+def _depth(environments: Iterable[LockedEnvironment]) -> int:
+    """How deep environments lie in environments; 0 if there are none."""
+    level, depth = list(environments), 0
+    while level:
+        level, depth = [builder for environment in level for builder in environment.builders.values()], depth + 1
+    return depth
 
 
 class _Line(msgspec.Struct):

@@ -104,7 +104,8 @@ def test_a_dependency_that_misses_a_library_says_what_to_write(warm: Store, tmp_
     work = written(store, LACKING)
     error = store("lock", "--json", cwd=work).error
     assert error["code"] == "dependency-not-built"
-    assert (error["environment"], error["package"], error["packages"]) == ("build", "psycopg2", ["libpq-dev"])
+    details = error["details"]
+    assert (details["environment"], details["package"], details["packages"]) == ("build", "psycopg2", ["libpq-dev"])
     assert not (work / "lockage.lock").exists()
     wanted = 'build-packages = { psycopg2 = ["libpq-dev"] }'
     assert wanted in error["hint"]

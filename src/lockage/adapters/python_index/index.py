@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.jobs import FetchJob, Job, ResolvedJob, SdistJob, TakeJob
 from lockage.adapters.python_index.keyring import Keyring
 from lockage.adapters.python_index.offer import offer_of, undated
-from lockage.adapters.python_index.pinned import changed, pinned_file
+from lockage.adapters.python_index.pinned import pinned_file
 from lockage.adapters.python_index.settings import bare
 from lockage.adapters.python_index.simple import IndexFile, project_files
 from lockage.adapters.python_index.stand_ins import is_stand_in
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from lockage.adapters.python_index.settings import IndexSettings
     from lockage.adapters.python_index.uv import Candidate, Pinned
-    from lockage.base.digest import Digest
     from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
@@ -149,7 +149,7 @@ class UvIndex:
         known = None if stand_in.sha256 is None else self._blobs.locate(stand_in.sha256)
         if known is not None:
             return known
-        job = _Sdist(stand_in, lambda: self._eligible(stand_in.name))
+        job = SdistJob(stand_in, lambda: self._eligible(stand_in.name))
         ((_, ref),) = self._all([job])
         return ref
 
@@ -176,7 +176,7 @@ class UvIndex:
         if not missing:
             return
         indexes = self._indexes()
-        self._all([_Fetch(file, lambda file=file: self._found(file, indexes)) for file in missing])  # type: ignore[misc]
+        self._all([FetchJob(file, lambda file=file: self._found(file, indexes)) for file in missing])  # type: ignore[misc]
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
         """The wheels that pins name, sorted, all in the blobs. Raises Unresolvable, PackageChanged, PackageVanished, ServiceUnreachable."""
@@ -190,9 +190,9 @@ class UvIndex:
                 taken.append(LockedWheel(name=pin.name, version=pin.version, file=pin.file, size=kept.size, sha256=kept.digest))
         if missing:
             indexes = self._indexes()
-            jobs = [_Take(pin, lambda pin=pin: pinned_file(self._files(pin.name, indexes), pin, target)) for pin in missing]  # type: ignore[misc]
+            jobs = [TakeJob(pin, lambda pin=pin: pinned_file(self._files(pin.name, indexes), pin, target)) for pin in missing]  # type: ignore[misc]
             for job, ref in self._all(jobs):
-                assert isinstance(job, _Take)
+                assert isinstance(job, TakeJob)
                 taken.append(job.wheel(ref))
         return tuple(sorted(taken))
 
@@ -211,11 +211,11 @@ class UvIndex:
         return found
 
     def _keep(self, chosen: Sequence[tuple[Pinned, Candidate]]) -> dict[str, BlobRef]:
-        return {fetch.address: ref for fetch, ref in self._all([_Resolved(package, wheel) for package, wheel in chosen])}
+        return {fetch.address: ref for fetch, ref in self._all([ResolvedJob(package, wheel) for package, wheel in chosen])}
 
-    def _all(self, jobs: Sequence[_Job]) -> list[tuple[_Job, BlobRef]]:
+    def _all(self, jobs: Sequence[Job]) -> list[tuple[Job, BlobRef]]:
         """Download in parallel, keep one by one; the first fault stops what has not begun."""
-        done: list[tuple[_Job, BlobRef]] = []
+        done: list[tuple[Job, BlobRef]] = []
         with ThreadPoolExecutor(_PARALLEL) as pool:
             futures = [pool.submit(self._download, job) for job in jobs]
             try:
@@ -227,7 +227,7 @@ class UvIndex:
                 raise
         return done
 
-    def _download(self, job: _Job) -> BinaryIO:
+    def _download(self, job: Job) -> BinaryIO:
         """A checked temporary file, at its beginning; the caller closes it."""
         address = job.locate()
         stream: BinaryIO = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115 (handed on; typeshed gives it a type of its own)
@@ -287,84 +287,6 @@ class UvIndex:
             package=wheel.name,
             file=wheel.file,
         )
-
-
-class _Job:
-    """A file to be downloaded, where it is, and what must hold of it."""
-
-    def __init__(self, name: str, file: str, sha256: Digest | None, size: int | None) -> None:
-        self.name = name
-        self.file = file
-        self.address = ""
-        self._sha256 = sha256
-        self._size = size
-
-    def locate(self) -> str:
-        return self.address
-
-    def check(self, found: BlobRef) -> None:
-        """Raises PackageChanged."""
-        if self._sha256 not in (None, found.digest) or self._size not in (None, found.size):
-            size = "" if self._size is None else f", {self._size} bytes"
-            raise PackageChanged(
-                f"{self.file} as the index gave it is not what was expected: "
-                f"expected sha256 {self._sha256}{size}, found {found.digest}, {found.size} bytes",
-                package=self.name,
-                file=self.file,
-                expected=self._sha256,
-                found=found.digest,
-            )
-
-
-class _Resolved(_Job):
-    def __init__(self, package: Pinned, wheel: Candidate) -> None:
-        super().__init__(package.name, wheel.file, wheel.sha256, None)
-        self.address = wheel.address
-
-
-class _Fetch(_Job):
-    def __init__(self, wheel: LockedWheel | LockedSdist, locate: Callable[[], str]) -> None:
-        super().__init__(wheel.name, wheel.file, wheel.sha256, wheel.size)
-        self._locate = locate
-
-    def locate(self) -> str:
-        return self._locate()
-
-
-class _Sdist(_Job):
-    """The sdist of a stand-in: an index names it again when it is wanted."""
-
-    def __init__(self, stand_in: StandIn, files: Callable[[], list[IndexFile]]) -> None:
-        super().__init__(stand_in.name, stand_in.file, stand_in.sha256, None)
-        self._files = files
-
-    def locate(self) -> str:
-        named = [file for file in self._files() if file.name == self.file]
-        right = [file for file in named if self._sha256 is None or file.sha256 in (None, self._sha256)]
-        if not right:
-            raise PackageVanished(f"{self.file} is not on the index any more", package=self.name, file=self.file)
-        return right[0].address
-
-
-class _Take(_Job):
-    """The wheel of a pin: which file it is may be known only when the index was asked."""
-
-    def __init__(self, pin: Pin, find: Callable[[], IndexFile]) -> None:
-        super().__init__(pin.name, pin.file or f"{pin.name}-{pin.version}", None, None)
-        self._pin = pin
-        self._find = find
-
-    def locate(self) -> str:
-        found = self._find()
-        self.file = found.name
-        return found.address
-
-    def check(self, found: BlobRef) -> None:
-        if found.digest not in self._pin.sha256:
-            raise changed(self._pin, f"{self.file} as the index gave it has sha256 {found.digest}")
-
-    def wheel(self, ref: BlobRef) -> LockedWheel:
-        return LockedWheel(name=self.name, version=self._pin.version, file=RelPath(self.file), size=ref.size, sha256=ref.digest)
 
 
 def _check(text: str) -> None:

@@ -558,9 +558,8 @@ def test_what_a_stand_in_is_known_to_require_comes_along(index: _Any) -> None:
 
 def test_constraints_and_requirements_choose_among_stand_ins(index: _Any) -> None:
     offers = [index.port.sdists("onlysource")]
-    for options in ({"constraints": ["onlysource < 2"]}, {}):
-        requirement = "onlysource" if options else "onlysource < 2"
-        (found,) = index.port.resolve([requirement], _TARGET, offers=offers, **options).stand_ins
+    for requirement, constraints in (("onlysource", ["onlysource < 2"]), ("onlysource < 2", [])):
+        (found,) = index.port.resolve([requirement], _TARGET, offers=offers, constraints=constraints).stand_ins
         assert found.version == "1.0"
     assert index.port.resolve(["beta-two"], _TARGET, constraints=["onlysource < 2"]).stand_ins == ()
     with pytest.raises(Unresolvable):

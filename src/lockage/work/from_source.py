@@ -107,7 +107,8 @@ def built_wheel(services: Services, sdist: LockedSdist, builder: LockedEnvironme
     known = _remembered(services, key)
     if known is not None:
         return known
-    services.python_index.fetch([sdist])
+    if not services.blobs.has(sdist.ref):
+        services.python_index.fetch([sdist])
     services.tell(Phase(text=f"building {sdist.name} {sdist.version} from its sdist"))
     source = dependency_source(services, sdist.name, sdist.version, sdist.file, sdist.ref)
     plan = _plan(source, builder)

@@ -121,7 +121,11 @@ def _builders(a: LockedEnvironment, b: LockedEnvironment) -> Iterable[tuple[str,
     before, after = ({sdist.name: one.builders.get(sdist.builder) for sdist in one.sdists} for one in (a, b))
     for name in sorted(before.keys() & after.keys()):
         one, two = before[name], after[name]
-        yield f"builder of {name}", str(one and one.root.tree.digest), str(two and two.root.tree.digest)
+        yield f"builder of {name}", _root(one), _root(two)
+
+
+def _root(builder: LockedEnvironment | None) -> str:
+    return "none" if builder is None else builder.root.tree.digest[:12]
 
 
 def _item_changes(kind: ItemKind, a: Sequence[_Item], b: Sequence[_Item]) -> Iterable[ItemChange]:

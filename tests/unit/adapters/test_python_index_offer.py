@@ -1,9 +1,13 @@
 """Which versions of a project are offered for a build, by what an index says of its files."""
 
+from pathlib import Path
+
 import pytest
 
+from lockage.adapters.python_index import IndexSettings
+from lockage.adapters.python_index.download import Downloader
 from lockage.adapters.python_index.offer import offer_of
-from lockage.adapters.python_index.simple import IndexFile
+from lockage.adapters.python_index.simple import IndexFile, project_files
 from lockage.base.instant import Instant
 from lockage.environment.stand_in import Offer
 from lockage.ports import NoUploadTimes
@@ -61,3 +65,15 @@ def test_a_cooldown_that_is_no_date_is_refused() -> None:
     with pytest.raises(NoUploadTimes, match="7 days") as caught:
         offered(file("a_b-1.0.tar.gz", "2025-12-31T23:59:59Z"), cooldown="7 days")
     assert "--as-of" in caught.value.hint
+
+
+def test_what_a_page_of_links_says_of_a_file_is_read(tmp_path: Path) -> None:
+    page = tmp_path / "a-b"
+    page.mkdir()
+    (page / "index.html").write_text(
+        '<a href="a_b-1.0.tar.gz" data-yanked="broken">1</a><a href="a_b-2.0.tar.gz" data-requires-python="&gt;=3.12">2</a>'
+    )
+    files = project_files(Downloader(IndexSettings()), tmp_path.as_uri(), "a-b")
+    found = offer_of("a-b", files, None, None)
+    assert [(one.version, one.requires_python) for one in found.stand_ins] == [("2.0", ">=3.12")]
+    assert found.others == ("1.0",)

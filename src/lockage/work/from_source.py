@@ -164,8 +164,10 @@ def _wheel(services: Services, plan: Plan, sdist: LockedSdist, *, fresh: bool = 
     """The stabilized wheel that the plan's only step makes; ``fresh``: whatever is kept of an earlier time."""
     from lockage.work.artifacts import deliver
     from lockage.work.execute import Execution
+    from lockage.work.roots import realise
 
-    execution = Execution(services, plan, fresh=fresh)
+    # Without the environment's name: whoever reads of a failure knows those of the recipe, not that of an inferred build.
+    execution = Execution(services, plan, fresh=fresh, root_for=lambda builder: realise(services, builder))
     run = execution.run_here()
     if run.failure is not None:
         raise _not_built(services, plan, run, sdist)

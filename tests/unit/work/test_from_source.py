@@ -71,6 +71,7 @@ class Backend:
         self.built: list[str] = []
         self.asks: tuple[str, ...] = ()
         self.fickle: set[str] = set()
+        self.broken: set[str] = set()
 
     def __call__(self, workspace: Workspace) -> int:
         (output,) = workspace.request.action.outputs
@@ -81,8 +82,8 @@ class Backend:
         fields = dict(line.split(": ", 1) for line in files["PKG-INFO"].splitlines() if line)
         name, version = fields["Name"], fields["Version"]
         self.built.append(f"{name} {version}")
-        if "fails" in files:
-            workspace.log += files["fails"].encode()
+        if "fails" in files or name in self.broken:
+            workspace.log += files.get("fails", "").encode()
             return 1
         content = files.get("content", "") + (str(len(self.built)) if name in self.fickle else "")
         named = files.get("named", f"{name}-{version}")
@@ -215,6 +216,16 @@ def test_a_builder_may_need_what_has_to_be_built_itself(services: MemoryServices
     assert backend.built == ["plain 1", "outer 1"]
     kinds = {(item.kind, item.name) for item in items_of(services, found)}
     assert {("sdist", "outer"), ("builder", "plain"), ("builder", "backend"), ("package", "dash")} <= kinds
+
+
+def test_what_fails_deep_below_is_told_of_the_environment_of_the_recipe(services: MemoryServices, backend: Backend) -> None:
+    offer(services, "outer", "1", {"pyproject.toml": '[build-system]\nrequires = ["plain"]\nbuild-backend = "backend"\n'})
+    environment = locked(services, 'python = ["outer"]')
+    services.cache.results.clear()
+    services.memo.values.clear()
+    backend.broken = {"plain"}
+    with pytest.raises(DependencyNotBuilt, match="environment 'test': plain 1 could not be built"):
+        whole(services, environment, "test")
 
 
 def test_who_needs_itself_is_told_the_whole_circle(services: MemoryServices) -> None:

@@ -172,6 +172,20 @@ def test_all_from_source_leaves_wheels_to_builders(services: MemoryServices) -> 
     assert [wheel.name for wheel in found.builders["plain"].python] == ["backend"]
 
 
+def test_builders_that_are_declared_otherwise_and_made_of_the_same_are_one(services: MemoryServices) -> None:
+    offer(services, "zebra", "1", {"pyproject.toml": '[build-system]\nrequires = ["backend >= 1"]\nbuild-backend = "backend"\n'})
+    offer(services, "yak", "1", {"pyproject.toml": '[build-system]\nrequires = ["backend", "wheeled"]\nbuild-backend = "backend"\n'})
+    found = locked(services, 'python = ["zebra", "plain", "yak"]')
+    assert {sdist.name: sdist.builder for sdist in found.sdists} == {"plain": "plain", "yak": "yak", "zebra": "plain"}
+    assert list(found.builders) == ["plain", "yak"]
+
+
+def test_a_builder_has_the_suites_of_the_environment(services: MemoryServices) -> None:
+    services.os_packages.suites["bookworm-updates", "amd64"] = (services.os_packages.suites["bookworm", "amd64"][0], [])
+    found = locked(services, 'python = ["plain"]\nsuites = ["bookworm-updates"]')
+    assert [suite.suite for suite in found.builders["plain"].suites] == ["bookworm", "bookworm-updates"]
+
+
 def test_what_cannot_be_built_from_source_is_named(services: MemoryServices) -> None:
     with pytest.raises(Unresolvable, match="backend is to be built from source") as caught:
         locked(services, 'python = ["backend"]\nfrom-source = true')

@@ -11,16 +11,16 @@ LIST is as tests/e2e/sdists.toml: name, version, file, size, sha256. The machine
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from worlds import CHECKOUT, World
 
 from lockage.adapters.memory import MemoryBlobs, MemoryMemo
 from lockage.adapters.python_index import UvIndex, discover_index
@@ -28,36 +28,7 @@ from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.environment.lock import LockedWheel
 
-CHECKOUT = Path(__file__).parents[1]
 DEFAULT = CHECKOUT / "tests" / "e2e" / "sdists.toml"
-
-
-class World(NamedTuple):
-    """Where a clone lies, whose it is, and what its shell is told."""
-
-    folder: Path
-    uid: int
-    umask: str
-    settings: dict[str, str]
-
-    def settle(self) -> None:
-        (self.folder / "home").mkdir(parents=True)
-        self.folder.chmod(0o755)
-        subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(CHECKOUT), str(self.folder / "checkout")], check=True)
-        if os.getuid() == 0:
-            subprocess.run(["chown", "-R", f"{self.uid}:{self.uid}", str(self.folder)], check=True)
-
-    def lockage(self, *arguments: str) -> dict[str, Any]:  # Any: the document of any command
-        command = ["sh", "-c", f'umask {self.umask}; exec ./bin/lockage "$@" --json', "sh", *arguments]
-        if os.getuid() == 0:
-            command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", *command]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LOCKAGE_", "XDG_", "PYTHON"))}
-        environment = {**kept, "HOME": str(self.folder / "home"), **self.settings}
-        done = subprocess.run(
-            command, cwd=self.folder / "checkout", env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        found: dict[str, Any] = json.loads(done.stdout or "{}")
-        return found or {"error": {"message": done.stderr[-500:]}}
 
 
 def fetch(wanted: list[dict[str, Any]], folder: Path) -> None:

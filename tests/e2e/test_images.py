@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,7 +53,7 @@ def exported(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sto
     store.git("init", "-q")
     (work / "lockage.toml").write_text(RECIPE)
     store("lock", expect=0)
-    found = store("env", "export", "small", "--oci", "image", "--tag", "small", "--json", expect=0).json
+    found = store("env", "export", "small", "--oci", "image", "--tag", "small", "--sbom", "--json", expect=0).json
     store.commit("an image")
     return store, found["digest"]
 
@@ -75,3 +76,24 @@ def test_another_user_of_another_store_gets_the_same_image(exported: tuple[Store
     done = other.run(["sh", "-c", script, "sh", *other.command(*arguments)], TZ="Asia/Kathmandu")
     assert done.code == 0, done
     assert done.json["digest"] == digest
+
+
+def test_the_bill_of_materials_is_one_to_who_made_the_format(exported: tuple[Store, str], tmp_path: Path) -> None:
+    store, digest = exported
+    index = json.loads((store.work / "image/index.json").read_text())["manifests"]
+    (attached,) = (one for one in index if one.get("artifactType") == "application/vnd.cyclonedx+json")
+    manifest = json.loads((store.work / "image/blobs/sha256" / attached["digest"][7:]).read_text())
+    assert manifest["subject"]["digest"] == digest
+    bill = (store.work / "image/blobs/sha256" / manifest["layers"][0]["digest"][7:]).read_text()
+    assert store("env", "sbom", "small", expect=0).stdout == bill + "\n"
+    (tmp_path / "bill.json").write_text(bill)
+    made = store.run([sys.executable, "-m", "venv", str(tmp_path / "venv")])
+    assert made.code == 0, made
+    python = str(tmp_path / "venv/bin/python")
+    got = store.run([python, "-m", "pip", "install", "-q", "cyclonedx-python-lib[json-validation]"])
+    assert got.code == 0, got
+    script = (
+        "import sys; from cyclonedx.validation.json import JsonStrictValidator; from cyclonedx.schema import SchemaVersion; "
+        "print(JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()))"
+    )
+    assert store.run([python, "-c", script, str(tmp_path / "bill.json")]).stdout == "None\n"

@@ -225,6 +225,7 @@ def diff(a: str, b: str, name: str | None, files: bool, source: str, as_json: bo
 @click.option("--entrypoint", metavar="COMMAND", help="What a container runs, as a shell would read it.")
 @click.option("--user", default="", help="Who runs it: a name of the image or a number, such as 1000:1000.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; may be given several times.")
+@click.option("--sbom", "with_bill", is_flag=True, help="Attach a bill of materials (CycloneDX), to be found by the image.")
 @_SOURCE
 @lock_option
 @json_option
@@ -236,6 +237,7 @@ def export(
     entrypoint: str | None,
     user: str,
     labels: tuple[str, ...],
+    with_bill: bool,
     source: str,
     lock_file: Path | None,
     as_json: bool,
@@ -279,7 +281,7 @@ def export(
         labels=given,
     )
     release = named_release(wiring, release_name) if release_name is not None else None
-    found = export_image(wiring, environment, target, config, tag=tag, release=release)
+    found = export_image(wiring, environment, target, config, tag=tag, release=release, bill_for=name if with_bill else None)
     if as_json:
         print_json({"digest": f"sha256:{found.digest}", "size": found.size, "layers": found.layers, "file": str(target), "tag": tag})
         return
@@ -295,3 +297,31 @@ def _label(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise Usage(f"not a label: {text!r}", hint="Write it as KEY=VALUE.")
     return name, value
+
+
+@command.command("sbom")
+@click.argument("name", metavar="ENV", shell_complete=environments)
+@click.option("--release", "release_name", metavar="RELEASE", help="With what this release brings.")
+@_SOURCE
+@lock_option
+def bill(name: str, release_name: str | None, source: str, lock_file: Path | None) -> None:
+    """Print what the environment ENV is made of as a bill of materials (CycloneDX 1.6, JSON).
+
+    It names every OS package and every Python package of the lock by package URL, version and sha256. The same lock gives the same bytes.
+
+    \b
+    Examples:
+      lockage env sbom build > sbom.cdx.json
+      lockage env sbom run --release shop@1.2.0
+    """
+    import sys
+
+    from lockage.cli.project import open_project
+    from lockage.work.environments import environments_of
+    from lockage.work.export_image import bill_of
+    from lockage.work.release import named_release
+
+    wiring, project = open_project(source, lock_file=lock_file, quiet=True)
+    environment = environments_of(project.lock, [name])[name]
+    release = named_release(wiring, release_name) if release_name is not None else None
+    sys.stdout.buffer.write(bill_of(name, environment, release) + b"\n")

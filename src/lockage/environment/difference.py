@@ -97,6 +97,7 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
         ("suites", _suites(a), _suites(b)),
         ("release", a.release_date, b.release_date),
         *_builders(a, b),
+        ("realiser", str(a.realiser), str(b.realiser)),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
     )
     return EnvironmentDifference(

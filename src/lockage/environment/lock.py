@@ -20,7 +20,7 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from lockage.base.name import EnvironmentName
 
@@ -39,7 +39,7 @@ __all__ = [
 
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
-REALISER = 1
+REALISER = 2
 #: More builders of builders are an attempt at something else.
 _DEEPEST = 50
 
@@ -122,8 +122,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
-    written where more is to be told than the base's Release file. ``sdists`` are Python packages that are built before the root can be
-    put together, in ``builders``, which are environments like this one.
+    written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first. ``sdists`` are Python
+    packages that are built before the root can be put together, in ``builders``, which are environments like this one.
     """
 
     declaration: Digest
@@ -137,6 +137,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
     suites: tuple[LockedSuite, ...] = ()
+    realiser: int = 1
     sdists: tuple[LockedSdist, ...] = ()
     builders: dict[str, LockedEnvironment] = {}
 
@@ -151,11 +152,20 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out."""
+    """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out.
+
+    ``realiser`` is the newest of its environments', so that who does not know it sees that at once.
+    """
 
     lock: int = LOCK_VERSION
-    realiser: int = REALISER
+    realiser: int = 1
     environments: dict[str, LockedEnvironment]
+
+    @classmethod
+    def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
+        """The lock of these environments."""
+        everything = (one for level in _levels(environments.values()) for one in level)
+        return cls(realiser=max((one.realiser for one in everything), default=1), environments=environments)
 
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
@@ -180,23 +190,27 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
-        if _depth(found.environments.values()) > _DEEPEST:
-            raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")
         if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
+        for depth, level in enumerate(_levels(found.environments.values())):
+            if depth > _DEEPEST:
+                raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")
+            unknown = next((one.realiser for one in level if not 1 <= one.realiser <= found.realiser), None)
+            if unknown is not None:
+                raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but one of its environments has {unknown}")
         found.__dict__["_bytes"] = data
         return found
 
 
-def _depth(environments: Iterable[LockedEnvironment]) -> int:
-    """How deep environments lie in environments; 0 if there are none."""
-    level, depth = list(environments), 0
+def _levels(environments: Iterable[LockedEnvironment]) -> Iterator[list[LockedEnvironment]]:
+    """These environments, their builders, the builders of those, and so on."""
+    level = list(environments)
     while level:
-        level, depth = [builder for environment in level for builder in environment.builders.values()], depth + 1
-    return depth
+        yield level
+        level = [builder for environment in level for builder in environment.builders.values()]
 
 
 class _Line(msgspec.Struct):
@@ -224,9 +238,9 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
         _lined_environments(environment["builders"])
-        for kind in ("added", "suites", "sdists", "builders"):
-            if not environment[kind]:
-                del environment[kind]  # as every lock was written before there was such a thing
+        usual = [kind for kind in ("added", "suites", "sdists", "builders") if not environment[kind]]
+        for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
+            del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
 
 

@@ -10,9 +10,10 @@ from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import BlobRef, Digest, Hasher
 from lockage.base.errors import LockageError, Usage
 from lockage.base.path import RelPath
-from lockage.environment.image import ImageConfig, Layer, image_documents, index_with, layer_gzip, layer_tar
+from lockage.environment.image import ImageConfig, Layer, attached_documents, image_documents, index_with, layer_gzip, layer_tar
 from lockage.environment.image.layer import LAYER_FORMAT
 from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_of, stacked, with_parents
+from lockage.environment.sbom import SBOM_TYPE, Installed, sbom
 from lockage.record.event import Phase
 from lockage.stabilize.compressor import COMPRESSOR
 from lockage.work.roots import fetch_missing, whole
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from lockage.environment.image import Descriptor
     from lockage.environment.lock import LockedEnvironment
     from lockage.environment.python import PythonTarget
     from lockage.ports.images import ImageLayout
     from lockage.record.release import Release
     from lockage.work.services import Services
 
-__all__ = ["Exported", "NotInstallable", "export_image"]
+__all__ = ["Exported", "NotInstallable", "bill_of", "export_image"]
 
 
 class NotInstallable(Usage):
@@ -60,10 +62,12 @@ def export_image(
     *,
     tag: str | None,
     release: Release | None = None,
+    bill_for: str | None = None,
 ) -> Exported:
     """Write the image into ``target``, a layout's folder or archive (see ImageLayouts). Layers that it has already are not packed again.
 
-    Labels say which root, and which release, it was made of. Raises what fetching and realising raise, and :class:`NotInstallable`.
+    ``bill_for``: a bill of materials is attached, for the environment of that name. Labels say which root, and which release, it was made
+    of. Raises what fetching and realising raise, and :class:`NotInstallable`.
     """
     fetch_missing(services, environment)
     environment = whole(services, environment)
@@ -86,8 +90,33 @@ def export_image(
         for data in (document, manifest):
             if not layout.has(BlobRef.of(data)):
                 layout.put([data])
-        layout.publish(index_with(layout.index, descriptor))
+        index = index_with(layout.index, descriptor)
+        if bill_for is not None:
+            index = index_with(index, _attached(layout, descriptor, bill_of(bill_for, environment, release)))
+        layout.publish(index)
     return Exported(digest=descriptor.ref.digest, size=sum(layer.blob.size for layer in layers), layers=tuple(layers))
+
+
+def bill_of(name: str, environment: LockedEnvironment, release: Release | None = None) -> bytes:
+    """The bill of materials of an environment, with what a release brings."""
+    installed = (
+        []
+        if release is None
+        else [
+            Installed(project=str(release.project), version=str(release.version), name=artifact.name, sha256=artifact.sha256)
+            for artifact in release.artifacts
+        ]
+    )
+    return sbom(name, environment, installed)
+
+
+def _attached(layout: ImageLayout, image: Descriptor, bill: bytes) -> Descriptor:
+    """What says something about an image, in the layout beside it."""
+    config, manifest, descriptor = attached_documents(image, SBOM_TYPE, BlobRef.of(bill), "sbom.cdx.json")
+    for data in (bill, config, manifest):
+        if not layout.has(BlobRef.of(data)):
+            layout.put([data])
+    return descriptor
 
 
 def _packed(services: Services, layout: ImageLayout, entries: Sequence[Entry], read: Callable[[Entry], bytes], comment: str) -> Layer:

@@ -144,7 +144,7 @@ def _plan(source: DependencySource, builder: LockedEnvironment) -> Plan:
 
     recipe: Recipe = infer_recipe(source.project, os=builder.os)
     locked = msgspec.structs.replace(builder, declaration=recipe.environments[ENVIRONMENT].digest)
-    return make_plan(recipe, Lock(environments={ENVIRONMENT: locked}), source.read.source(recipe.version))
+    return make_plan(recipe, Lock.of({ENVIRONMENT: locked}), source.read.source(recipe.version))
 
 
 def unsteady(services: Services, environment: LockedEnvironment) -> tuple[LockedSdist, ...]:

@@ -51,7 +51,7 @@ def added_in(lock: Lock | None) -> tuple[str, ...]:
 def with_added(lock: Lock, added: Sequence[str]) -> Lock:
     """The lock of an inferred recipe, saying which packages it was told of."""
     told = tuple(sorted(set(added)))
-    return Lock(environments={name: msgspec.structs.replace(locked, added=told) for name, locked in lock.environments.items()})
+    return Lock.of({name: msgspec.structs.replace(locked, added=told) for name, locked in lock.environments.items()})
 
 
 def remembered_recipe(services: Services, kind: str, key: Digest) -> Recipe | None:
@@ -135,7 +135,7 @@ def _lock_for_hooks(services: Services, recipe: Recipe, names: tuple[Environment
     known = given.environments if given is not None else {}
     if not all(name in known for name in names):
         return lock_recipe(services, recipe, None)
-    return Lock(environments={name: msgspec.structs.replace(known[name], declaration=recipe.environments[name].digest) for name in names})
+    return Lock.of({name: msgspec.structs.replace(known[name], declaration=recipe.environments[name].digest) for name in names})
 
 
 def asked(

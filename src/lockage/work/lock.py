@@ -12,7 +12,7 @@ from lockage.base.errors import LockageError, Usage
 from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import OsBase, PythonLock, Suites
-from lockage.environment.lock import Lock, LockedEnvironment, LockedSuite, RootRef
+from lockage.environment.lock import REALISER, Lock, LockedEnvironment, LockedSuite, RootRef
 from lockage.recipe.modes import PRELOADED
 from lockage.record.event import Phase
 from lockage.work.declared_files import keyring_of
@@ -72,7 +72,7 @@ def lock_recipe(
         else:
             twin = next((other for other in locked.values() if other.declaration == declaration.digest), None)
             locked[name] = twin or lock_environment(services, name, declaration, before, renewed=renewed, as_of=as_of)
-    return Lock(environments=locked)
+    return Lock.of(locked)
 
 
 def _held(environment: LockedEnvironment) -> set[str]:
@@ -158,6 +158,7 @@ def lock_environment(
             suites=_told(suites),
             sdists=sdists,
             builders=builders,
+            realiser=REALISER if before is None else before.realiser,
         )
         if before is not None and _same(draft, before):
             return before

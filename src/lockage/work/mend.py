@@ -90,5 +90,5 @@ def _write(services: Services, project: Project, folder: Path, before: str, afte
         raise RecipeChanged(f"{folder / _RECIPE} was changed while a fix was looked for", file=str(folder / _RECIPE))
     if project.recipe.inferred and services.folders.read(folder, _LOCK) is None:
         told = {name: msgspec.structs.replace(locked, added=()) for name, locked in project.lock.environments.items()}
-        services.folders.write(folder, _LOCK, Lock(environments=told).encode())
+        services.folders.write(folder, _LOCK, Lock.of(told).encode())
     services.folders.write(folder, _RECIPE, after.encode())

@@ -228,7 +228,7 @@ class _Resolving:
             declared = msgspec.structs.replace(recipe.environments[ENVIRONMENT], suites=self._declaration.suites)
             recipe = msgspec.structs.replace(recipe, environments={ENVIRONMENT: declared})
         locked = self._lock(stand_in, recipe.environments[ENVIRONMENT])
-        lock = Lock(environments={ENVIRONMENT: locked})
+        lock = Lock.of({ENVIRONMENT: locked})
         try:
             requires = asked(self._services, source.read, source.project, recipe, lock, ENVIRONMENT, None)
         except BackendFailed as error:

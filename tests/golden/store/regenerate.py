@@ -60,7 +60,7 @@ def project(folder: Path, environ: dict[str, str]) -> None:
         root=RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b"")),
         packages=(),
     )
-    (folder / "lockage.lock").write_bytes(Lock(environments={"build": environment}).encode())
+    (folder / "lockage.lock").write_bytes(Lock.of({"build": environment}).encode())
     for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "one"]):
         subprocess.run(["git", *arguments], cwd=folder, env=environ, check=True)
 

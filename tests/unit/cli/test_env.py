@@ -39,7 +39,7 @@ def lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     blobs.put(DEB)
     ref = LocalRoots(blobs, tmp_path / "scratch" / "roots").realise(environment, expect=False).ref
     file = tmp_path / "lockage.lock"
-    file.write_bytes(Lock(environments={"build": msgspec.structs.replace(environment, root=ref)}).encode())
+    file.write_bytes(Lock.of({"build": msgspec.structs.replace(environment, root=ref)}).encode())
     return file
 
 

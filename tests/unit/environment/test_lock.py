@@ -25,7 +25,7 @@ def locked(*names: str) -> Lock:
         root=RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b"")),
         packages=packages,
     )
-    return Lock(environments={"build": environment})
+    return Lock.of({"build": environment})
 
 
 def test_equal_locks_have_equal_bytes_whatever_order_their_packages_came_in() -> None:
@@ -86,3 +86,13 @@ def test_a_lock_of_builders_without_end_is_refused(depth: int) -> None:
     nested = (whole[:-1] + b', "builders": {"x": ') * depth + whole + b"}}" * depth
     with pytest.raises(InvalidLock):
         Lock.decode(b'{"lock": 1, "realiser": 1, "environments": {"a": ' + nested + b"}}")
+
+
+def test_the_realiser_of_a_lock_is_the_newest_of_all_environments_and_builders() -> None:
+    environment = sourced("x").environments["build"]
+    newer = {"x": msgspec.structs.replace(environment.builders["x"], realiser=2)}
+    lock = Lock.of({"build": msgspec.structs.replace(environment, builders=newer)})
+    assert lock.realiser == 2
+    assert Lock.decode(lock.encode()) == lock
+    with pytest.raises(InvalidLock, match="one of its environments has 2"):
+        Lock.decode(lock.encode().replace(b'"realiser": 2', b'"realiser": 1', 1))

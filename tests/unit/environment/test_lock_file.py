@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.environment.declaration import Declaration, OsBase
-from lockage.environment.lock import LOCK_VERSION, REALISER, InvalidLock, Lock, LockedEnvironment, LockedPackage, LockedWheel, RootRef
+from lockage.environment.lock import (
+    LOCK_VERSION,
+    REALISER,
+    InvalidLock,
+    Lock,
+    LockedEnvironment,
+    LockedPackage,
+    LockedSuite,
+    LockedWheel,
+    RootRef,
+)
 
 digests = st.binary(max_size=3).map(Digest.of)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -38,8 +48,12 @@ environments = st.builds(
     python=st.lists(wheels, max_size=3, unique_by=key).map(lambda found: tuple(sorted(found, key=key))),
     instruments=st.lists(packages, max_size=2, unique_by=key).map(lambda found: tuple(sorted(found, key=key))),
     added=st.lists(texts, max_size=2).map(tuple),
+    suites=st.lists(st.builds(LockedSuite, suite=texts, release_date=texts, release_sha256=digests, stale=st.booleans()), max_size=2).map(
+        tuple
+    ),
+    realiser=st.integers(1, REALISER),
 )
-locks = st.builds(Lock, environments=st.dictionaries(texts, environments, max_size=3))
+locks = st.dictionaries(texts, environments, max_size=3).map(Lock.of)
 
 
 @given(locks)
@@ -54,10 +68,10 @@ def test_what_was_written_is_read_as_it_was(lock: Lock) -> None:
 
 def test_a_lock_to_which_nothing_was_added_is_as_it_always_was() -> None:
     environment = msgspec.structs.replace(good_environment(), added=("b-dev", "c-dev"))
-    lock = Lock(environments={"build": environment})
+    lock = Lock.of({"build": environment})
     assert b'\n   "added": ["b-dev", "c-dev"]\n' in lock.encode()
     assert Lock.decode(lock.encode()) == lock
-    assert b"added" not in Lock(environments={"build": msgspec.structs.replace(environment, added=())}).encode()
+    assert b"added" not in Lock.of({"build": msgspec.structs.replace(environment, added=())}).encode()
 
 
 @given(locks, st.randoms(use_true_random=False))
@@ -69,7 +83,7 @@ def test_no_order_in_which_things_were_found_shows(lock: Lock, random: st.DataOb
             random.shuffle(items)  # type: ignore[attr-defined] # hypothesis gives a random.Random
         return msgspec.structs.replace(environment, **{kind: tuple(items) for kind, items in found.items()})
 
-    other = Lock(environments={name: shuffled(lock.environments[name]) for name in reversed(lock.environments)})
+    other = Lock.of({name: shuffled(lock.environments[name]) for name in reversed(lock.environments)})
     assert other.encode() == lock.encode()
 
 
@@ -87,7 +101,7 @@ def test_every_package_is_one_line_of_plain_json(lock: Lock) -> None:
 
 @pytest.fixture
 def good() -> Lock:
-    return Lock(environments={"build": good_environment()})
+    return Lock.of({"build": good_environment()})
 
 
 def good_environment() -> LockedEnvironment:
@@ -112,7 +126,11 @@ DEFECTS: dict[str, tuple[Defect, str]] = {
     "not UTF-8": (lambda data: data.replace(b"dash", b"d\xffsh"), "utf-8|UTF-8"),
     "a list": (lambda _: b"[]", "object"),
     "of the future": (lambda data: data.replace(b'"lock": 1', b'"lock": 2'), "format 2"),
-    "of a future realiser": (lambda data: data.replace(b'"realiser": 1', b'"realiser": 2'), "realiser 2"),
+    "of a future realiser": (lambda data: data.replace(b'"realiser": 1', b'"realiser": %d' % (REALISER + 1)), f"realiser {REALISER + 1}"),
+    "of an environment with a newer realiser": (
+        lambda data: data.replace(b'"architecture": "amd64",\n   "rel', b'"architecture": "amd64", "realiser": 2,\n   "rel'),
+        "environment 'build' has 2",
+    ),
     "of no realiser": (lambda data: data.replace(b'"realiser": 1', b'"realiser": 0'), "realiser 0"),
     "an unknown key": (lambda data: data.replace(b'"lock": 1', b'"lock": 1, "mirror": "x"'), "unknown field `mirror`"),
     "an unknown key of a package": (lambda data: data.replace(b'"size": 1', b'"size": 1, "host": "x"'), r"`host`.*packages"),
@@ -136,11 +154,19 @@ def test_a_bad_lock_is_named_by_its_defect(good: Lock, defect: str) -> None:
 
 
 def test_numbers_of_today_are_read(good: Lock) -> None:
-    assert (LOCK_VERSION, REALISER) == (good.lock, good.realiser) == (1, 1)
+    assert (LOCK_VERSION, good.lock, good.realiser) == (1, 1, 1)
     assert Lock.decode(good.encode()) == good
+
+
+@pytest.mark.parametrize("realiser", range(1, REALISER + 1))
+def test_the_realiser_of_an_environment_is_told_by_the_lock(good: Lock, realiser: int) -> None:
+    newer = msgspec.structs.replace(good.environments["build"], realiser=realiser)
+    lock = Lock.of({"build": good.environments["build"], "newer": newer})
+    assert (lock.realiser, Lock.decode(lock.encode())) == (realiser, lock)
+    assert lock.encode().count(b'"realiser"') == (1 if realiser == 1 else 2)
 
 
 @pytest.mark.parametrize("text", ["\0", '\0"quoted"', "\\u0000", "\n", "{}"])
 def test_no_text_upsets_the_layout(good: Lock, text: str) -> None:
-    odd = Lock(environments={text: msgspec.structs.replace(good.environments["build"], release_date=text)})
+    odd = Lock.of({text: msgspec.structs.replace(good.environments["build"], release_date=text)})
     assert Lock.decode(odd.encode()) == odd

@@ -45,7 +45,7 @@ def package(name: str, *members: Member, replaces: str = "", control: str = "") 
 
 def finished(*packages: Package) -> tuple[dict[RelPath, Entry], dict[RelPath, bytes]]:
     entries = assemble(packages)
-    return entries, complete(entries, packages, lambda entry: entry.source.encode())
+    return entries, complete(entries, packages, lambda entry: entry.source.encode(), 1)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def project(tmp_path: Path, environ: dict[str, str]) -> Path:
         root=RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b"")),
         packages=(),
     )
-    (folder / "lockage.lock").write_bytes(Lock(environments={"build": environment}).encode())
+    (folder / "lockage.lock").write_bytes(Lock.of({"build": environment}).encode())
     for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "one"]):
         subprocess.run(["git", *arguments], cwd=folder, env=environ, check=True)
     wiring = Wiring(environ)

@@ -69,14 +69,14 @@ def locked(declaration: Declaration = DECLARATION, root: bytes = b"root") -> Loc
     )
 
 
-LOCK = Lock(environments={"build": locked()})
+LOCK = Lock.of({"build": locked()})
 FILES = Tree.of(FileNode(RelPath(path), BlobRef.of(path.encode())) for path in ("src/a.py", "docs/x", "README"))
 SOURCE = Source(tree=FILES.encode()[0], date=Instant(1_700_000_000), version=Version("1.0"), origin=CommitOrigin(commit="0" * 40))
 
 
 def planned(one: Step, *, declaration: Declaration = DECLARATION, flags: Mapping[str, bool] = {}, source: Source = SOURCE) -> PlannedStep:
     others = [step(need) for need in one.needs]
-    lock = Lock(environments={"build": locked(declaration)})
+    lock = Lock.of({"build": locked(declaration)})
     return make_plan(recipe(*others, one, declaration=declaration, flags=flags), lock, source, only=[one.name]).steps[-1]
 
 
@@ -135,7 +135,7 @@ def test_only_delivering_steps_deliver() -> None:
 
 def test_an_environment_that_is_not_locked_is_named() -> None:
     with pytest.raises(LockMismatch, match=r"'build' is declared in the recipe but not in lockage\.lock"):
-        check_lock(recipe(step("a")), Lock(environments={}))
+        check_lock(recipe(step("a")), Lock.of({}))
 
 
 def test_a_changed_declaration_names_both_digests() -> None:

@@ -48,7 +48,7 @@ def compare(services: MemoryServices, project: Project) -> Compare:
 
 def _without_packages(lock: Lock) -> Lock:
     build = lock.environments["build"]
-    return Lock(environments={"build": msgspec.structs.replace(build, packages=build.packages[1:], root=lock.environments["bare"].root)})
+    return Lock.of({"build": msgspec.structs.replace(build, packages=build.packages[1:], root=lock.environments["bare"].root)})
 
 
 def test_two_environments_of_one_lock(compare: Compare) -> None:

@@ -100,3 +100,28 @@ def test_labels_that_are_given_count_before_our_own(services: MemoryServices, co
     labels = json.loads(layout(services).blobs[Digest(manifest["config"]["digest"][7:])])["config"]["Labels"]
     assert (labels["lockage.root.tree"], labels["a"]) == ("mine", "b")
     assert msgspec.json.decode(layout(services).index or b"")["manifests"][0].get("annotations") is None
+
+
+def test_a_bill_of_materials_is_attached_to_the_image_and_no_part_of_it(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, recipe=FILE)
+    release = release_project(services, project).release
+    bare = export(services, project, release=release)
+    found = export(services, project, release=release, bill_for="build")
+    assert found.digest == bare.digest
+    index = json.loads(layout(services).index or b"")["manifests"]
+    assert [one.get("artifactType") for one in index] == [None, "application/vnd.cyclonedx+json"]
+    assert "org.opencontainers.image.ref.name" not in index[1]["annotations"]
+    blobs = layout(services).blobs
+    manifest = json.loads(blobs[Digest(index[1]["digest"][7:])])
+    assert manifest["subject"]["digest"] == f"sha256:{found.digest}"
+    assert blobs[Digest(manifest["config"]["digest"][7:])] == b"{}"
+    bill = json.loads(blobs[Digest(manifest["layers"][0]["digest"][7:])])
+    assert {one["name"] for one in bill["components"] if one["type"] == "file"} == {artifact.name for artifact in release.artifacts}
+    assert export(services, project, release=release, bill_for="build").digest == found.digest
+    assert len(json.loads(layout(services).index or b"")["manifests"]) == 2
+
+
+def test_an_image_without_one_has_the_bytes_that_it_always_had(services: MemoryServices, commit: Commit) -> None:
+    found = export(services, commit(services))
+    manifest = json.loads(layout(services).blobs[found.digest])
+    assert set(manifest) == {"schemaVersion", "mediaType", "config", "layers"}

@@ -156,7 +156,7 @@ def test_the_lock_does_not_name_the_wheel_and_is_read_again(services: MemoryServ
     assert b"plain-1-py3" not in text
     assert sum(b'"sdists"' in line for line in text.splitlines()) == 1
     assert Lock.decode(text).environments["build"] == found
-    assert Lock(environments=Lock.decode(text).environments).encode() == text
+    assert Lock.of(Lock.decode(text).environments).encode() == text
 
 
 def test_from_source_builds_what_has_wheels(services: MemoryServices, backend: Backend) -> None:

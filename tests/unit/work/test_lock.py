@@ -152,7 +152,7 @@ def test_another_architecture_starts_anew(services: MemoryServices) -> None:
     before = lock(services)
     a_new_day(services, vanished=False)
     there = {name: msgspec.structs.replace(one, architecture="arm64") for name, one in before.environments.items()}
-    services.folders.write(HERE, "lockage.lock", Lock(environments=there).encode())
+    services.folders.write(HERE, "lockage.lock", Lock.of(there).encode())
     assert versions(lock(services))["dash"] == "0.5.13-1"
 
 

@@ -222,7 +222,7 @@ def test_a_given_lock_that_does_not_fit_an_inferred_recipe_is_an_error(services:
     services.sources.add("shop", INFERRED)
     fits = prepare(services, "shop").lock
     assert prepare(services, "shop", given=fits.encode()).lock == fits
-    for bad in (locked(services), Lock(environments={})):
+    for bad in (locked(services), Lock.of({})):
         with pytest.raises(LockMismatch):
             prepare(services, "shop", given=bad.encode())
     with pytest.raises(InvalidLock):

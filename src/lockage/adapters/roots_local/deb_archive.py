@@ -25,13 +25,20 @@ _MOST_UNPACKED = 8 << 30
 
 
 class DebArchive:
-    """One package: :attr:`control` is its control paragraph. Raises :class:`InvalidPackage` and :class:`UnsupportedPackage`."""
+    """One package: :attr:`control` is its control paragraph, :attr:`script` its postinst.
+
+    Raises :class:`InvalidPackage` and :class:`UnsupportedPackage`.
+    """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
         self._name = name
         self._parts = self._index()
-        self.control = self._control()
+        found = self._scripts()
+        if "control" not in found:
+            raise self._invalid("has no control file")
+        self.control = found["control"]
+        self.script = found.get("postinst", "")
 
     def field(self, name: str) -> str:
         """A field of the control paragraph on one line; empty if it is not there."""
@@ -107,14 +114,17 @@ class DebArchive:
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
             raise self._invalid(f"has a damaged {found[0]}: {error}") from error
 
-    def _control(self) -> str:
+    def _scripts(self) -> dict[str, str]:
+        """The texts of control.tar that count."""
+        found: dict[str, str] = {}
         with self._tar("control.tar") as tar:
             for info in self._infos(tar):
-                if info.name.removeprefix("./") == "control" and info.isfile() and info.size <= _CONTROL_LIMIT:
+                name = info.name.removeprefix("./")
+                if name in ("control", "postinst") and info.isfile() and info.size <= _CONTROL_LIMIT:
                     stream = tar.extractfile(info)
                     assert stream is not None
-                    return stream.read().decode("utf-8", "replace")
-        raise self._invalid("has no control file")
+                    found[name] = stream.read().decode("utf-8", "replace")
+        return found
 
     def _infos(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         while True:

@@ -32,12 +32,12 @@ class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def system_layer(
-    packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int, arriving: Iterable[LockedPackage] = ()
+    packages: Sequence[LockedPackage], blobs: Blobs, spool: FileSpool, workers: int, realiser: int, arriving: Iterable[LockedPackage] = ()
 ) -> LayerSpec:
     """All OS packages, with what maintainer scripts would have done. Raises what reading and joining packages, and arriving, raises."""
     unpacked = unpack_debs(packages, blobs, spool, workers, arriving)
     entries = assemble(unpacked)
-    added = complete(entries, unpacked, spool.read)
+    added = complete(entries, unpacked, spool.read, realiser)
     return LayerSpec(entries=entries, added=added)
 
 

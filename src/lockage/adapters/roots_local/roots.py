@@ -20,7 +20,7 @@ from lockage.adapters.roots_local.sweep import first_difference, stamp_of
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
-from lockage.environment.lock import REALISER, RootRef
+from lockage.environment.lock import RootRef
 from lockage.environment.root import LOCAL, root_ref, stacked
 from lockage.ports import RealisedRoot, RootDrift
 
@@ -48,7 +48,10 @@ class LocalRoots:
         keys = _layers_of(environment)
         (_, system_key), *above = keys
         coming = iter(arriving)
-        system = self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, coming))
+        realiser = environment.realiser
+        system = self._layer(
+            "os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, realiser, coming)
+        )
         layers = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
@@ -202,19 +205,19 @@ class LocalRoots:
 
 def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
     """The kinds and keys of an environment's layers, the lowest first."""
-    system = _key("os", "", (package.sha256 for package in environment.packages))
+    system = _key("os", "", (package.sha256 for package in environment.packages), environment.realiser)
     layers = [("os", system)]
     if environment.python:
-        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python))))
+        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python), environment.realiser)))
     return layers
 
 
 def _instruments_of(environment: LockedEnvironment) -> tuple[str, Digest]:
-    return "instruments", _key("instruments", "", (package.sha256 for package in environment.instruments))
+    return "instruments", _key("instruments", "", (package.sha256 for package in environment.instruments), 1)
 
 
-def _key(kind: str, below: str, digests: Iterable[Digest]) -> Digest:
-    return Digest.of(canonical({"below": below, "kind": kind, "packages": sorted(digests), "realiser": REALISER}))
+def _key(kind: str, below: str, digests: Iterable[Digest], realiser: int) -> Digest:
+    return Digest.of(canonical({"below": below, "kind": kind, "packages": sorted(digests), "realiser": realiser}))
 
 
 def _compare(expected: RootRef, found: RootRef) -> None:

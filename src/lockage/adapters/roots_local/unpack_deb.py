@@ -27,7 +27,13 @@ def unpack_deb(stream: BinaryIO, file: str, name: str, spool: FileSpool) -> Pack
     """
     archive = DebArchive(stream, file)
     members = [_spooled(member, content, spool, file) for member, content in archive.members()]
-    return Package(name=archive.field("Package") or name, members=tuple(members), replaces=archive.replaces, control=archive.control)
+    return Package(
+        name=archive.field("Package") or name,
+        members=tuple(members),
+        replaces=archive.replaces,
+        control=archive.control,
+        script=archive.script,
+    )
 
 
 def _spooled(member: Member, content: IO[bytes] | None, spool: FileSpool, file: str) -> Member:

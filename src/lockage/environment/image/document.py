@@ -17,13 +17,19 @@ from lockage.base.instant import ZIP_FLOOR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Descriptor", "ImageConfig", "InvalidLayout", "Layer", "image_documents", "index_bytes", "index_with"]
+__all__ = ["Descriptor", "ImageConfig", "InvalidLayout", "Layer", "attached_documents", "image_documents", "index_bytes", "index_with"]
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
+_EMPTY = "application/vnd.oci.empty.v1+json"
 _NAME = "org.opencontainers.image.ref.name"
+_TITLE = "org.opencontainers.image.title"
+
+
+#: The configuration of what has none (manifest.md, "Guidance for an Empty Descriptor").
+EMPTY = b"{}"
 
 
 class InvalidLayout(Usage):
@@ -64,6 +70,7 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     media_type: str
     digest: str
     size: int
+    artifact_type: str | None = None
     annotations: dict[str, str] | None = None
     platform: _Platform | None = None
 
@@ -85,8 +92,10 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     schema_version: int = 2
     media_type: str = _MANIFEST
+    artifact_type: str | msgspec.UnsetType = msgspec.UNSET
     config: Descriptor
     layers: tuple[Descriptor, ...]
+    subject: Descriptor | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Started(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
@@ -143,6 +152,20 @@ def image_documents(config: ImageConfig, layers: Sequence[Layer], tag: str | Non
     found = _descriptor(_MANIFEST, BlobRef.of(manifest))
     platform = _Platform(architecture=config.architecture, os="linux")
     return document, manifest, msgspec.structs.replace(found, annotations={_NAME: tag} if tag is not None else None, platform=platform)
+
+
+def attached_documents(subject: Descriptor, media_type: str, attached: BlobRef, title: str) -> tuple[bytes, bytes, Descriptor]:
+    """The configuration's and the manifest's bytes for a blob that says something about an image, and the manifest's descriptor.
+
+    See manifest.md, "Guidelines for Artifact Usage": tools that know referrers find it by the image it is about.
+    """
+    about = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
+    layer = msgspec.structs.replace(_descriptor(media_type, attached), annotations={_TITLE: title})
+    manifest = canonical_of(
+        _Manifest(artifact_type=media_type, config=_descriptor(_EMPTY, BlobRef.of(EMPTY)), layers=(layer,), subject=about)
+    )
+    found = msgspec.structs.replace(_descriptor(_MANIFEST, BlobRef.of(manifest)), artifact_type=media_type)
+    return EMPTY, manifest, msgspec.structs.replace(found, annotations={_TITLE: title})
 
 
 def _digest(digest: Digest) -> str:

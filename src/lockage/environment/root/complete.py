@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
-from lockage.environment.root.assemble import with_aliases, with_parents
+from lockage.environment.root.alternatives import alternatives_of
+from lockage.environment.root.assemble import aliased, with_aliases, with_parents
 from lockage.environment.root.entry import Entry, Kind, directory, link
 from lockage.environment.root.errors import UnsupportedPackage
 from lockage.environment.root.rules import (
     ALTERNATIVES,
+    CERTIFICATE_LINKS,
     CERTIFICATES,
     COMPILER_SPECS,
     COMPILERS,
@@ -24,8 +26,9 @@ from lockage.environment.root.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from lockage.environment.root.alternatives import Alternative
     from lockage.environment.root.assemble import Entries
     from lockage.environment.root.entry import Package
 
@@ -35,8 +38,8 @@ _PYTHON = RelPath("usr/bin/python3")
 _STATUS = RelPath("var/lib/dpkg/status")
 
 
-def complete(entries: Entries, packages: Iterable[Package], read: Callable[[Entry], bytes]) -> dict[RelPath, bytes]:
-    """Add to ``entries`` what the tables say, and return the bytes of the files added.
+def complete(entries: Entries, packages: Iterable[Package], read: Callable[[Entry], bytes], realiser: int) -> dict[RelPath, bytes]:
+    """Add to ``entries`` what the tables of a realiser say, and return the bytes of the files added.
 
     ``read`` returns the bytes of a file that a package ships. Raises :class:`UnsupportedPackage` for files below /usr/local.
     """
@@ -49,30 +52,50 @@ def complete(entries: Entries, packages: Iterable[Package], read: Callable[[Entr
     with_aliases(entries)
     for text, mode in FOLDERS:
         entries.setdefault(RelPath(text), directory(RelPath(text), mode))
-    for source, text in COPIES:
-        found = entries.get(RelPath(source))
-        if found is not None and found.kind is Kind.FILE and RelPath(text) not in entries:
-            write(RelPath(text), read(found))
+    for path, data in _copies(entries, read):
+        write(path, data)
     for text, content in FILES.items():
         if RelPath(text) not in entries:
             write(RelPath(text), content.encode())
     for text, target in LINKS:
         entries.setdefault(RelPath(text), link(RelPath(text), target))
+    if realiser >= 2:
+        _choose_as_scripts_say(entries, packages)
     _choose_alternatives(entries)
     for path, data in _certificates(entries, read):
         write(path, data)
     write(_STATUS, status_of(packages))
     for path in _specs(entries):
         write(path, COMPILER_SPECS.encode())
-    python = python_of(entries)
-    if python is not None:
-        for text, content in PYTHON_FILES.items():
-            write(RelPath(text), content.encode())
-        site = RelPath(f"{LOCAL}/lib/python{python}/dist-packages")
-        entries.setdefault(site, directory(site))
+    for path, data in _python(entries):
+        write(path, data)
     with_parents(entries)
+    if realiser >= 2:
+        _link_certificates(entries)
     _refuse_local_files(entries)
     return added
+
+
+def _copies(entries: Entries, read: Callable[[Entry], bytes]) -> list[tuple[RelPath, bytes]]:
+    found = ((entries.get(RelPath(source)), RelPath(target)) for source, target in COPIES)
+    return [(path, read(entry)) for entry, path in found if entry is not None and entry.kind is Kind.FILE and path not in entries]
+
+
+def _python(entries: Entries) -> list[tuple[RelPath, bytes]]:
+    """What is written beside a python3; the folder that its own packages are in is made."""
+    python = python_of(entries)
+    if python is None:
+        return []
+    site = RelPath(f"{LOCAL}/lib/python{python}/dist-packages")
+    entries.setdefault(site, directory(site))
+    return [(RelPath(text), content.encode()) for text, content in PYTHON_FILES.items()]
+
+
+def _link_certificates(entries: Entries) -> None:
+    if RelPath(CERTIFICATES[1]) in entries:
+        for text, target in CERTIFICATE_LINKS:
+            if RelPath(text).parent in entries:
+                entries.setdefault(RelPath(text), link(RelPath(text), target))
 
 
 def python_of(entries: Entries) -> str | None:
@@ -90,6 +113,56 @@ def status_of(packages: Iterable[Package]) -> bytes:
         if first.startswith("Package:"):
             paragraphs.append(f"{first}\nStatus: install ok installed\n{rest}\n")
     return "\n".join(paragraphs).encode()
+
+
+def _choose_as_scripts_say(entries: Entries, packages: Iterable[Package]) -> None:
+    """The links that packages' scripts ask update-alternatives for: of each name the candidate of the highest priority that is there.
+
+    Equal priorities are decided by the path, so that the order of packages does not matter.
+    """
+    groups: dict[str, list[Alternative]] = {}
+    for package in packages:
+        for alternative in alternatives_of(package.script):
+            if _place(entries, alternative.path) is not None:
+                groups.setdefault(alternative.name, []).append(alternative)
+    used = {above for path in entries for above in _above(path)}
+    for name in sorted(groups, key=str.encode):
+        best = min(groups[name], key=lambda one: (-one.priority, one.path.encode(), one.link.encode()))
+        for text, target in ((best.link, best.path), *best.slaves):
+            found = _place(entries, target)
+            where = _free(entries, used, text)
+            if found is not None and where is not None:
+                entries[where] = link(where, found.name if found.parent == where.parent else f"/{found}")
+                used.update(_above(where))
+
+
+def _place(entries: Entries, text: str) -> RelPath | None:
+    """Where an absolute path of a script lies in the root; None if nothing is there."""
+    try:
+        path = aliased(RelPath(text[1:]))
+    except ValueError:
+        return None
+    return path if path in entries else None
+
+
+def _above(path: RelPath) -> Iterator[RelPath]:
+    """Every directory that a path lies below."""
+    parent = path.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent
+
+
+def _free(entries: Entries, used: Collection[RelPath], text: str) -> RelPath | None:
+    """Where an absolute path lies at which a link can be made; None if something is there, below it, or in its way."""
+    try:
+        path = aliased(RelPath(text[1:]))
+    except ValueError:
+        return None
+    if path in entries or path in used:
+        return None
+    blocked = any(above in entries and entries[above].kind is not Kind.DIRECTORY for above in _above(path))
+    return None if blocked else path
 
 
 def _choose_alternatives(entries: Entries) -> None:

@@ -45,12 +45,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """An unpacked package: ``replaces`` are the packages whose files it may overwrite (Debian policy 7.6.1)."""
+    """An unpacked package: ``replaces`` are the packages whose files it may overwrite (Debian policy 7.6.1).
+
+    ``script`` is its postinst, which is never run.
+    """
 
     name: str
     members: tuple[Member, ...]
     replaces: frozenset[str] = frozenset()
     control: str = ""
+    script: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

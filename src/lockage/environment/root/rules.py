@@ -1,7 +1,8 @@
-"""Realiser version 1 as data: which links, files and folders a root has beyond what its packages ship.
+"""Realisers 1 and 2 as data: which links, files and folders a root has beyond what its packages ship.
 
 Maintainer scripts are never run. What of their work a build can notice is written down here, each with its source. These
-tables decide digests: they never change; a correction is a new realiser version with tables of its own (docs/formats/root.md).
+tables decide digests: they never change; a correction is a new realiser with tables of its own (docs/formats/root.md). Realiser 2 has
+first the alternatives that packages' scripts name (:mod:`alternatives`), and CERTIFICATE_LINKS.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ __all__ = [
     "ALIASES",
     "ALTERNATIVES",
     "CERTIFICATES",
+    "CERTIFICATE_LINKS",
     "COMPILERS",
     "COMPILER_SPECS",
     "COPIES",
@@ -158,6 +160,9 @@ LINKS: tuple[tuple[str, str], ...] = (
 
 #: Where ca-certificates keeps each certificate, and the file they are joined in (update-ca-certificates).
 CERTIFICATES = ("usr/share/ca-certificates/", "etc/ssl/certs/ca-certificates.crt", "etc/ca-certificates.conf")
+
+#: Realiser 2: where OpenSSL looks for a file of certificates by default (OPENSSLDIR of Debian's openssl); made where its folder is there.
+CERTIFICATE_LINKS: tuple[tuple[str, str], ...] = (("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),)
 
 #: (link, candidates): the first candidate that a package ships is linked, in the order of the priorities that Debian's scripts
 #: give to update-alternatives. ``*`` stands for one path segment's text; of several matches the last in byte order is taken.

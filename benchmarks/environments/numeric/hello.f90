@@ -1,0 +1,3 @@
+program hello
+  print *, "Fortran"
+end program hello

@@ -70,15 +70,15 @@ def export_image(
     of. Raises what fetching and realising raise, and :class:`NotInstallable`.
     """
     fetch_missing(services, environment)
-    environment = whole(services, environment)
     services.tell(Phase(text="putting the root together"))
-    below = services.roots.layers(environment)
+    built = whole(services, environment)
+    below = services.roots.layers(built)
     labels = {"lockage.root.metadata": str(environment.root.metadata), "lockage.root.tree": str(environment.root.tree.digest)}
     with services.image_layouts.open(target) as layout:
         layers = []
         for number, layer in enumerate(below, 1):
             services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
-            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(environment.python)} wheels"
+            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(built.python)} wheels"
             layers.append(_packed(services, layout, layer.entries, layer.read, comment))
         if release is not None:
             services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))

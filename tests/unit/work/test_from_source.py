@@ -25,6 +25,7 @@ from lockage.recipe.inference import PACKAGES
 from lockage.record.event import Phase
 from lockage.work.build import build
 from lockage.work.environments import items_of, lay_in
+from lockage.work.export_image import bill_of
 from lockage.work.from_source import DependencyNotBuilt
 from lockage.work.prepare import Project, lock_project, prepare
 from lockage.work.python_packages import SdistCycle
@@ -351,6 +352,13 @@ def test_an_sdist_with_other_bytes_on_the_index_is_refused(services: MemoryServi
     offer(services, "plain", "1", {"content": "other"})
     with pytest.raises(PackageChanged):
         lay_in(services, found)
+
+
+def test_a_bill_of_materials_names_the_sdist(services: MemoryServices) -> None:
+    environment = locked(services, 'python = ["plain", "wheeled"]')
+    bill = bill_of("build", environment)
+    assert b'"purl":"pkg:pypi/plain@1"' in bill
+    assert environment.sdists[0].sha256.encode() in bill
 
 
 def test_a_lock_without_the_builder_that_it_names_is_refused(services: MemoryServices) -> None:

@@ -21,8 +21,10 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
 from lockage.base.path import RelPath
+from lockage.environment.lock import LockedSdist
 from lockage.environment.python import PythonTarget
 from lockage.environment.python_lock import Pin
+from lockage.environment.stand_in import Offer, PackageMetadata
 from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, PythonIndex, ServiceUnreachable, Unresolvable
 
 _UV = Path(sys.executable).parent / "uv"
@@ -56,6 +58,8 @@ _FILES = dict(
         wheel("beta_two", "1.0"),
         wheel("windows", "1.0", "cp311-cp311-win_amd64"),
         ("onlysource-1.0.tar.gz", b"not looked into"),
+        ("onlysource-2.0.tar.gz", b"not looked into either"),
+        ("alpha-1.0.tar.gz", b"the source of alpha"),
     ]
 )
 
@@ -189,7 +193,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Any]:
 
 
 def test_the_best_wheel_of_the_newest_version_is_chosen_and_kept(index: _Any) -> None:
-    found = index.port.resolve(["beta.two", "Alpha >= 1"], _TARGET)
+    found = index.port.resolve(["beta.two", "Alpha >= 1"], _TARGET).wheels
     assert [(item.name, item.version, item.file) for item in found] == [
         ("alpha", "2.0", "alpha-2.0-cp311-cp311-manylinux_2_17_x86_64.whl"),
         ("beta-two", "1.0", "beta_two-1.0-py3-none-any.whl"),
@@ -199,43 +203,43 @@ def test_the_best_wheel_of_the_newest_version_is_chosen_and_kept(index: _Any) ->
 
 
 def test_the_same_index_gives_the_same_answer(index: _Any) -> None:
-    assert index.port.resolve(["alpha", "beta-two"], _TARGET) == index.port.resolve(["alpha", "beta-two"], _TARGET)
+    assert index.port.resolve(["alpha", "beta-two"], _TARGET).wheels == index.port.resolve(["alpha", "beta-two"], _TARGET).wheels
 
 
 def test_a_lock_works_when_the_index_has_moved_on(index: _Any) -> None:
-    found = index.port.resolve(["alpha"], _TARGET)
+    found = index.port.resolve(["alpha"], _TARGET).wheels
     index.files.clear()
     index.port.fetch(found)
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_preferred_wheel_is_taken_again(index: _Any, *, kept: bool) -> None:
-    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET).wheels
     index.files |= dict([wheel("alpha", "1.0", "cp311-cp311-manylinux_2_17_x86_64"), wheel("beta_two", "2.0")])
     if not kept:
         index.blobs.data.clear()
-    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred).wheels
     assert found == preferred, "the very wheel, though there is one that fits better"
     assert all(index.blobs.has(item.ref) for item in found)
     index.blobs.data.clear()
     del index.files[preferred[0].file]
-    (found_alpha, _) = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred)
+    (found_alpha, _) = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred).wheels
     assert (found_alpha.version, found_alpha.file) == ("1.0", "alpha-1.0-cp311-cp311-manylinux_2_17_x86_64.whl")
 
 
 def test_a_preferred_wheel_gives_way_where_it_does_not_fit(index: _Any) -> None:
-    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
-    assert [item.version for item in index.port.resolve(["alpha >= 2", "beta-two"], _TARGET, preferred=preferred)] == ["2.0", "1.0"]
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET).wheels
+    assert [item.version for item in index.port.resolve(["alpha >= 2", "beta-two"], _TARGET, preferred=preferred).wheels] == ["2.0", "1.0"]
     other = msgspec.structs.replace(_TARGET, version="3.12", full_version="3.12.1")
     index.files |= dict([wheel("beta_two", "2.0", "cp312-cp312-manylinux_2_17_x86_64")])
-    native = index.port.resolve(["beta-two >= 2"], other)
-    assert [item.version for item in index.port.resolve(["beta-two"], _TARGET, preferred=native)] == ["1.0"]
+    native = index.port.resolve(["beta-two >= 2"], other).wheels
+    assert [item.version for item in index.port.resolve(["beta-two"], _TARGET, preferred=native).wheels] == ["1.0"]
 
 
 def test_a_renewed_project_moves_and_no_other(index: _Any) -> None:
-    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET)
+    preferred = index.port.resolve(["alpha < 2", "beta-two"], _TARGET).wheels
     index.files |= dict([wheel("beta_two", "2.0")])
-    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred, renewed=["beta-two"])
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, preferred=preferred, renewed=["beta-two"]).wheels
     assert [(item.name, item.version) for item in found] == [("alpha", "1.0"), ("beta-two", "2.0")]
 
 
@@ -251,8 +255,8 @@ def test_what_was_not_uploaded_before_a_time_does_not_count(kind: str, as_of: st
     try:
         for file in index.files:
             index.uploaded[file] = Instant.parse("2026-01-01T00:00:00Z" if "-1.0-" in file else "2026-02-01T00:00:00Z")
-        newest = index.port.resolve(["alpha"], _TARGET)
-        (found,) = index.port.resolve(["alpha"], _TARGET, as_of=Instant.parse(as_of), preferred=newest)
+        newest = index.port.resolve(["alpha"], _TARGET).wheels
+        (found,) = index.port.resolve(["alpha"], _TARGET, as_of=Instant.parse(as_of), preferred=newest).wheels
         assert found.version == version
         with pytest.raises(Unresolvable, match="alpha") as caught:
             index.port.resolve(["alpha"], _TARGET, as_of=Instant.parse("2026-01-01T00:00:00Z"))
@@ -270,18 +274,18 @@ def test_an_index_that_dates_nothing_cannot_go_back(index: _Any, requirement: st
 
 
 def test_what_is_missing_is_fetched(index: _Any) -> None:
-    found = index.port.resolve(["alpha", "beta-two"], _TARGET)
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET).wheels
     index.blobs.data.clear()
     index.port.fetch(found)
     assert all(index.blobs.has(item.ref) for item in found)
 
 
 def test_no_requirements_are_no_wheels(index: _Any) -> None:
-    assert index.port.resolve([], _TARGET) == ()
+    assert index.port.resolve([], _TARGET).wheels == ()
 
 
 def test_a_marker_that_does_not_hold_asks_for_nothing(index: _Any) -> None:
-    found = index.port.resolve(["alpha", "nowhere; python_version < '3.11'", "windows; sys_platform == 'win32'"], _TARGET)
+    found = index.port.resolve(["alpha", "nowhere; python_version < '3.11'", "windows; sys_platform == 'win32'"], _TARGET).wheels
     assert [item.name for item in found] == ["alpha"]
 
 
@@ -307,7 +311,7 @@ def test_what_cannot_be_had_is_named(index: _Any, requirement: str, named: str) 
 
 
 def test_a_vanished_wheel_is_named(index: _Any) -> None:
-    found = index.port.resolve(["beta-two"], _TARGET)
+    found = index.port.resolve(["beta-two"], _TARGET).wheels
     index.blobs.data.clear()
     index.files.clear()
     with pytest.raises(PackageVanished, match="beta_two-1"):
@@ -315,7 +319,7 @@ def test_a_vanished_wheel_is_named(index: _Any) -> None:
 
 
 def test_a_changed_wheel_is_refused(index: _Any) -> None:
-    found = index.port.resolve(["beta-two"], _TARGET)
+    found = index.port.resolve(["beta-two"], _TARGET).wheels
     index.blobs.data.clear()
     name, data = wheel("beta_two", "1.0", build="other")
     index.files[name] = data
@@ -326,7 +330,7 @@ def test_a_changed_wheel_is_refused(index: _Any) -> None:
 
 
 def test_a_wheel_of_another_size_is_refused(index: _Any) -> None:
-    (found,) = index.port.resolve(["beta-two"], _TARGET)
+    (found,) = index.port.resolve(["beta-two"], _TARGET).wheels
     index.blobs.data.clear()
     with pytest.raises(PackageChanged):
         index.port.fetch([msgspec.structs.replace(found, size=found.size + 1)])
@@ -341,16 +345,16 @@ def server(tmp_path: Path) -> Iterator[_Server]:
 
 def test_dependencies_are_resolved_too(server: _Server) -> None:
     server.files |= dict([wheel("gamma", "1.0", requires=("alpha < 2", "onlysource; sys_platform == 'win32'"))])
-    assert [(item.name, item.version) for item in server.port.resolve(["gamma"], _TARGET)] == [("alpha", "1.0"), ("gamma", "1.0")]
+    assert [(item.name, item.version) for item in server.port.resolve(["gamma"], _TARGET).wheels] == [("alpha", "1.0"), ("gamma", "1.0")]
 
 
 def test_what_a_renewed_project_needs_moves_with_it(server: _Server) -> None:
     server.files |= dict([wheel("gamma", "1.0", requires=("alpha",)), wheel("beta_two", "2.0")])
-    preferred = server.port.resolve(["alpha < 2", "gamma", "beta-two < 2"], _TARGET)
+    preferred = server.port.resolve(["alpha < 2", "gamma", "beta-two < 2"], _TARGET).wheels
     server.files |= dict([wheel("gamma", "2.0", requires=("alpha >= 2",))])
     asked = ["alpha", "gamma", "beta-two"]
-    assert server.port.resolve(asked, _TARGET, preferred=preferred) == preferred
-    found = server.port.resolve(asked, _TARGET, preferred=preferred, renewed=["gamma"])
+    assert server.port.resolve(asked, _TARGET, preferred=preferred).wheels == preferred
+    found = server.port.resolve(asked, _TARGET, preferred=preferred, renewed=["gamma"]).wheels
     assert [(item.name, item.version) for item in found] == [("alpha", "2.0"), ("beta-two", "1.0"), ("gamma", "2.0")]
 
 
@@ -371,7 +375,7 @@ def test_bytes_that_the_index_did_not_announce_are_refused(server: _Server) -> N
 
 
 def test_broken_bytes_while_fetching_are_refused(server: _Server) -> None:
-    found = server.port.resolve(["beta-two"], _TARGET)
+    found = server.port.resolve(["beta-two"], _TARGET).wheels
     server.blobs.data.clear()
     server.broken.add(found[0].file)
     with pytest.raises(PackageChanged):
@@ -381,10 +385,10 @@ def test_broken_bytes_while_fetching_are_refused(server: _Server) -> None:
 
 @pytest.mark.slow
 def test_an_index_that_does_not_answer(server: _Server) -> None:
-    found = server.port.resolve(["beta-two"], _TARGET)
+    found = server.port.resolve(["beta-two"], _TARGET).wheels
     server.blobs.data.clear()
     server.close()
-    for call in (lambda: server.port.resolve(["alpha"], _TARGET), lambda: server.port.fetch(found)):
+    for call in (lambda: server.port.resolve(["alpha"], _TARGET).wheels, lambda: server.port.fetch(found)):
         with pytest.raises(ServiceUnreachable) as caught:
             call()
         assert _PASSWORD not in str(caught.value)
@@ -396,8 +400,8 @@ def test_wrong_credentials_are_said_and_not_shown(server: _Server, tmp_path: Pat
     settings = IndexSettings(source=Source(default=f"http://someone:hunter2two@127.0.0.1:{port}/simple"), home=str(tmp_path), timeout=5)
     blobs = MemoryBlobs()
     index = UvIndex(blobs, MemoryMemo(), uv=_UV, settings=settings, cache=tmp_path / "other", interpreter=Path(sys.executable))
-    wheels = server.port.resolve(["beta-two"], _TARGET)
-    for call in (lambda: index.resolve(["beta-two"], _TARGET), lambda: index.fetch(wheels)):
+    wheels = server.port.resolve(["beta-two"], _TARGET).wheels
+    for call in (lambda: index.resolve(["beta-two"], _TARGET).wheels, lambda: index.fetch(wheels)):
         with pytest.raises(ServiceUnreachable) as caught:
             call()
         assert "redentials" in str(caught.value.hint)
@@ -412,7 +416,7 @@ def test_credentials_of_a_netrc_are_used(server: _Server, tmp_path: Path) -> Non
     settings = IndexSettings(source=Source(default=f"http://127.0.0.1:{server._server.server_address[1]}/simple"), home=str(home))
     blobs = MemoryBlobs()
     index = UvIndex(blobs, MemoryMemo(), uv=_UV, settings=settings, cache=tmp_path / "other", interpreter=Path(sys.executable))
-    wheels = index.resolve(["beta-two"], _TARGET)
+    wheels = index.resolve(["beta-two"], _TARGET).wheels
     blobs.data.clear()
     index.fetch(wheels)
     assert blobs.has(wheels[0].ref)
@@ -490,7 +494,7 @@ def test_a_pin_whose_wheels_do_not_fit_is_named(index: _Any) -> None:
 
 def test_what_is_pinned_is_not_resolved_again(index: _Any) -> None:
     pinned = index.port.take([pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")], _TARGET)
-    found = index.port.resolve(["alpha", "beta-two"], _TARGET, pinned=pinned)
+    found = index.port.resolve(["alpha", "beta-two"], _TARGET, pinned=pinned).wheels
     assert [item.name for item in found] == ["beta-two"]
     with pytest.raises(Unresolvable, match="alpha"):
         index.port.resolve(["alpha >= 2"], _TARGET, pinned=pinned)
@@ -499,6 +503,96 @@ def test_what_is_pinned_is_not_resolved_again(index: _Any) -> None:
 def test_dependencies_are_held_to_what_is_pinned(server: _Server) -> None:
     server.files |= dict([wheel("gamma", "1.0", requires=("alpha",)), wheel("delta", "1.0", requires=("alpha > 1",))])
     pinned = server.port.take([pin("alpha", "1.0", "alpha-1.0-py3-none-any.whl")], _TARGET)
-    assert [item.name for item in server.port.resolve(["gamma"], _TARGET, pinned=pinned)] == ["gamma"]
+    assert [item.name for item in server.port.resolve(["gamma"], _TARGET, pinned=pinned).wheels] == ["gamma"]
     with pytest.raises(Unresolvable, match="delta"):
         server.port.resolve(["delta"], _TARGET, pinned=pinned)
+
+
+def _only(offer: Offer, version: str, *requires: str) -> Offer:
+    """The offer with the metadata of one version known."""
+    known = PackageMetadata(requires=requires)
+    return msgspec.structs.replace(
+        offer,
+        stand_ins=tuple(msgspec.structs.replace(one, metadata=known) if one.version == version else one for one in offer.stand_ins),
+    )
+
+
+def test_the_sdists_of_a_project_are_told_and_kept(index: _Any) -> None:
+    found = index.port.sdists("onlysource")
+    assert [(one.name, one.version, one.file, one.metadata) for one in found.stand_ins] == [
+        ("onlysource", "1.0", "onlysource-1.0.tar.gz", None),
+        ("onlysource", "2.0", "onlysource-2.0.tar.gz", None),
+    ]
+    assert found.others == ()
+    ref = index.port.keep_sdist(found.stand_ins[1])
+    assert index.blobs.get(ref) == _FILES["onlysource-2.0.tar.gz"]
+    assert index.port.keep_sdist(found.stand_ins[1]) == ref
+
+
+def test_versions_without_an_sdist_are_told_as_such(index: _Any) -> None:
+    found = index.port.sdists("alpha")
+    assert ([one.version for one in found.stand_ins], found.others) == (["1.0"], ("2.0",))
+    assert index.port.sdists("nowhere").stand_ins == ()
+
+
+def test_an_sdist_that_vanished_is_said_so(index: _Any) -> None:
+    stand_in = index.port.sdists("onlysource").stand_ins[0]
+    del index.files[stand_in.file]
+    with pytest.raises(PackageVanished):
+        index.port.keep_sdist(stand_in)
+
+
+def test_of_an_offered_project_a_stand_in_is_chosen(index: _Any) -> None:
+    offers = [index.port.sdists(name) for name in ("alpha", "onlysource")]
+    found = index.port.resolve(["alpha", "onlysource", "beta-two"], _TARGET, offers=offers)
+    assert [(one.name, one.version) for one in found.stand_ins] == [("alpha", "1.0"), ("onlysource", "2.0")]
+    assert [item.name for item in found.wheels] == ["beta-two"]
+
+
+def test_what_a_stand_in_is_known_to_require_comes_along(index: _Any) -> None:
+    offer = _only(index.port.sdists("onlysource"), "2.0", "beta-two", "alpha; python_version < '3'")
+    found = index.port.resolve(["onlysource"], _TARGET, offers=[offer])
+    assert [item.name for item in found.wheels] == ["beta-two"]
+    assert found.stand_ins[0].metadata is not None
+
+
+def test_constraints_and_requirements_choose_among_stand_ins(index: _Any) -> None:
+    offers = [index.port.sdists("onlysource")]
+    for requirement, constraints in (("onlysource", ["onlysource < 2"]), ("onlysource < 2", [])):
+        (found,) = index.port.resolve([requirement], _TARGET, offers=offers, constraints=constraints).stand_ins
+        assert found.version == "1.0"
+    assert index.port.resolve(["beta-two"], _TARGET, constraints=["onlysource < 2"]).stand_ins == ()
+    with pytest.raises(Unresolvable):
+        index.port.resolve(["onlysource >= 3"], _TARGET, offers=offers)
+
+
+def test_a_locked_sdist_is_preferred_and_fetched(index: _Any) -> None:
+    offer = index.port.sdists("onlysource")
+    ref = index.port.keep_sdist(offer.stand_ins[0])
+    locked = LockedSdist(
+        name="onlysource",
+        version="1.0",
+        file=RelPath("onlysource-1.0.tar.gz"),
+        size=ref.size,
+        sha256=ref.digest,
+        inference=1,
+        builder="onlysource",
+    )
+    (found,) = index.port.resolve(["onlysource"], _TARGET, offers=[offer], preferred=[locked]).stand_ins
+    assert found.version == "1.0"
+    index.blobs.data.clear()
+    index.port.fetch([locked])
+    assert index.blobs.has(ref)
+
+
+def test_the_projects_for_want_of_whose_wheels_it_fails_are_told(index: _Any) -> None:
+    with pytest.raises(Unresolvable) as caught:
+        index.port.resolve(["onlysource"], _TARGET)
+    assert caught.value.details["packages"] == ("onlysource",)
+
+
+def test_a_stand_in_for_another_python_is_not_chosen(server: _Server) -> None:
+    offer = server.port.sdists("onlysource")
+    newer = msgspec.structs.replace(offer.stand_ins[1], requires_python=">=3.12")
+    found = server.port.resolve(["onlysource"], _TARGET, offers=[msgspec.structs.replace(offer, stand_ins=(offer.stand_ins[0], newer))])
+    assert [one.version for one in found.stand_ins] == ["1.0"]

@@ -53,7 +53,7 @@ class Company:
 
     def use(self) -> None:
         """Resolve, and fetch what was resolved with nothing kept."""
-        wheels = self.index().resolve(["alpha", "beta"], _TARGET)
+        wheels = self.index().resolve(["alpha", "beta"], _TARGET).wheels
         assert [wheel.name for wheel in wheels] == ["alpha", "beta"]
         self.blobs.data.clear()
         self.index().fetch(wheels)
@@ -152,7 +152,7 @@ def test_a_password_is_not_carried_to_another_server(company: Company) -> None:
         kind, page = site.pages["/simple/alpha/"]
         site.pages["/simple/alpha/"] = (kind, page.replace(b"/redirect/", other.address("/files/").encode()))
         _own_setting(company, site)
-        (found,) = company.index().resolve(["alpha"], _TARGET)
+        (found,) = company.index().resolve(["alpha"], _TARGET).wheels
         company.blobs.data.clear()
         company.index().fetch([found])
     assert {shown for _, shown in other.asked} == {None}

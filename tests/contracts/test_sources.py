@@ -24,9 +24,10 @@ from lockage.adapters.source_directory import DirectorySource
 from lockage.adapters.source_git import GitSource
 from lockage.adapters.source_router import SourceRouter
 from lockage.adapters.source_sdist import Limits, SdistSource
+from lockage.base.digest import BlobRef
 from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.tree import FileNode, LinkNode, Tree, read_tree
-from lockage.ports import ServiceUnreachable, SourceRead, Sources, SourceUnusable
+from lockage.ports import BlobMissing, ServiceUnreachable, SourceRead, Sources, SourceUnusable
 from lockage.recipe.model import VersionFrom
 from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.record.version import NoVersion
@@ -847,3 +848,19 @@ def test_only_a_relative_submodule_is_asked_for_with_the_same_credentials(world:
         assert "cret" not in str(caught.value) + repr(caught.value.details)
     kept = [path.read_bytes() for path in (world.folder / "clones").rglob("*") if path.is_file()]
     assert not any(word in data for data in kept for word in (b"s%40cret", b"s@cret", b64encode(b"me:s@cret")))
+
+
+def test_a_kept_sdist_is_the_source_that_its_file_is(world: World) -> None:
+    file = sdist(world.folder / "shop-1.2.tar.gz", {"PKG-INFO": b"Metadata-Version: 2.1\nName: shop\nVersion: 1.2\n", "setup.py": b""})
+    archive = world.blobs.put(file.read_bytes())
+    found = world.sources.read_sdist(file.name, archive)
+    assert found == world.sources.read(str(file))
+    world.memo.values.clear()
+    assert world.sources.read_sdist(file.name, archive) == found, "whoever was asked first"
+
+
+def test_an_sdist_that_is_not_kept_or_no_archive_is_said_so(world: World) -> None:
+    with pytest.raises(BlobMissing):
+        world.sources.read_sdist("shop-1.2.tar.gz", BlobRef.of(b"nobody put this"))
+    with pytest.raises(SourceUnusable, match=r"shop-1\.2\.tar\.gz"):
+        world.sources.read_sdist("shop-1.2.tar.gz", world.blobs.put(b"no archive"))

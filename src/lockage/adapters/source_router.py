@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lockage.base.digest import BlobRef
     from lockage.record.locator import Remote
 
 __all__ = ["Repositories", "SourceRouter"]
@@ -30,6 +31,7 @@ class Archives(Protocol):
     """Reads sdists."""
 
     def read(self, file: Path) -> SourceRead: ...
+    def read_blob(self, file: str, archive: BlobRef) -> SourceRead: ...
 
 
 class Directories(Protocol):
@@ -74,6 +76,9 @@ class SourceRouter:
             return (self._existing(text, below) if below else None) or self._elsewhere(text, below)
         except OSError as error:
             raise SourceUnusable(f"cannot read {locator[:200]}: {error.strerror}", path=locator[:200]) from error
+
+    def read_sdist(self, file: str, archive: BlobRef) -> SourceRead:
+        return self._archives().read_blob(file, archive)
 
     def _existing(self, locator: str, below: RelPath | None) -> SourceRead | None:
         path = self._here / locator

@@ -87,11 +87,23 @@ class SdistSource:
                     self._memo.put(SDIST_MEMO, digest, canonical_of(unpacked))
         except OSError as error:
             raise SourceUnusable(f"cannot read {file}: {error.strerror or error}", path=str(file)) from error
-        project, named = sdist_stem(file.name)
+        return self._source(file.name, unpacked)
+
+    def read_blob(self, file: str, archive: BlobRef) -> SourceRead:
+        """The source that a kept archive holds; ``file`` is its name. Raises :class:`SourceUnusable`, BlobMissing, BlobCorrupt."""
+        unpacked = self._remembered(archive.digest)
+        if unpacked is None:
+            with self._blobs.open(archive) as stream:
+                unpacked = self._unpack(stream, file)
+            self._memo.put(SDIST_MEMO, archive.digest, canonical_of(unpacked))
+        return self._source(file, unpacked)
+
+    def _source(self, file: str, unpacked: _Unpacked) -> SourceRead:
+        project, named = sdist_stem(file)
         return SourceRead(
             tree=unpacked.tree,
             date=Instant(unpacked.seconds),
-            origin=SdistOrigin(file=file.name, sha256=unpacked.archive.digest),
+            origin=SdistOrigin(file=file, sha256=unpacked.archive.digest),
             versions=VersionCandidates(pyproject=unpacked.pyproject, metadata=unpacked.metadata or named),
             project=unpacked.project or project,
             recipe=None if unpacked.recipe is None else self._blobs.get(unpacked.recipe),

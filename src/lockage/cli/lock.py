@@ -13,6 +13,7 @@ from lockage.cli.options import events_option, json_option, source_argument, wan
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
+    from lockage.environment.lock import LockedEnvironment
     from lockage.recipe.wanted import Wanted
 
 __all__ = ["command", "read_date"]
@@ -105,7 +106,7 @@ def command(
     path = folder / "lockage.lock"
     if as_json:
         environments = {
-            name: {"os": str(e.os), "packages": len(e.packages), "wheels": len(e.python), "root": e.root}
+            name: {"os": str(e.os), "packages": len(e.packages), "wheels": len(e.python), "sdists": len(e.sdists), "root": e.root}
             for name, e in lock.environments.items()
         }
         document = {"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited}
@@ -114,7 +115,7 @@ def command(
     if edited:
         say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
     rows = [
-        (name, str(e.os), f"{len(e.packages)} OS packages", f"{len(e.python)} wheels", f"root {short(e.root.tree.digest)}")
+        (name, str(e.os), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
         for name, e in lock.environments.items()
     ]
     for line in table(rows):
@@ -123,6 +124,11 @@ def command(
         for line in difference_lines(change):
             say(line)
     say(f"{path}: {'written' if written else 'unchanged'}, {short(lock.digest)}")
+
+
+def _python(environment: LockedEnvironment) -> str:
+    wheels = f"{len(environment.python)} wheels"
+    return f"{wheels}, {len(environment.sdists)} from source" if environment.sdists else wheels
 
 
 def _refuse_contradictions(*, upgrade: bool, renewed: bool, dated: bool, check: bool) -> None:

@@ -12,7 +12,7 @@ from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 
-__all__ = ["Declaration", "Keyring", "OsBase", "PythonLock", "Suites"]
+__all__ = ["Declaration", "Keyring", "OsBase", "PythonLock", "PythonRules", "Suites"]
 
 
 _DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
@@ -91,11 +91,25 @@ class PythonLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sha256: Digest | None = None
 
 
+class PythonRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How Python requirements are resolved, beside what they say themselves.
+
+    ``constraints`` (PEP 508) limit versions and ask for nothing. Projects ``from_source`` (normalised names), or ``all_from_source``, are
+    built from their sdists though they have wheels. ``build_packages`` are Debian terms by project: what its build needs beside what
+    every build has.
+    """
+
+    constraints: tuple[str, ...] = ()
+    from_source: tuple[ProjectName, ...] = ()
+    all_from_source: bool = False
+    build_packages: dict[ProjectName, tuple[str, ...]] = {}
+
+
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An environment as declared: OS packages as Debian dependency terms, Python requirements as PEP 508 text, variables.
 
-    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock`` and ``suites``
-    are left out of the encoding where there are none, so that declarations without them have the digest they always had.
+    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock``, ``suites`` and
+    ``python_rules`` are left out of the encoding where there are none, so that declarations without them have the digest they always had.
     """
 
     os: OsBase
@@ -104,6 +118,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     variables: dict[str, str] = {}
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
+    python_rules: PythonRules | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def names_files(self) -> bool:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.digest import Digest
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedSdist, LockedWheel
     from lockage.environment.root import Entry
+
+    _Item = LockedPackage | LockedWheel | LockedSdist
 
 __all__ = [
     "EnvironmentDifference",
@@ -34,6 +36,7 @@ class ItemKind(StrEnum):
 
     PACKAGE = "package"
     WHEEL = "wheel"
+    SDIST = "sdist"
     INSTRUMENT = "instrument"
 
 
@@ -93,6 +96,7 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
         ("architecture", a.architecture, b.architecture),
         ("suites", _suites(a), _suites(b)),
         ("release", a.release_date, b.release_date),
+        *_builders(a, b),
         ("realiser", str(a.realiser), str(b.realiser)),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
     )
@@ -101,6 +105,7 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
         items=(
             *_item_changes(ItemKind.PACKAGE, a.packages, b.packages),
             *_item_changes(ItemKind.WHEEL, a.python, b.python),
+            *_item_changes(ItemKind.SDIST, a.sdists, b.sdists),
             *_item_changes(ItemKind.INSTRUMENT, a.instruments, b.instruments),
         ),
     )
@@ -112,9 +117,19 @@ def _suites(environment: LockedEnvironment) -> str:
     return ", ".join(told) or environment.os.suite
 
 
-def _item_changes(
-    kind: ItemKind, a: Sequence[LockedPackage | LockedWheel], b: Sequence[LockedPackage | LockedWheel]
-) -> Iterable[ItemChange]:
+def _builders(a: LockedEnvironment, b: LockedEnvironment) -> Iterable[tuple[str, str, str]]:
+    """For every project that both build, the roots that they build it in."""
+    before, after = ({sdist.name: one.builders.get(sdist.builder) for sdist in one.sdists} for one in (a, b))
+    for name in sorted(before.keys() & after.keys()):
+        one, two = before[name], after[name]
+        yield f"builder of {name}", _root(one), _root(two)
+
+
+def _root(builder: LockedEnvironment | None) -> str:
+    return "none" if builder is None else builder.root.tree.digest[:12]
+
+
+def _item_changes(kind: ItemKind, a: Sequence[_Item], b: Sequence[_Item]) -> Iterable[ItemChange]:
     before, after = _by_name(a), _by_name(b)
     for name in sorted(before.keys() | after.keys()):
         one, two = before.get(name), after.get(name)
@@ -122,7 +137,7 @@ def _item_changes(
             yield ItemChange(kind=kind, name=name, a=one[0] if one else None, b=two[0] if two else None)
 
 
-def _by_name(items: Sequence[LockedPackage | LockedWheel]) -> dict[str, tuple[str, Digest]]:
+def _by_name(items: Sequence[_Item]) -> dict[str, tuple[str, Digest]]:
     return {item.name: (item.version, item.sha256) for item in items}
 
 

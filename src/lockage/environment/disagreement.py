@@ -46,7 +46,8 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
             pinned = [f"{relation.name} {packages[relation.name]}" for relation in alternatives if relation.name in packages]
             yield f"package {term}: {f'locked is {pinned[0]}' if pinned else 'not locked by that name'}"
     if declaration.python:
-        yield from _python_disagreements(declaration, {wheel.name: wheel.version for wheel in locked.python})
+        versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
+        yield from _python_disagreements(declaration, versions)
 
 
 def _holds(relation: Relation, packages: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -20,13 +20,28 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from lockage.base.name import EnvironmentName
 
-__all__ = ["LOCK_VERSION", "REALISER", "InvalidLock", "Lock", "LockedEnvironment", "LockedPackage", "LockedSuite", "LockedWheel", "RootRef"]
+__all__ = [
+    "LOCK_VERSION",
+    "REALISER",
+    "InvalidLock",
+    "Lock",
+    "LockedEnvironment",
+    "LockedPackage",
+    "LockedSdist",
+    "LockedSuite",
+    "LockedWheel",
+    "RootRef",
+]
 
 LOCK_VERSION = 1
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
 REALISER = 2
+#: More builders of builders are an attempt at something else.
+_DEEPEST = 50
 
 
 class InvalidLock(Usage):
@@ -65,6 +80,26 @@ class LockedWheel(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_
         return BlobRef(self.sha256, self.size)
 
 
+class LockedSdist(msgspec.Struct, frozen=True, kw_only=True, order=True, forbid_unknown_fields=True):
+    """One Python package that is built from its sdist; ``name`` is normalised.
+
+    What its build is given is pinned, not what it makes: ``builder`` is the environment that it is built in, by its name among the
+    environment's ``builders``; ``inference`` the number of the rules that tell from an sdist how it is built.
+    """
+
+    name: str
+    version: str
+    file: RelPath
+    size: int
+    sha256: Digest
+    inference: int
+    builder: str
+
+    @property
+    def ref(self) -> BlobRef:
+        return BlobRef(self.sha256, self.size)
+
+
 class LockedSuite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One suite that packages came from, and which signed Release file told of them; ``stale``: it was out of date, and allowed to be."""
 
@@ -87,7 +122,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
-    written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first.
+    written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first. ``sdists`` are Python
+    packages that are built before the root can be put together, in ``builders``, which are environments like this one.
     """
 
     declaration: Digest
@@ -102,6 +138,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     added: tuple[str, ...] = ()
     suites: tuple[LockedSuite, ...] = ()
     realiser: int = 1
+    sdists: tuple[LockedSdist, ...] = ()
+    builders: dict[str, LockedEnvironment] = {}
+
+    def with_wheels(self, built: Iterable[LockedWheel]) -> LockedEnvironment:
+        """The environment with the wheels that its sdists made in their place: all that a root is put together from."""
+        return msgspec.structs.replace(self, python=tuple(sorted((*self.python, *built))), sdists=(), builders={})
 
     @property
     def newest_release(self) -> str:
@@ -122,7 +164,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @classmethod
     def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
         """The lock of these environments."""
-        return cls(realiser=max((one.realiser for one in environments.values()), default=1), environments=environments)
+        everything = (one for level in _levels(environments.values()) for one in level)
+        return cls(realiser=max((one.realiser for one in everything), default=1), environments=environments)
 
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
@@ -145,18 +188,29 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Read the file; raises :class:`InvalidLock` with the path of what does not fit."""
         try:
             found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
         if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
-        for name, environment in found.environments.items():
-            if not 1 <= environment.realiser <= found.realiser:
-                raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
+        for depth, level in enumerate(_levels(found.environments.values())):
+            if depth > _DEEPEST:
+                raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")
+            unknown = next((one.realiser for one in level if not 1 <= one.realiser <= found.realiser), None)
+            if unknown is not None:
+                raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but one of its environments has {unknown}")
         found.__dict__["_bytes"] = data
         return found
+
+
+def _levels(environments: Iterable[LockedEnvironment]) -> Iterator[list[LockedEnvironment]]:
+    """These environments, their builders, the builders of those, and so on."""
+    level = list(environments)
+    while level:
+        yield level
+        level = [builder for environment in level for builder in environment.builders.values()]
 
 
 class _Line(msgspec.Struct):
@@ -169,20 +223,25 @@ def _lined(document: dict[str, object]) -> dict[str, object]:
     """The document with its environments and their packages sorted; each package stands on one line."""
     environments = document["environments"]
     assert isinstance(environments, dict)
+    _lined_environments(environments)
+    return document
+
+
+def _lined_environments(environments: dict[str, Any]) -> None:
     for name in sorted(environments):
         environment = environments.pop(name)
-        for kind in ("packages", "python", "instruments"):
+        for kind in ("packages", "python", "instruments", "sdists"):
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
         for kind in ("os", "root"):
             environment[kind] = _Line(environment[kind])
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
-        usual = [kind for kind in ("added", "suites") if not environment[kind]]
+        _lined_environments(environment["builders"])
+        usual = [kind for kind in ("added", "suites", "sdists", "builders") if not environment[kind]]
         for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
             del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
-    return document
 
 
 def _text(value: object, depth: int) -> str:

@@ -16,7 +16,7 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedSdist, LockedWheel
 
 __all__ = ["SBOM_TYPE", "Installed", "sbom"]
 
@@ -84,8 +84,9 @@ def _components(environment: LockedEnvironment, installed: Sequence[Installed]) 
     yield _Component(kind="operating-system", bom_ref=f"os:{os}", name=os.distribution, version=os.suite)
     for package in environment.packages:
         yield _package(package, os.distribution, os.suite)
-    for wheel in environment.python:
-        yield _wheel(wheel)
+    for found in (environment.python, environment.sdists):  # of what is built for a root the sdist is pinned, and named
+        for item in found:
+            yield _python(item)
     for file in installed:
         digest = _Hash(content=str(file.sha256))
         yield _Component(kind="file", bom_ref=f"file:{file.name}", name=file.name, version=file.version, hashes=(digest,))
@@ -97,8 +98,8 @@ def _package(package: LockedPackage, distribution: str, suite: str) -> _Componen
     return _library(package.name, package.version, purl, package.sha256)
 
 
-def _wheel(wheel: LockedWheel) -> _Component:
-    return _library(wheel.name, wheel.version, f"pkg:pypi/{wheel.name}@{_quoted(wheel.version)}", wheel.sha256)
+def _python(item: LockedWheel | LockedSdist) -> _Component:
+    return _library(item.name, item.version, f"pkg:pypi/{item.name}@{_quoted(item.version)}", item.sha256)
 
 
 def _library(name: str, version: str, purl: str, sha256: Digest) -> _Component:

@@ -416,6 +416,9 @@ class Sources(Protocol):
     """
 
     def read(self, locator: str) -> SourceRead: ...
+    def read_sdist(self, file: str, archive: BlobRef) -> SourceRead:
+        """The source that a kept sdist holds; ``file`` is its name. Raises :class:`BlobMissing`, :class:`BlobCorrupt` as well."""
+        ...
 
 
 class SourceRead(msgspec.Struct, frozen=True, kw_only=True):

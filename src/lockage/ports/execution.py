@@ -55,6 +55,8 @@ class Roots(Protocol):
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         """The root, from the store if it is there; with ``expect`` a root other than the lock's raises :class:`RootDrift`.
 
+        Sdists are no part of a root: an environment that has some is given with the wheels that they make in their place.
+
         Packages of the environment that are ``arriving`` are put together while others are on their way; all of it is taken in any case.
         """
         ...

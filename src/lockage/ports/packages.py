@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from lockage.base.instant import Instant
     from lockage.environment.debian import PackagedFile, Release, Stanza
     from lockage.environment.declaration import OsBase
-    from lockage.environment.lock import LockedPackage, LockedWheel
+    from lockage.environment.lock import LockedPackage, LockedSdist, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
+    from lockage.environment.stand_in import Offer, Resolution, StandIn
     from lockage.recipe.model import FetchInput
 
 
@@ -57,25 +58,41 @@ class OsPackages(Protocol):
 
 
 class PythonIndex(Protocol):
-    """Resolves requirements to wheels and fetches them."""
+    """Resolves requirements, fetches wheels and sdists. It runs nothing of any project."""
 
     def resolve(
         self,
         requirements: Sequence[str],
         target: PythonTarget,
         *,
+        constraints: Sequence[str] = (),
+        offers: Sequence[Offer] = (),
         pinned: Sequence[LockedWheel] = (),
-        preferred: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel | LockedSdist] = (),
         renewed: Collection[str] = (),
         as_of: Instant | None = None,
-    ) -> tuple[LockedWheel, ...]:
-        """The wheels that satisfy the requirements together, sorted; raises :class:`Unresolvable`.
+    ) -> Resolution:
+        """The wheels, and the versions to be built, that satisfy the requirements together, within the constraints.
+
+        Of a project with an offer one of its stand-ins is chosen, of every other a wheel; the :class:`Unresolvable` that is raised
+        otherwise has ``packages`` in its details: the projects for want of whose wheels it may be.
 
         ``pinned`` wheels are there already: no other version of them is chosen, and they are not part of the answer. ``preferred``
-        wheels are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
+        versions are taken as long as the requirements allow it; but projects that are ``renewed`` (normalised names) get the versions
         that they would have if nothing was preferred. What was not uploaded before ``as_of`` does not count; an index that does not
         say when it was raises :class:`NoUploadTimes`.
         """
+        ...
+
+    def sdists(self, name: str, *, as_of: Instant | None = None) -> Offer:
+        """The versions of a project (its normalised name) that have an sdist, without those that were withdrawn.
+
+        Raises :class:`NoUploadTimes` as :meth:`resolve` does.
+        """
+        ...
+
+    def keep_sdist(self, stand_in: StandIn) -> BlobRef:
+        """Bring the sdist of a stand-in into the blobs. Raises :class:`PackageChanged`, :class:`PackageVanished`."""
         ...
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
@@ -85,7 +102,7 @@ class PythonIndex(Protocol):
         """
         ...
 
-    def fetch(self, wheels: Sequence[LockedWheel]) -> None: ...
+    def fetch(self, files: Sequence[LockedWheel | LockedSdist]) -> None: ...
 
 
 class Downloads(Protocol):

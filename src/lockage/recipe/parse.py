@@ -18,6 +18,7 @@ from lockage.recipe.lines import nearest, places_of
 from lockage.recipe.model import Recipe, Step, VersionFrom
 from lockage.recipe.pools import pool_sizes
 from lockage.recipe.python_lock import python_lock_of
+from lockage.recipe.python_rules import python_rules_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
@@ -237,11 +238,14 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
         variables = variables_of(one)
         python_lock = python_lock_of(one)
         suites = suites_of(one, base)
+        rules = python_rules_of(one)
         one.close()
         if base is None:
             found[name] = None
             continue
-        found[name] = Declaration(os=base, packages=packages, python=python, variables=variables, python_lock=python_lock, suites=suites)
+        found[name] = Declaration(
+            os=base, packages=packages, python=python, variables=variables, python_lock=python_lock, suites=suites, python_rules=rules
+        )
     return found
 
 

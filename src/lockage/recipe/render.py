@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockage.environment.declaration import PythonLock, Suites
+from lockage.environment.declaration import PythonLock, PythonRules, Suites
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.recipe.service import Form
 from lockage.stabilize.choice import Choice
@@ -82,6 +82,8 @@ def _environment(name: str, declaration: Declaration) -> str:
         lines.append(f"packages = {toml_array(declaration.packages)}")
     if declaration.python:
         lines.append(f"python = {toml_array(declaration.python)}")
+    if isinstance(declaration.python_rules, PythonRules):
+        lines += _python_rules(declaration.python_rules)
     if isinstance(declaration.python_lock, PythonLock):
         lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
@@ -97,6 +99,18 @@ def _suites(suites: Suites) -> Iterator[str]:
         yield f"allow-stale = {toml_array(suites.stale)}"
     if suites.keyring is not None:
         yield f"keyring = {toml_text(suites.keyring.file)}"
+
+
+def _python_rules(rules: PythonRules) -> Iterator[str]:
+    if rules.constraints:
+        yield f"constraints = {toml_array(rules.constraints)}"
+    if rules.all_from_source:
+        yield "from-source = true"
+    elif rules.from_source:
+        yield f"from-source = {toml_array(rules.from_source)}"
+    if rules.build_packages:
+        pairs = (f"{_key(project)} = {toml_array(terms)}" for project, terms in rules.build_packages.items())
+        yield f"build-packages = {{ {', '.join(pairs)} }}"
 
 
 def _python_lock(lock: PythonLock) -> Iterator[str]:

@@ -13,7 +13,7 @@ from lockage.environment.lock import Lock, LockedEnvironment
 from lockage.environment.root import stacked
 from lockage.record.event import Phase
 from lockage.work.environments import NoSuchEnvironment, read_lock
-from lockage.work.roots import fetch_missing
+from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -157,4 +157,4 @@ def _file_changes(services: Services, a: LockedEnvironment, b: LockedEnvironment
 
 
 def _entries(services: Services, environment: LockedEnvironment) -> Iterable[Entry]:
-    return stacked((layer.place, layer.entries) for layer in services.roots.layers(environment))
+    return stacked((layer.place, layer.entries) for layer in services.roots.layers(whole(services, environment)))

@@ -34,9 +34,12 @@ class NoSuchEnvironment(Usage):
 
 
 class LockedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an environment is made of: an OS package, a wheel, or an instrument that only verification needs."""
+    """One thing that an environment is made of: an OS package, a wheel, an sdist, or an instrument that only verification needs.
 
-    kind: Literal["package", "wheel", "instrument"]
+    ``builder``: whatever else is only needed to build sdists.
+    """
+
+    kind: Literal["package", "wheel", "instrument", "sdist", "builder"]
     name: str
     version: str
     file: str
@@ -89,8 +92,16 @@ def items_of(services: Services, environment: LockedEnvironment) -> tuple[Locked
         for wheel in environment.python:
             kept = services.blobs.has(wheel.ref)
             yield LockedItem(kind="wheel", name=wheel.name, version=wheel.version, file=wheel.file, ref=wheel.ref, kept=kept)
+        for sdist in environment.sdists:
+            kept = services.blobs.has(sdist.ref)
+            yield LockedItem(kind="sdist", name=sdist.name, version=sdist.version, file=sdist.file, ref=sdist.ref, kept=kept)
 
-    return tuple(items())
+    own = tuple(items())
+    found = {item.ref: item for item in own}
+    for builder in environment.builders.values():
+        for item in items_of(services, builder):
+            found.setdefault(item.ref, msgspec.structs.replace(item, kind="builder"))
+    return (*own, *(item for item in found.values() if item.kind == "builder"))
 
 
 def lay_in(services: Services, project: Project, names: Collection[str] = ()) -> tuple[LaidIn, ...]:

@@ -100,7 +100,7 @@ class Execution:
         self._keep = keep
         self._observing = observing
         self._keep_going = keep_going
-        self._root_for = root_for or (lambda environment: realise(services, environment))
+        self._root_for = root_for
         self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._fetched: dict[Digest, BlobRef] | None = None
@@ -191,25 +191,44 @@ class Execution:
             self._services.latches.interrupt()
         self._services.executor.cancel()
 
+    def run_here(self) -> StepRun:
+        """Run a plan of one step in this thread, beside whatever else is running, and tell nobody. Raises what the adapters raise."""
+        (planned,) = self._plan.steps
+        found = self._known_or_resolved(planned)
+        if isinstance(found, Resolved):
+            outcome = self._services.executor.execute(self._request(planned, found))
+            if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
+                self._services.cache.put(found.encoded.ref, outcome)
+            found = run_of(planned.name, found.encoded.ref, outcome, cached=False)
+        self.results[planned.name] = found
+        return found
+
     def _look(self, planned: PlannedStep) -> StepRun | None:
         """The step's result if it is known."""
+        found = self._known_or_resolved(planned)
+        if not isinstance(found, Resolved):
+            return self._told(found)
+        if len(self._looked_at) < _KEPT_RESOLVED:
+            self._looked_at[planned.name] = found
+        return None
+
+    def _known_or_resolved(self, planned: PlannedStep) -> StepRun | Resolved:
+        """The step's result if it is known; else its action."""
         found = None if self._last is None else self._last.result(planned.name, self._key(planned))
         if found is not None:
-            return self._told(found)
+            return found
         known = None if self._fresh else self._remembered(planned)
         if known is not None:
             hit = self._kept(planned, known)
             if hit is not None:
-                return self._ended(planned, known, hit, cached=True)
+                return run_of(planned.name, known, hit, cached=True)
         resolved = self._resolve(planned)
         if not self._fresh:
             hit = None if resolved.encoded.ref == known else self._kept(planned, resolved.encoded.ref)
             if hit is not None:
                 self._remember(planned, resolved.encoded.ref)
-                return self._ended(planned, resolved.encoded.ref, hit, cached=True)
-        if len(self._looked_at) < _KEPT_RESOLVED:
-            self._looked_at[planned.name] = resolved
-        return None
+                return run_of(planned.name, resolved.encoded.ref, hit, cached=True)
+        return resolved
 
     def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
         started = msgspec.structs.replace(started, began=self._elapsed())
@@ -249,7 +268,9 @@ class Execution:
         environment = planned.environment
         root = self._roots.get(environment.root.tree)
         if root is None:
-            root = self._roots[environment.root.tree] = self._root_for(environment)
+            name = planned.step.environment
+            made = realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
+            root = self._roots[environment.root.tree] = made
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())

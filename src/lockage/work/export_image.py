@@ -16,7 +16,7 @@ from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_
 from lockage.environment.sbom import SBOM_TYPE, Installed, sbom
 from lockage.record.event import Phase
 from lockage.stabilize.compressor import COMPRESSOR
-from lockage.work.roots import fetch_missing
+from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,13 +71,14 @@ def export_image(
     """
     fetch_missing(services, environment)
     services.tell(Phase(text="putting the root together"))
-    below = services.roots.layers(environment)
+    built = whole(services, environment)
+    below = services.roots.layers(built)
     labels = {"lockage.root.metadata": str(environment.root.metadata), "lockage.root.tree": str(environment.root.tree.digest)}
     with services.image_layouts.open(target) as layout:
         layers = []
         for number, layer in enumerate(below, 1):
             services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
-            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(environment.python)} wheels"
+            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(built.python)} wheels"
             layers.append(_packed(services, layout, layer.entries, layer.read, comment))
         if release is not None:
             services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))

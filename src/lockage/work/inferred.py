@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lockage.recipe.wanted import Wanted
     from lockage.work.services import Services
 
-__all__ = ["added_in", "checked_terms", "inferred", "lock_of_inferred", "remembered_recipe", "unasked", "with_added"]
+__all__ = ["added_in", "asked", "checked_terms", "inferred", "lock_of_inferred", "remembered_recipe", "unasked", "with_added"]
 
 
 def checked_terms(added: Sequence[str]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def inferred(
 
     project, recipe, lock = unasked(services, read, given, locator, wanted)
     for name in build_environments(recipe):
-        recipe = with_requirements(recipe, _asked(services, read, project, recipe, lock, name, keep), name)
+        recipe = with_requirements(recipe, asked(services, read, project, recipe, lock, name, keep), name)
     services.memo.put("inferred-recipe", key, canonical_of(recipe))
     return recipe, lock if given is None else None
 
@@ -138,7 +138,7 @@ def _lock_for_hooks(services: Services, recipe: Recipe, names: tuple[Environment
     return Lock.of({name: msgspec.structs.replace(known[name], declaration=recipe.environments[name].digest) for name in names})
 
 
-def _asked(
+def asked(
     services: Services,
     read: SourceRead,
     project: InferredProject,

@@ -16,6 +16,7 @@ from lockage.work.release import release_title
 if TYPE_CHECKING:
     from lockage.base.digest import BlobRef, Digest
     from lockage.catalog import Catalog
+    from lockage.environment.lock import LockedEnvironment
     from lockage.record.artifact import Run
     from lockage.record.source import Source
     from lockage.work.services import Services
@@ -91,10 +92,17 @@ class Keeping:
                         for evidence in catalog.evidence(artifact.sha256):
                             self._note(evidence.bundle, f"evidence about {title} ({evidence.predicate})", _RESTORE, lasts=True)
                 for environment in lock.environments.values() if lock is not None else ():
-                    for package in (*environment.packages, *environment.instruments):
-                        self._note(package.sha256, f"the package {package.name} {package.version}", _FETCH)
-                    for wheel in environment.python:
-                        self._note(wheel.sha256, f"the wheel {wheel.file}", _FETCH)
+                    self._environment(environment)
+
+    def _environment(self, environment: LockedEnvironment) -> None:
+        for package in (*environment.packages, *environment.instruments):
+            self._note(package.sha256, f"the package {package.name} {package.version}", _FETCH)
+        for wheel in environment.python:
+            self._note(wheel.sha256, f"the wheel {wheel.file}", _FETCH)
+        for sdist in environment.sdists:
+            self._note(sdist.sha256, f"the sdist {sdist.file}", _FETCH)
+        for builder in environment.builders.values():
+            self._environment(builder)
 
     def _run(self, run_id: str, run: Run, log: BlobRef) -> None:
         again = _BUILD.format(_of(run.source))

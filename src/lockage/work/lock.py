@@ -12,18 +12,18 @@ from lockage.base.errors import LockageError, Usage
 from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import OsBase, PythonLock, Suites
-from lockage.environment.lock import REALISER, Lock, LockedEnvironment, LockedSuite, LockedWheel, RootRef
+from lockage.environment.lock import REALISER, Lock, LockedEnvironment, LockedSuite, RootRef
 from lockage.recipe.modes import PRELOADED
 from lockage.record.event import Phase
 from lockage.work.declared_files import keyring_of
-from lockage.work.roots import bytes_missing
+from lockage.work.roots import bytes_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from lockage.base.instant import Instant
     from lockage.environment.declaration import Declaration
-    from lockage.environment.lock import LockedPackage
+    from lockage.environment.lock import LockedSdist, LockedWheel
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
@@ -77,7 +77,8 @@ def lock_recipe(
 
 def _held(environment: LockedEnvironment) -> set[str]:
     """The names of everything that an environment is made of."""
-    return {item.name for kind in (environment.packages, environment.instruments, environment.python) for item in kind}
+    kinds = (environment.packages, environment.instruments, environment.python, environment.sdists)
+    return {item.name for kind in kinds for item in kind}.union(*(_held(builder) for builder in environment.builders.values()))
 
 
 def _as_locked(names: Collection[str], environments: Collection[LockedEnvironment]) -> frozenset[str]:
@@ -105,11 +106,13 @@ def lock_environment(
     *,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
+    building: tuple[str, ...] = (),
 ) -> LockedEnvironment:
     """Resolve, fetch and put together one environment. Raises what the index, the mirror and the solver raise.
 
     ``before`` is what was locked, of the same suite and architecture: but for what is ``renewed`` its versions stay where they can,
     and it is returned if nothing moved. With ``as_of`` no Python package stays, and none counts that was not uploaded before.
+    ``building`` are the projects that the environment is to build, each for the sake of the one before it.
     """
     architecture = services.architecture
     services.tell(Phase(text=f"environment {name}: resolving {declaration.os}{_beside(declaration)}"))
@@ -124,14 +127,23 @@ def lock_environment(
     everything = (*packages, *instruments)
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
     with services.os_packages.arriving(declaration.os, everything) as arriving:
+
+        def settle() -> None:
+            """Have all packages, before others are fetched, or so that once the requirements are mended nothing has to be fetched again."""
+            for _ in arriving:
+                pass
+
         wheels: tuple[LockedWheel, ...] = ()
+        sdists: tuple[LockedSdist, ...] = ()
+        builders: dict[str, LockedEnvironment] = {}
         if with_python:
+            from lockage.work.python_packages import python_packages  # only environments with Python packages need it
+
             try:
-                staying = before.python if before is not None and as_of is None else ()
-                wheels = _wheels(services, name, declaration, packages, staying, renewed, as_of)
+                found = python_packages(services, name, declaration, packages, before, renewed, as_of, building, settle)
+                wheels, sdists, builders = found.wheels, found.sdists, found.builders
             except LockageError:
-                for _ in arriving:  # once the requirements are mended, nothing has to be fetched again
-                    pass
+                settle()
                 raise
         draft = LockedEnvironment(
             declaration=declaration.digest,
@@ -144,12 +156,14 @@ def lock_environment(
             python=wheels,
             instruments=instruments,
             suites=_told(suites),
+            sdists=sdists,
+            builders=builders,
             realiser=REALISER if before is None else before.realiser,
         )
         if before is not None and _same(draft, before):
             return before
         services.tell(Phase(text=f"environment {name}: putting the root together", total=bytes_missing(services, everything)))
-        root = services.roots.realise(draft, expect=False, arriving=arriving)
+        root = services.roots.realise(whole(services, draft, name), expect=False, arriving=arriving)
     return msgspec.structs.replace(draft, root=root.ref)
 
 
@@ -195,33 +209,5 @@ def _with_kept(
 
 def _same(a: LockedEnvironment, b: LockedEnvironment) -> bool:
     """Whether two environments of one declaration are made of the same; which Release file told of it does not count."""
-    return a.declaration == b.declaration and all(
-        sorted(one) == sorted(two) for one, two in ((a.packages, b.packages), (a.instruments, b.instruments), (a.python, b.python))
-    )
-
-
-def _wheels(
-    services: Services,
-    name: str,
-    declaration: Declaration,
-    packages: Sequence[LockedPackage],
-    preferred: Sequence[LockedWheel],
-    renewed: Collection[str],
-    as_of: Instant | None,
-) -> tuple[LockedWheel, ...]:
-    """What another tool's lock file pins, and what the requirements need beside it."""
-    from lockage.environment.python import target_of  # only environments with Python packages need it
-
-    target = target_of(packages)
-    pinned: tuple[LockedWheel, ...] = ()
-    if isinstance(declaration.python_lock, PythonLock):
-        from lockage.work.python_lock import take_over
-
-        services.tell(Phase(text=f"environment {name}: taking over {declaration.python_lock.file}"))
-        pinned = take_over(services, declaration.python_lock, target)
-    if not declaration.python:
-        return pinned
-    services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
-    wheels = services.python_index.resolve(declaration.python, target, pinned=pinned, preferred=preferred, renewed=renewed, as_of=as_of)
-    services.python_index.fetch(wheels)
-    return tuple(sorted([*pinned, *wheels]))
+    kinds = ((a.packages, b.packages), (a.instruments, b.instruments), (a.python, b.python), (a.sdists, b.sdists))
+    return a.declaration == b.declaration and a.builders == b.builders and all(sorted(one) == sorted(two) for one, two in kinds)

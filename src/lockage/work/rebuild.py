@@ -16,6 +16,7 @@ from lockage.variation import vary
 from lockage.work.artifacts import deliver
 from lockage.work.diagnose import last_lines
 from lockage.work.execute import Execution
+from lockage.work.roots import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -90,7 +91,7 @@ class Rebuilder:
             def kept(environment: LockedEnvironment) -> RealisedRoot:
                 key = environment.root.tree
                 if key not in made:
-                    made[key] = root_for(environment)
+                    made[key] = root_for(whole(self._services, environment))
                 return made[key]
 
             self._elsewhere[world.root_order] = kept

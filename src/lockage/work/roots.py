@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.ports import RootDrift
 from lockage.record.event import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedSdist, LockedWheel
     from lockage.ports import RealisedRoot
     from lockage.work.services import Services
 
-__all__ = ["bytes_missing", "fetch_missing", "realise"]
+__all__ = ["bytes_missing", "drifted", "fetch_missing", "realise", "whole"]
 
 
 def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
@@ -22,6 +23,27 @@ def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     if packages:
         services.os_packages.fetch(environment.os, packages, as_of=environment.newest_release)
     _fetch_wheels(services, environment)
+    for builder in environment.builders.values():
+        fetch_missing(services, builder)
+    if environment.sdists:
+        from lockage.work.from_source import fetch_crates  # few environments have any
+
+        fetch_crates(services, environment)
+
+
+def whole(services: Services, environment: LockedEnvironment, name: str = "") -> LockedEnvironment:
+    """The environment with the wheels of its sdists, which are built if they are not kept; ``name`` is for messages.
+
+    Raises :class:`lockage.work.from_source.DependencyNotBuilt`.
+    """
+    if not environment.sdists:
+        return environment
+    from lockage.work.from_source import DependencyNotBuilt, with_built  # few environments have any
+
+    try:
+        return with_built(services, environment)
+    except DependencyNotBuilt as error:
+        raise (error.within(name) if name else error) from error
 
 
 def _missing_packages(services: Services, environment: LockedEnvironment) -> list[LockedPackage]:
@@ -33,26 +55,52 @@ def _missing_packages(services: Services, environment: LockedEnvironment) -> lis
 
 
 def _fetch_wheels(services: Services, environment: LockedEnvironment) -> None:
-    wheels = [wheel for wheel in environment.python if not services.blobs.has(wheel.ref)]
+    files: list[LockedWheel | LockedSdist] = [*environment.python, *environment.sdists]
+    wheels = [file for file in files if not services.blobs.has(file.ref)]
     if wheels:
-        services.tell(Phase(text=f"fetching {len(wheels)} wheels", total=bytes_missing(services, wheels)))
+        what = f"{len(wheels)} wheels" if not environment.sdists else f"{len(wheels)} wheels and sdists"
+        services.tell(Phase(text=f"fetching {what}", total=bytes_missing(services, wheels)))
         services.python_index.fetch(wheels)
 
 
-def bytes_missing(services: Services, files: Iterable[LockedPackage | LockedWheel]) -> int | None:
+def bytes_missing(services: Services, files: Iterable[LockedPackage | LockedWheel | LockedSdist]) -> int | None:
     """How many bytes of these are not kept yet; None if all are."""
     return sum(file.size for file in files if not services.blobs.has(file.ref)) or None
 
 
-def realise(services: Services, environment: LockedEnvironment) -> RealisedRoot:
-    """The environment's root, checked against the lock; raises RootDrift and what fetching raises.
+def realise(services: Services, environment: LockedEnvironment, name: str = "") -> RealisedRoot:
+    """The environment's root, checked against the lock; raises RootDrift, what fetching raises, and what :func:`whole` raises.
 
-    What has to be fetched is unpacked as it comes.
+    What has to be fetched is unpacked as it comes. ``name`` is for messages.
     """
-    packages = _missing_packages(services, environment)
-    if not packages:
-        _fetch_wheels(services, environment)
-        return services.roots.realise(environment)
-    with services.os_packages.arriving(environment.os, packages, as_of=environment.newest_release) as arriving:
-        _fetch_wheels(services, environment)
-        return services.roots.realise(environment, arriving=arriving)
+    complete = whole(services, environment, name)
+    packages = _missing_packages(services, complete)
+    try:
+        if not packages:
+            _fetch_wheels(services, complete)
+            return services.roots.realise(complete)
+        with services.os_packages.arriving(environment.os, packages, as_of=environment.newest_release) as arriving:
+            _fetch_wheels(services, complete)
+            return services.roots.realise(complete, arriving=arriving)
+    except RootDrift as error:
+        raise drifted(services, error, environment) from error
+
+
+def drifted(services: Services, error: RootDrift, environment: LockedEnvironment) -> RootDrift:
+    """The same error; where packages were built for the root, it names them: all the others are pinned by their bytes.
+
+    Of several those are named that come out otherwise when they are built once more, if there are any.
+    """
+    if not environment.sdists or "path" in error.details:  # a kept root that was changed has a path
+        return error
+    from lockage.work.from_source import unsteady  # only on the way to an error
+
+    suspects = environment.sdists if len(environment.sdists) == 1 else unsteady(services, environment)
+    names = tuple(f"{sdist.name} {sdist.version}" for sdist in suspects)
+    what = names[0] if len(names) == 1 else f"one or more of {', '.join(names)}"
+    return RootDrift(
+        f"{what} came out otherwise than when it was locked, built from source: {error.message}",
+        hint=f"`lockage verify {suspects[0].file}` tells in what builds differ; `lockage lock --upgrade` pins what this made.",
+        built=names,
+        **error.details,
+    )

@@ -23,7 +23,7 @@ from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
 from lockage.work.rebuild import Rebuild, Rebuilder
-from lockage.work.roots import fetch_missing
+from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,7 +165,7 @@ def verify(
         fetch_missing(services, planned.environment)
     asked = select(axes, severe=severe)
     modes = {planned.name: (planned.step.modes, bool(planned.services)) for planned in plan.steps}
-    reasons = services.unavailable_axes([planned.environment for planned in plan.steps])
+    reasons = services.unavailable_axes([whole(services, planned.environment, planned.step.environment) for planned in plan.steps])
     still = held_axes(modes.values())
     of_services = held_axes([((), True)])
     reasons |= {

@@ -11,6 +11,7 @@ from lockage.base.errors import ExitCode
 from lockage.ports import BlobCorrupt, BlobMissing, RootDrift
 from lockage.record.event import Phase
 from lockage.work.environments import items_of
+from lockage.work.roots import drifted, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,15 +98,19 @@ def _verified(
             seen[item.ref.digest] = _flaw(services, item)
     unsound = [_unsound(item, found) for item in items if (found := seen[item.ref.digest]) is not None]
     services.tell(Phase(text=f"environment {name}: comparing its root with what was put together"))
-    unsound += [_layer(damage) for damage in services.roots.audit(lambda _: None, environment).damaged]
+    complete = all(seen[item.ref.digest] is None for item in items if item.kind != "instrument")
     state = RootState.UNKNOWN
-    if all(seen[item.ref.digest] is None for item in items if item.kind != "instrument"):
-        try:
-            services.roots.realise(environment)
+    made = environment
+    try:
+        if complete:
+            made = whole(services, environment, name)
+        unsound += [_layer(damage) for damage in services.roots.audit(lambda _: None, made).damaged]
+        if complete:
+            services.roots.realise(made)
             state = RootState.WHOLE
-        except RootDrift as error:
-            state = RootState.OTHER
-            unsound.append(Unsound(kind="root", name=name, flaw=Flaw.DRIFT, what=error.message, remedy=_RELOCK))
+    except RootDrift as error:
+        state = RootState.OTHER
+        unsound.append(Unsound(kind="root", name=name, flaw=Flaw.DRIFT, what=drifted(services, error, environment).message, remedy=_RELOCK))
     return EnvironmentCheck(name=name, count=len(items), size=sum(item.ref.size for item in items), root=state, unsound=tuple(unsound))
 
 

@@ -1,11 +1,12 @@
 """lockage.lock: equal locks have equal bytes, and a lock that was read is the bytes that were read."""
 
 import msgspec
+import pytest
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
-from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
+from lockage.environment.lock import InvalidLock, Lock, LockedEnvironment, LockedPackage, LockedSdist, RootRef
 
 
 def locked(*names: str) -> Lock:
@@ -51,3 +52,47 @@ def test_the_digest_is_that_of_the_bytes_that_were_read() -> None:
 def test_a_changed_lock_does_not_keep_the_bytes_of_the_one_it_was_made_from() -> None:
     read = Lock.decode(b" " + locked("a").encode())
     assert msgspec.structs.replace(read, environments=locked("b").environments).encode() == locked("b").encode()
+
+
+def sourced(*names: str) -> Lock:
+    """A lock of an environment for which these projects are built in one builder."""
+    environment = locked("a").environments["build"]
+    sdists = tuple(
+        LockedSdist(
+            name=name, version="1", file=RelPath(f"{name}-1.tar.gz"), size=1, sha256=Digest.of(name.encode()), inference=1, builder="x"
+        )
+        for name in names
+    )
+    builders = {"x": locked("gcc").environments["build"]}
+    return Lock(environments={"build": msgspec.structs.replace(environment, sdists=sdists, builders=builders if names else {})})
+
+
+def test_sdists_and_what_they_are_built_in_are_written_and_read() -> None:
+    lock = sourced("x", "y")
+    assert lock.encode() == sourced("y", "x").encode()
+    assert msgspec.structs.replace(Lock.decode(lock.encode())).encode() == lock.encode()
+    assert len(lock.encode().splitlines()) == len(sourced("x").encode().splitlines()) + 1
+
+
+def test_a_lock_without_sdists_is_as_it_always_was() -> None:
+    assert sourced() == locked("a")
+    assert b"sdists" not in locked("a").encode()
+    assert b"builders" not in locked("a").encode()
+
+
+@pytest.mark.parametrize("depth", [60, 5000])
+def test_a_lock_of_builders_without_end_is_refused(depth: int) -> None:
+    whole = msgspec.json.encode(msgspec.json.decode(locked("a").encode())["environments"]["build"])
+    nested = (whole[:-1] + b', "builders": {"x": ') * depth + whole + b"}}" * depth
+    with pytest.raises(InvalidLock):
+        Lock.decode(b'{"lock": 1, "realiser": 1, "environments": {"a": ' + nested + b"}}")
+
+
+def test_the_realiser_of_a_lock_is_the_newest_of_all_environments_and_builders() -> None:
+    environment = sourced("x").environments["build"]
+    newer = {"x": msgspec.structs.replace(environment.builders["x"], realiser=2)}
+    lock = Lock.of({"build": msgspec.structs.replace(environment, builders=newer)})
+    assert lock.realiser == 2
+    assert Lock.decode(lock.encode()) == lock
+    with pytest.raises(InvalidLock, match="one of its environments has 2"):
+        Lock.decode(lock.encode().replace(b'"realiser": 2', b'"realiser": 1', 1))

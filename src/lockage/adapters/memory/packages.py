@@ -86,12 +86,20 @@ def _tar(nodes: Iterable[TarNode], compression: str) -> bytes:
 
 
 def make_wheel(
-    project: str, files: Mapping[str, bytes], *, version: str = "1", executable: Iterable[str] = (), record: Mapping[str, str] | None = None
+    project: str,
+    files: Mapping[str, bytes],
+    *,
+    version: str = "1",
+    executable: Iterable[str] = (),
+    record: Mapping[str, str] | None = None,
+    requires: Iterable[str] = (),
 ) -> bytes:
     """A pure wheel with these files beside its own metadata; ``record`` replaces lines of RECORD by path (an empty one leaves it out)."""
     info = f"{project}-{version}.dist-info"
     content = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": (
+            f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n" + "".join(f"Requires-Dist: {text}\n" for text in requires)
+        ).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: lockage\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         **files,
     }

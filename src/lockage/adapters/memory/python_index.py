@@ -1,4 +1,4 @@
-"""A Python index of wheels that a test gives; resolution is by name and version only, without dependencies."""
+"""A Python index of files that a test gives; resolution is by name and version only: of dependencies it knows those of stand-ins."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef
 from lockage.base.path import RelPath
-from lockage.environment.lock import LockedWheel
+from lockage.environment.lock import LockedSdist, LockedWheel
 from lockage.environment.python import best_wheel
+from lockage.environment.stand_in import Offer, Resolution, StandIn
 from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
     from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
@@ -37,17 +41,63 @@ class MemoryPythonIndex:
         requirements: Sequence[str],
         target: PythonTarget,
         *,
+        constraints: Sequence[str] = (),
+        offers: Sequence[Offer] = (),
         pinned: Sequence[LockedWheel] = (),
-        preferred: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel | LockedSdist] = (),
         renewed: Collection[str] = (),
         as_of: Instant | None = None,
-    ) -> tuple[LockedWheel, ...]:
+    ) -> Resolution:
         versions = {wheel.name: wheel.version for wheel in pinned}
         liked = {wheel.name: wheel for wheel in preferred if wheel.name not in renewed}
-        chosen = (wheel for text in requirements for wheel in self._chosen(text, target, versions, liked, as_of))
-        found = {self._rather(wheel, liked.get(wheel.name)) for wheel in chosen}
-        self.fetch(tuple(found))
-        return tuple(sorted(wheel for wheel in found if wheel.name not in versions))
+        offered = {offer.name: offer for offer in offers}
+        wheels: set[LockedWheel] = set()
+        stand_ins: dict[str, StandIn] = {}
+        waiting = list(requirements)
+        while waiting:
+            text = waiting.pop()
+            name = _name_of(text)
+            limits = [limit for limit in constraints if _name_of(limit) == name]
+            if name in offered:
+                stand_in = _built([text, *limits], target, offered[name], liked.get(name))
+                if stand_in is not None and name not in stand_ins:
+                    stand_ins[name] = stand_in
+                    waiting += stand_in.metadata.requires if stand_in.metadata is not None else ()
+            else:
+                wheels.update(
+                    self._rather(wheel, liked.get(wheel.name)) for wheel in self._chosen([text, *limits], target, versions, liked, as_of)
+                )
+        self.fetch(tuple(wheels))
+        return Resolution(
+            wheels=tuple(sorted(wheel for wheel in wheels if wheel.name not in versions)),
+            stand_ins=tuple(stand_ins[name] for name in sorted(stand_ins)),
+        )
+
+    def sdists(self, name: str, *, as_of: Instant | None = None) -> Offer:
+        from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+        found: dict[str, StandIn] = {}
+        versions: set[str] = set()
+        for file in sorted(self.files):
+            project, version = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+            if project != name:
+                continue
+            if as_of is not None and file not in self.uploaded:
+                raise NoUploadTimes(f"{name}: nobody says when its files were uploaded", package=name)
+            if as_of is not None and self.uploaded[file] >= as_of:
+                continue
+            versions.add(str(version))
+            if not file.endswith(".whl"):
+                found[str(version)] = StandIn(name=name, version=str(version), file=file, sha256=BlobRef.of(self.files[file]).digest)
+        return Offer(name=name, stand_ins=tuple(found.values()), others=tuple(sorted(versions - found.keys())))
+
+    def keep_sdist(self, stand_in: StandIn) -> BlobRef:
+        data = self.files.get(stand_in.file)
+        if data is None:
+            raise PackageVanished(f"{stand_in.file} is not on the index any more", file=stand_in.file)
+        if stand_in.sha256 not in (None, BlobRef.of(data).digest):
+            raise PackageChanged(f"{stand_in.file} has other bytes than the index said", file=stand_in.file)
+        return self._blobs.put(data)
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
         return tuple(sorted(self._taken(pin, target) for pin in pins))
@@ -75,8 +125,8 @@ class MemoryPythonIndex:
         parsed = {file: parse_wheel_filename(file) for file in self.files if file.endswith(".whl")}
         return [file for file, (name, version, _, _) in parsed.items() if name == pin.name and version == Version(pin.version)]
 
-    def fetch(self, wheels: Sequence[LockedWheel]) -> None:
-        for wheel in wheels:
+    def fetch(self, files: Sequence[LockedWheel | LockedSdist]) -> None:
+        for wheel in files:
             if self._blobs.has(wheel.ref):
                 continue
             data = self.files.get(wheel.file)
@@ -86,35 +136,34 @@ class MemoryPythonIndex:
                 raise PackageChanged(f"{wheel.file} has other bytes than the lock pins", file=wheel.file, expected=wheel.sha256)
             self._blobs.put(data)
 
-    def _rather(self, wheel: LockedWheel, before: LockedWheel | None) -> LockedWheel:
+    def _rather(self, wheel: LockedWheel, before: LockedWheel | LockedSdist | None) -> LockedWheel:
         """The wheel of the same version that was there before, if it can be had."""
-        if before is None or before.version != wheel.version:
+        if not isinstance(before, LockedWheel) or before.version != wheel.version:
             return wheel
         data = self.files.get(before.file)
         return before if self._blobs.has(before.ref) or (data is not None and BlobRef.of(data) == before.ref) else wheel
 
     def _chosen(
-        self, text: str, target: PythonTarget, versions: Mapping[str, str], liked: Mapping[str, LockedWheel], as_of: Instant | None
+        self,
+        texts: Sequence[str],
+        target: PythonTarget,
+        versions: Mapping[str, str],
+        liked: Mapping[str, LockedWheel | LockedSdist],
+        as_of: Instant | None,
     ) -> tuple[LockedWheel, ...]:
-        from packaging.requirements import InvalidRequirement, Requirement
-        from packaging.utils import canonicalize_name, parse_wheel_filename
+        from packaging.utils import parse_wheel_filename
 
-        try:
-            wanted = Requirement(text)
-        except InvalidRequirement as error:
-            raise Unresolvable(f"not a Python requirement: {text!r}") from error
-        if wanted.url is not None:
-            raise Unresolvable(f"{wanted.name} is required from an address", requirement=wanted.name)
-        if wanted.marker is not None and not wanted.marker.evaluate(dict(target.markers())):
+        name = _name_of(texts[0])
+        wanted = _wanted(texts, target)
+        if wanted is None:
             return ()
-        name = canonicalize_name(wanted.name)
         parsed = {file: parse_wheel_filename(file) for file in self.files if file.endswith(".whl")}
         fitting = {
             file: version
             for file, (project, version, _, _) in parsed.items()
             if project == name
             and versions.get(name, str(version)) == str(version)
-            and wanted.specifier.contains(version)
+            and all(one.contains(version) for one in wanted)
             and best_wheel([file], target)
         }
         if as_of is not None:
@@ -129,3 +178,41 @@ class MemoryPythonIndex:
         assert file is not None
         ref = self._blobs.put(self.files[file])
         return (LockedWheel(name=name, version=str(newest), file=RelPath(file), size=ref.size, sha256=ref.digest),)
+
+
+def _requirement(text: str) -> Requirement:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise Unresolvable(f"not a Python requirement: {text!r}") from error
+
+
+def _name_of(text: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(_requirement(text).name)
+
+
+def _wanted(texts: Sequence[str], target: PythonTarget) -> list[SpecifierSet] | None:
+    """The version limits of a requirement and its constraints; None if it does not count for the target."""
+    wanted, *limits = (_requirement(text) for text in texts)
+    if wanted.url is not None:
+        raise Unresolvable(f"{wanted.name} is required from an address", requirement=wanted.name)
+    if wanted.marker is not None and not wanted.marker.evaluate(dict(target.markers())):
+        return None
+    return [wanted.specifier, *(limit.specifier for limit in limits)]
+
+
+def _built(texts: Sequence[str], target: PythonTarget, offer: Offer, before: LockedWheel | LockedSdist | None) -> StandIn | None:
+    """The newest of the stand-ins that fits; the version that was there before, if that does."""
+    from packaging.version import Version
+
+    wanted = _wanted(texts, target)
+    if wanted is None:
+        return None
+    fitting = [one for one in offer.stand_ins if all(limit.contains(one.version) for limit in wanted)]
+    if not fitting:
+        raise Unresolvable(f"{offer.name}: no version that fits has an sdist", packages=(offer.name,))
+    return max(fitting, key=lambda one: (before is not None and one.version == before.version, Version(one.version)))

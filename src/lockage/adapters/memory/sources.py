@@ -9,12 +9,13 @@ from lockage.base.name import Version
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, LinkNode, Tree
 from lockage.ports import SourceRead, SourceUnusable
-from lockage.record.source import CommitOrigin, Origin
+from lockage.record.source import CommitOrigin, Origin, SdistOrigin
 from lockage.record.version import VersionCandidates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockage.base.digest import BlobRef
     from lockage.base.tree import Node
     from lockage.ports import Blobs
 
@@ -67,3 +68,21 @@ class MemorySources:
             raise SourceUnusable(f"there is no source {locator!r}", path=locator)
         self._blobs.put_many(self._bytes.get(locator, ()))
         return found
+
+    def read_sdist(self, file: str, archive: BlobRef) -> SourceRead:
+        """A kept .tar.gz, unpacked."""
+        import tarfile
+
+        with self._blobs.open(archive) as stream, tarfile.open(fileobj=stream) as members:
+            files = {
+                RelPath(member.name.partition("/")[2]): content.read() for member in members if (content := members.extractfile(member))
+            }
+        root, directories = Tree.of(FileNode(path, self._blobs.put(data), executable=False) for path, data in files.items()).encode()
+        self._blobs.put_many(directories.values())
+        version = Version(file.removesuffix(".tar.gz").rpartition("-")[2])
+        return SourceRead(
+            tree=root,
+            date=ZIP_FLOOR,
+            origin=SdistOrigin(file=file, sha256=archive.digest),
+            versions=VersionCandidates(metadata=version),
+        )

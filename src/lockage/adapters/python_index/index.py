@@ -8,28 +8,32 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockage.adapters.python_index.download import Downloader, NotThere
+from lockage.adapters.python_index.jobs import FetchJob, Job, ResolvedJob, SdistJob, TakeJob
 from lockage.adapters.python_index.keyring import Keyring
-from lockage.adapters.python_index.pinned import changed, pinned_file
+from lockage.adapters.python_index.offer import offer_of, undated
+from lockage.adapters.python_index.pinned import pinned_file
 from lockage.adapters.python_index.settings import bare
 from lockage.adapters.python_index.simple import IndexFile, project_files
+from lockage.adapters.python_index.stand_ins import is_stand_in
 from lockage.adapters.python_index.uv import Uv
 from lockage.base.digest import BlobRef, Hasher
 from lockage.base.path import RelPath
-from lockage.environment.lock import LockedWheel
+from lockage.environment.lock import LockedSdist, LockedWheel
 from lockage.environment.python import best_wheel
-from lockage.ports import NoUploadTimes, PackageChanged, PackageVanished, Unresolvable
+from lockage.environment.stand_in import Resolution
+from lockage.ports import PackageChanged, PackageVanished, Unresolvable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from lockage.adapters.python_index.settings import IndexSettings
     from lockage.adapters.python_index.uv import Candidate, Pinned
-    from lockage.base.digest import Digest
     from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin
+    from lockage.environment.stand_in import Offer, StandIn
     from lockage.ports import Blobs, Memo
 
 __all__ = ["UvIndex"]
@@ -71,44 +75,60 @@ class UvIndex:
         requirements: Sequence[str],
         target: PythonTarget,
         *,
+        constraints: Sequence[str] = (),
+        offers: Sequence[Offer] = (),
         pinned: Sequence[LockedWheel] = (),
-        preferred: Sequence[LockedWheel] = (),
+        preferred: Sequence[LockedWheel | LockedSdist] = (),
         renewed: Collection[str] = (),
         as_of: Instant | None = None,
-    ) -> tuple[LockedWheel, ...]:
-        """The wheels that satisfy the requirements together beside those pinned, sorted, and all of them in the blobs from now on.
+    ) -> Resolution:
+        """What satisfies the requirements together beside what is pinned; all wheels of it in the blobs from now on.
 
         Raises Unresolvable, NoUploadTimes, ServiceUnreachable, PackageChanged, PackageVanished.
         """
-        for text in requirements:
+        for text in (*requirements, *constraints):
             _check(text)
         if not requirements:
-            return ()
+            return Resolution()
         there = {wheel.name: wheel.version for wheel in pinned}
-        liked = {wheel.name: wheel for wheel in preferred if wheel.name not in there and best_wheel([wheel.file], target) is not None}
-        stay = {name: wheel.version for name, wheel in liked.items() if name not in renewed}
-        constraints = [f"{name}=={version}" for name, version in there.items()]
+        offered = {offer.name: offer for offer in offers}
+        liked = {item.name: item for item in preferred if item.name not in there and _fits(item, target, offered)}
+        stay = {name: item.version for name, item in liked.items() if name not in renewed}
+        limits = [*constraints, *(f"{name}=={version}" for name, version in there.items())]
         if stay and renewed:  # uv decides on what it prefers before it knows what a renewed project needs: so that is found out first
-            free = self._uv.resolve(requirements, target, constraints, as_of=as_of)
-            constraints += [f"{package.name}=={package.version}" for package in free if package.name in renewed]
+            free = self._uv.resolve(requirements, target, limits, offers=offers, as_of=as_of)
+            limits += [f"{package.name}=={package.version}" for package in free if package.name in renewed]
         try:
-            resolved = self._uv.resolve(requirements, target, constraints, stay, as_of=as_of)
+            resolved = self._uv.resolve(requirements, target, limits, stay, offers=offers, as_of=as_of)
         except Unresolvable:
             if as_of is not None:
                 self._refuse_undated(requirements)
             raise
+        return self._chosen([package for package in resolved if package.name not in there], target, offered, liked, renewed, as_of)
+
+    def _chosen(
+        self,
+        resolved: Sequence[Pinned],
+        target: PythonTarget,
+        offered: Mapping[str, Offer],
+        liked: Mapping[str, LockedWheel | LockedSdist],
+        renewed: Collection[str],
+        as_of: Instant | None,
+    ) -> Resolution:
+        """The best file of each package, kept if it is a wheel."""
         again: list[LockedWheel] = []
         chosen: list[tuple[Pinned, Candidate]] = []
         for package in resolved:
-            known = liked.get(package.name)
-            if package.name in there:
+            if package.name in offered:
                 continue
-            if known is not None and package.name not in renewed and self._still(known, package):
+            known = liked.get(package.name)
+            if isinstance(known, LockedWheel) and package.name not in renewed and self._still(known, package):
                 again.append(known)  # a wheel that fits better may have come since; the version is what somebody chose
             else:
                 chosen.append((package, _best(package, target)))
                 if as_of is not None and not chosen[-1][1].dated:
-                    raise _undated(package.name, chosen[-1][1].address)
+                    raise undated(package.name, chosen[-1][1].address)
+        stand_ins = tuple(_stand_in(package, offered[package.name]) for package in resolved if package.name in offered)
         kept = self._keep(
             [(package, wheel) for package, wheel in chosen if wheel.sha256 is None or self._blobs.locate(wheel.sha256) is None]
         )
@@ -120,7 +140,18 @@ class UvIndex:
             wheels.append(
                 LockedWheel(name=package.name, version=package.version, file=RelPath(wheel.file), size=ref.size, sha256=ref.digest)
             )
-        return tuple(sorted(wheels))
+        return Resolution(wheels=tuple(sorted(wheels)), stand_ins=stand_ins)
+
+    def sdists(self, name: str, *, as_of: Instant | None = None) -> Offer:
+        return offer_of(name, self._eligible(name), as_of, self._settings.source.exclude_newer)
+
+    def keep_sdist(self, stand_in: StandIn) -> BlobRef:
+        known = None if stand_in.sha256 is None else self._blobs.locate(stand_in.sha256)
+        if known is not None:
+            return known
+        job = SdistJob(stand_in, lambda: self._eligible(stand_in.name))
+        ((_, ref),) = self._all([job])
+        return ref
 
     def _still(self, wheel: LockedWheel, package: Pinned) -> bool:
         """Whether a wheel is one of the package and can be had."""
@@ -137,15 +168,15 @@ class UvIndex:
         for name in dict.fromkeys(canonicalize_name(Requirement(text).name) for text in requirements):
             files = self._files(name, indexes)
             if files and not any(file.dated for file in files):
-                raise _undated(name, files[0].address)
+                raise undated(name, files[0].address)
 
-    def fetch(self, wheels: Sequence[LockedWheel]) -> None:
+    def fetch(self, files: Sequence[LockedWheel | LockedSdist]) -> None:
         """Bring what is missing into the blobs. Raises PackageChanged, PackageVanished, ServiceUnreachable."""
-        missing = [wheel for wheel in dict.fromkeys(wheels) if not self._blobs.has(wheel.ref)]
+        missing = [file for file in dict.fromkeys(files) if not self._blobs.has(file.ref)]
         if not missing:
             return
         indexes = self._indexes()
-        self._all([_Fetch(wheel, lambda wheel=wheel: self._found(wheel, indexes)) for wheel in missing])  # type: ignore[misc]
+        self._all([FetchJob(file, lambda file=file: self._found(file, indexes)) for file in missing])  # type: ignore[misc]
 
     def take(self, pins: Sequence[Pin], target: PythonTarget) -> tuple[LockedWheel, ...]:
         """The wheels that pins name, sorted, all in the blobs. Raises Unresolvable, PackageChanged, PackageVanished, ServiceUnreachable."""
@@ -159,21 +190,32 @@ class UvIndex:
                 taken.append(LockedWheel(name=pin.name, version=pin.version, file=pin.file, size=kept.size, sha256=kept.digest))
         if missing:
             indexes = self._indexes()
-            jobs = [_Take(pin, lambda pin=pin: pinned_file(self._files(pin.name, indexes), pin, target)) for pin in missing]  # type: ignore[misc]
+            jobs = [TakeJob(pin, lambda pin=pin: pinned_file(self._files(pin.name, indexes), pin, target)) for pin in missing]  # type: ignore[misc]
             for job, ref in self._all(jobs):
-                assert isinstance(job, _Take)
+                assert isinstance(job, TakeJob)
                 taken.append(job.wheel(ref))
         return tuple(sorted(taken))
 
     def _files(self, name: str, indexes: Sequence[tuple[str, bool]]) -> list[IndexFile]:
         return [file for index, flat in indexes for file in project_files(self._downloader, index, name, flat=flat)]
 
-    def _keep(self, chosen: Sequence[tuple[Pinned, Candidate]]) -> dict[str, BlobRef]:
-        return {fetch.address: ref for fetch, ref in self._all([_Resolved(package, wheel) for package, wheel in chosen])}
+    def _eligible(self, name: str) -> list[IndexFile]:
+        """The files that count in a resolution: of the first index that knows the project (or of all, if settings say so), and of links."""
+        found: list[IndexFile] = []
+        decided = False
+        for index, flat in self._indexes():
+            if flat or not decided:
+                files = project_files(self._downloader, index, name, flat=flat)
+                found += files
+                decided = decided or (bool(files) and not flat and self._settings.source.strategy == "first-index")
+        return found
 
-    def _all(self, jobs: Sequence[_Job]) -> list[tuple[_Job, BlobRef]]:
+    def _keep(self, chosen: Sequence[tuple[Pinned, Candidate]]) -> dict[str, BlobRef]:
+        return {fetch.address: ref for fetch, ref in self._all([ResolvedJob(package, wheel) for package, wheel in chosen])}
+
+    def _all(self, jobs: Sequence[Job]) -> list[tuple[Job, BlobRef]]:
         """Download in parallel, keep one by one; the first fault stops what has not begun."""
-        done: list[tuple[_Job, BlobRef]] = []
+        done: list[tuple[Job, BlobRef]] = []
         with ThreadPoolExecutor(_PARALLEL) as pool:
             futures = [pool.submit(self._download, job) for job in jobs]
             try:
@@ -185,7 +227,7 @@ class UvIndex:
                 raise
         return done
 
-    def _download(self, job: _Job) -> BinaryIO:
+    def _download(self, job: Job) -> BinaryIO:
         """A checked temporary file, at its beginning; the caller closes it."""
         address = job.locate()
         stream: BinaryIO = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115 (handed on; typeshed gives it a type of its own)
@@ -220,8 +262,8 @@ class UvIndex:
             self._memo.put("python-index", "uv-default", known)
         return known.decode()
 
-    def _found(self, wheel: LockedWheel, indexes: Sequence[tuple[str, bool]]) -> str:
-        """The address of a locked wheel: of its name and, where the index says one, its sha256."""
+    def _found(self, wheel: LockedWheel | LockedSdist, indexes: Sequence[tuple[str, bool]]) -> str:
+        """The address of a locked file: of its name and, where the index says one, its sha256."""
         others: list[IndexFile] = []
         for index, flat in indexes:
             for file in project_files(self._downloader, index, wheel.name, flat=flat):
@@ -247,74 +289,6 @@ class UvIndex:
         )
 
 
-class _Job:
-    """A file to be downloaded, where it is, and what must hold of it."""
-
-    def __init__(self, name: str, file: str, sha256: Digest | None, size: int | None) -> None:
-        self.name = name
-        self.file = file
-        self.address = ""
-        self._sha256 = sha256
-        self._size = size
-
-    def locate(self) -> str:
-        return self.address
-
-    def check(self, found: BlobRef) -> None:
-        """Raises PackageChanged."""
-        if self._sha256 not in (None, found.digest) or self._size not in (None, found.size):
-            size = "" if self._size is None else f", {self._size} bytes"
-            raise PackageChanged(
-                f"{self.file} as the index gave it is not what was expected: "
-                f"expected sha256 {self._sha256}{size}, found {found.digest}, {found.size} bytes",
-                package=self.name,
-                file=self.file,
-                expected=self._sha256,
-                found=found.digest,
-            )
-
-
-class _Resolved(_Job):
-    def __init__(self, package: Pinned, wheel: Candidate) -> None:
-        super().__init__(package.name, wheel.file, wheel.sha256, None)
-        self.address = wheel.address
-
-
-class _Fetch(_Job):
-    def __init__(self, wheel: LockedWheel, locate: Callable[[], str]) -> None:
-        super().__init__(wheel.name, wheel.file, wheel.sha256, wheel.size)
-        self._locate = locate
-
-    def locate(self) -> str:
-        return self._locate()
-
-
-class _Take(_Job):
-    """The wheel of a pin: which file it is may be known only when the index was asked."""
-
-    def __init__(self, pin: Pin, find: Callable[[], IndexFile]) -> None:
-        super().__init__(pin.name, pin.file or f"{pin.name}-{pin.version}", None, None)
-        self._pin = pin
-        self._find = find
-
-    def locate(self) -> str:
-        found = self._find()
-        self.file = found.name
-        return found.address
-
-    def check(self, found: BlobRef) -> None:
-        if found.digest not in self._pin.sha256:
-            raise changed(self._pin, f"{self.file} as the index gave it has sha256 {found.digest}")
-
-    def wheel(self, ref: BlobRef) -> LockedWheel:
-        return LockedWheel(name=self.name, version=self._pin.version, file=RelPath(self.file), size=ref.size, sha256=ref.digest)
-
-
-def _undated(name: str, address: str) -> NoUploadTimes:
-    where = urlsplit(address).hostname or "a folder"
-    return NoUploadTimes(f"{name}: {where} does not say when its files were uploaded", package=name, address=bare(address))
-
-
 def _check(text: str) -> None:
     """Only what names a package can be asked of an index; anything else would be an option, a file or an address to uv."""
     from packaging.requirements import InvalidRequirement, Requirement
@@ -333,6 +307,21 @@ def _check(text: str) -> None:
         )
 
 
+def _fits(item: LockedWheel | LockedSdist, target: PythonTarget, offered: Mapping[str, Offer]) -> bool:
+    """Whether what was locked can be locked again: a wheel that fits, or a version that is to be built."""
+    return item.name in offered or (isinstance(item, LockedWheel) and best_wheel([item.file], target) is not None)
+
+
+def _stand_in(package: Pinned, offer: Offer) -> StandIn:
+    """The stand-in that uv chose; it cannot choose anything else where it was told of all versions that an index has."""
+    found = next((one for one in offer.stand_ins if one.version == package.version), None)
+    if found is None or not any(is_stand_in(wheel.file) for wheel in package.wheels):
+        raise Unresolvable(
+            f"{package.name} {package.version} has no sdist to build it from", packages=(package.name,), requirement=package.name
+        )
+    return found
+
+
 def _best(package: Pinned, target: PythonTarget) -> Candidate:
     name = best_wheel([wheel.file for wheel in package.wheels], target)
     for wheel in package.wheels:
@@ -340,7 +329,7 @@ def _best(package: Pinned, target: PythonTarget) -> Candidate:
             return wheel
     raise Unresolvable(
         f"{package.name} {package.version} has no wheel for Python {target.version} on {target.architecture} with glibc {target.glibc}, "
-        "and source distributions are not built while locking",
-        hint="Require a version that has wheels, or put wheels of it on an index of your own.",
+        "and no sdist to build it from",
+        hint="Require another version, or put wheels or an sdist of it on an index of your own.",
         packages=(package.name,),
     )

@@ -23,12 +23,21 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 
 
 class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a project: where it is, its sha256 if the index says it, and whether it says when the file was uploaded."""
+    """One file of a project: where it is, and what the index says of it: its sha256, when it was uploaded, for which Pythons it is.
+
+    ``yanked``: it was withdrawn.
+    """
 
     name: str
     address: str
     sha256: Digest | None = None
-    dated: bool = False
+    uploaded: str | None = None
+    requires_python: str | None = None
+    yanked: bool = False
+
+    @property
+    def dated(self) -> bool:
+        return self.uploaded is not None
 
 
 class _JsonFile(msgspec.Struct):
@@ -36,6 +45,8 @@ class _JsonFile(msgspec.Struct):
     url: str
     hashes: dict[str, str] = {}
     upload_time: str | None = msgspec.field(name="upload-time", default=None)
+    requires_python: str | None = msgspec.field(name="requires-python", default=None)
+    yanked: bool | str = False
 
 
 class _JsonPage(msgspec.Struct):
@@ -63,7 +74,9 @@ def project_files(downloader: Downloader, index: str, project: str, *, flat: boo
                     name=file.filename,
                     address=urljoin(base, file.url),
                     sha256=_sha256(file.hashes.get("sha256")),
-                    dated=file.upload_time is not None,
+                    uploaded=file.upload_time,
+                    requires_python=file.requires_python,
+                    yanked=file.yanked is not False,
                 )
                 for file in found.files
             )
@@ -93,22 +106,28 @@ def _sha256(text: str | None) -> Digest | None:
 def _links(text: str, base: str) -> Iterator[IndexFile]:
     reader = _Anchors()
     reader.feed(text)
-    for link in reader.found:
+    for link, told in reader.found:
         address, _, fragment = urljoin(urljoin(base, reader.base or ""), link).partition("#")
         name = unquote(urlsplit(address).path.rpartition("/")[2])
         if name:
-            yield IndexFile(name=name, address=address, sha256=_sha256(fragment.removeprefix("sha256=")))
+            yield IndexFile(
+                name=name,
+                address=address,
+                sha256=_sha256(fragment.removeprefix("sha256=")),
+                requires_python=told.get("data-requires-python"),
+                yanked="data-yanked" in told,
+            )
 
 
 class _Anchors(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
         self.base: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         target = dict(attrs).get("href")
         if tag == "a" and target:
-            self.found.append(target)
+            self.found.append((target, dict(attrs)))
         elif tag == "base" and target and self.base is None:
             self.base = target

@@ -19,6 +19,7 @@ import msgspec
 
 from lockage.adapters.python_index.keyring import with_credentials
 from lockage.adapters.python_index.settings import CERTIFICATE_HINT, CREDENTIALS_HINT
+from lockage.adapters.python_index.stand_ins import stand_ins_in
 from lockage.base.digest import Digest
 from lockage.base.errors import Fault
 from lockage.ports import ServiceUnreachable, Unresolvable
@@ -30,15 +31,18 @@ if TYPE_CHECKING:
     from lockage.adapters.python_index.settings import IndexSettings
     from lockage.base.instant import Instant
     from lockage.environment.python import PythonTarget
+    from lockage.environment.stand_in import Offer
 
 __all__ = ["Candidate", "Pinned", "Uv"]
 
 #: The levels of glibc that uv has a name for; the closest below the target's is asked for.
-_LEVELS = (17, 28, *range(31, 41))
+_LEVELS: tuple[int, ...] = (17, 28, *range(31, 41))
 #: The only files in the directory that uv sees, if there are constraints or preferences.
 _CONSTRAINTS = "constraints.txt"
 #: uv prefers the versions of the file that it is to write, and then writes its answer there.
 _PREFERRED = "pylock.toml"
+#: The folder in it with stand-ins, if there are any.
+_STAND_INS = "stand-ins"
 _NONE: Mapping[str, str] = MappingProxyType({})
 #: How long uv may take altogether, in seconds.
 _LIMIT = 1800
@@ -78,24 +82,25 @@ class Uv:
         constraints: Sequence[str] = (),
         preferred: Mapping[str, str] = _NONE,
         *,
+        offers: Sequence[Offer] = (),
         as_of: Instant | None = None,
     ) -> tuple[Pinned, ...]:
         """What satisfies the requirements without breaking a constraint, with the ``preferred`` versions by name where that can be.
+
+        Of the projects with ``offers`` only stand-ins are chosen: made-up wheels, whose file names :func:`is_stand_in` knows.
 
         ``as_of`` takes the place of the time that the settings say. uv passes over what an index does not date, but not what a page
         of links does not.
         Raises Unresolvable, ServiceUnreachable.
         """
-        glibc = int(target.glibc.partition(".")[2])
-        level = max((level for level in _LEVELS if level <= glibc), default=_LEVELS[0])
         arguments = [
             *("--format", "pylock.toml", "--no-build", "--refresh", "--no-sources"),
             *("--python-version", target.full_version or target.version),
-            *("--python-platform", f"{target.machine}-manylinux_2_{level}"),
+            *("--python-platform", f"{target.machine}-manylinux_2_{_level(target)}"),
         ]
         newest = str(as_of) if as_of is not None else self._settings.source.exclude_newer
         arguments += ("--exclude-newer", newest) if newest else ()
-        output = self._compile(arguments, requirements, target, constraints, preferred)
+        output = self._compile(arguments, requirements, target, constraints, preferred, offers)
         try:
             return _pinned(tomllib.loads(output))
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
@@ -116,10 +121,12 @@ class Uv:
         target: PythonTarget | None,
         constraints: Sequence[str] = (),
         preferred: Mapping[str, str] = _NONE,
+        offers: Sequence[Offer] = (),
     ) -> str:
         if self._keyring is not None:
             self._settings, self._keyring = with_credentials(self._settings, self._keyring), None
         settings = self._settings
+        constraints = [*constraints, *(f"{offer.name}!={version}" for offer in offers for version in offer.others)]
         command = [
             *(str(self._program), "pip", "compile", "-", "--no-config", "--no-header", "--no-annotate", "--quiet", "--color", "never"),
             *("--python", str(self._interpreter), "--no-python-downloads", "--index-strategy", settings.source.strategy),
@@ -133,13 +140,16 @@ class Uv:
                 Path(empty, _CONSTRAINTS).write_text("".join(f"{line}\n" for line in constraints))
             if preferred:
                 Path(empty, _PREFERRED).write_text(_document(preferred))
+            links = None
+            if target is not None and offers:
+                links = stand_ins_in(Path(empty, _STAND_INS), offers, target, f"manylinux_2_{_level(target)}_{target.machine}")
             try:
                 done = subprocess.run(
                     command,
                     input="".join(f"{line}\n" for line in requirements).encode(),
                     capture_output=True,
                     cwd=empty,
-                    env=self._environment(),
+                    env=self._environment(links),
                     timeout=_LIMIT,
                     check=False,
                 )
@@ -151,7 +161,7 @@ class Uv:
                 raise _explained(settings.scrubbed(done.stderr.decode("utf-8", "replace")), requirements, target)
             return Path(empty, _PREFERRED).read_text() if preferred else done.stdout.decode()
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, links: str | None) -> dict[str, str]:
         """Addresses go by the environment: an argument list can be read by every user of the machine."""
         settings = self._settings
         found = dict(settings.environment)
@@ -162,8 +172,8 @@ class Uv:
             found["UV_DEFAULT_INDEX"] = settings.source.default
         if settings.source.extra:
             found["UV_INDEX"] = " ".join(settings.source.extra)
-        if settings.source.find_links:
-            found["UV_FIND_LINKS"] = ",".join(settings.source.find_links)
+        if links or settings.source.find_links:
+            found["UV_FIND_LINKS"] = ",".join([*([links] if links else []), *settings.source.find_links])
         if settings.certificates:
             found["SSL_CERT_FILE"] = settings.certificates
         if settings.system_certificates:
@@ -171,6 +181,12 @@ class Uv:
         if settings.insecure_hosts:
             found["UV_INSECURE_HOST"] = " ".join(settings.insecure_hosts)
         return found
+
+
+def _level(target: PythonTarget) -> int:
+    """The level of glibc that is asked for."""
+    glibc = int(target.glibc.partition(".")[2])
+    return max([_LEVELS[0], *(level for level in _LEVELS if level <= glibc)])
 
 
 def _document(versions: Mapping[str, str]) -> str:
@@ -219,8 +235,8 @@ def _explained(text: str, requirements: Sequence[str], target: PythonTarget | No
     if built:
         names = ", ".join(dict.fromkeys(built))
         return Unresolvable(
-            f"{names}: no version that fits has a wheel for {where}; source distributions are not built while locking. {plain}",
-            hint="Require a version that has wheels, or another package; or put wheels of it on an index of your own.",
+            f"{names}: no version that fits has a wheel for {where}, or an sdist to build it from. {plain}",
+            hint="Require another version, or another package; or put wheels or an sdist of it on an index of your own.",
             packages=tuple(dict.fromkeys(built)),
             requirements=tuple(requirements),
         )

@@ -170,7 +170,7 @@ def wanted_options(function: F, *, added: str = _ADDED) -> F:
     command: Callable[..., object] = gathering
     for option in reversed(options):
         command = option(command)
-    return cast("F", command)
+    return cast(F, command)
 
 
 def options_of(wanted: Wanted) -> tuple[str, ...]:

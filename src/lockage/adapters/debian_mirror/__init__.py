@@ -258,7 +258,7 @@ class DebianMirror:
             return io.BytesIO()
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            return cast("BinaryIO", tempfile.TemporaryFile(dir=self._cache))
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._cache))
         except OSError as error:
             raise StoreUnwritable(f"{self._cache} cannot be written: {error.strerror}", folder=str(self._cache)) from error
 

@@ -122,7 +122,7 @@ class BwrapExecutor:
         try:
             with (
                 _scratch(self._scratch),
-                cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_LOG_IN_MEMORY, dir=str(self._scratch))) as log,
+                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_LOG_IN_MEMORY, dir=str(self._scratch))) as log,
             ):
                 watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
                 self._running[id(watch)] = watch

@@ -20,7 +20,7 @@ from lockage.base.path import RelPath
 from lockage.environment.declaration import OsBase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lockage.base.name import EnvironmentName
 
@@ -164,7 +164,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @classmethod
     def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
         """The lock of these environments."""
-        everything = (one for level in _levels(environments.values()) for one in level)
+        everything = (one for level in _levels(environments) for one in level.values())
         return cls(realiser=max((one.realiser for one in everything), default=1), environments=environments)
 
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
@@ -195,22 +195,22 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
-        for depth, level in enumerate(_levels(found.environments.values())):
+        for depth, level in enumerate(_levels(found.environments)):
             if depth > _DEEPEST:
                 raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")
-            unknown = next((one.realiser for one in level if not 1 <= one.realiser <= found.realiser), None)
-            if unknown is not None:
-                raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but one of its environments has {unknown}")
+            for name, environment in level.items():
+                if not 1 <= environment.realiser <= found.realiser:
+                    raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
         found.__dict__["_bytes"] = data
         return found
 
 
-def _levels(environments: Iterable[LockedEnvironment]) -> Iterator[list[LockedEnvironment]]:
-    """These environments, their builders, the builders of those, and so on."""
-    level = list(environments)
+def _levels(environments: Mapping[str, LockedEnvironment]) -> Iterator[Mapping[str, LockedEnvironment]]:
+    """These environments, their builders, the builders of those, and so on, by name."""
+    level = environments
     while level:
         yield level
-        level = [builder for environment in level for builder in environment.builders.values()]
+        level = {f"{name}, to build {one}": builder for name, found in level.items() for one, builder in found.builders.items()}
 
 
 class _Line(msgspec.Struct):

@@ -94,5 +94,5 @@ def test_the_realiser_of_a_lock_is_the_newest_of_all_environments_and_builders()
     lock = Lock.of({"build": msgspec.structs.replace(environment, builders=newer)})
     assert lock.realiser == 2
     assert Lock.decode(lock.encode()) == lock
-    with pytest.raises(InvalidLock, match="one of its environments has 2"):
+    with pytest.raises(InvalidLock, match="'build, to build x' has 2"):
         Lock.decode(lock.encode().replace(b'"realiser": 2', b'"realiser": 1', 1))

@@ -83,6 +83,8 @@ class Reach:
             self._blob(again.log)
         for environment in run.environments.values():
             self._document(environment.digest)
+        if run.recipe_document is not None:
+            self._blob(run.recipe_document)
         self._document(run.lock)
 
     def lock(self, lock: Digest) -> None:

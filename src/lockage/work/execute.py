@@ -9,7 +9,7 @@ import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import LockageError
+from lockage.base.errors import Drift, LockageError
 from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
@@ -162,6 +162,10 @@ class Execution:
     def start(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`."""
         planned = self._by_name[name]
+        if not self._roots:  # what is not as the lock says stops a build before its first step, not after hours
+            for other in self._plan.steps:
+                if other.name not in self.results:
+                    self._root(other)
         resolved = self._looked_at.pop(name, None) or self._resolve(planned)
         request = self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
@@ -266,12 +270,7 @@ class Execution:
         return self._request(planned, self._resolve(planned))
 
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
-        environment = planned.environment
-        root = self._roots.get(environment.root.tree)
-        if root is None:
-            name = planned.step.environment
-            made = realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
-            root = self._roots[environment.root.tree] = made
+        environment, root = planned.environment, self._root(planned)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())
@@ -287,6 +286,25 @@ class Execution:
             instruments=self._services.roots.instruments(environment) if self._instrumented(planned.step) else None,
             keep=None if self._keep is None else self._keep / planned.name,
         )
+
+    def _root(self, planned: PlannedStep) -> RealisedRoot:
+        tree = planned.environment.root.tree
+        found = self._roots.get(tree)
+        if found is None:
+            found = self._roots[tree] = self._made_root(planned)
+        return found
+
+    def _made_root(self, planned: PlannedStep) -> RealisedRoot:
+        """The root of a step's environment. What is not as the lock says is told with the steps that need it."""
+        name, environment = planned.step.environment, planned.environment
+        try:
+            return realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
+        except Drift as error:
+            error.details.setdefault("environment", str(name))
+            error.details["needed_by"] = tuple(
+                str(other.name) for other in self._plan.steps if other.environment.root == environment.root and other.name not in self.results
+            )
+            raise
 
     def _instrumented(self, step: Step) -> bool:
         """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""

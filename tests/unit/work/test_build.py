@@ -233,7 +233,7 @@ def test_what_an_executor_raises_arrives_and_the_rest_is_cancelled_and_waited_fo
     assert services.executor.cancelled == bool(under_way)
 
 
-def test_a_root_that_cannot_be_put_together_stops_what_was_started(services: MemoryServices, commit: Commit) -> None:
+def test_a_root_that_is_not_the_locks_stops_a_build_before_its_first_step(services: MemoryServices, commit: Commit) -> None:
     two = '[environment.other]\nos = "debian:bookworm"\n' + PARALLEL.replace(
         'run = ["constant"', 'environment = "other"\nrun = ["constant"'
     )
@@ -243,9 +243,11 @@ def test_a_root_that_cannot_be_put_together_stops_what_was_started(services: Mem
     wrong = msgspec.structs.replace(project.lock.environments["build"].root, tree=BlobRef.of(b"another"))
     other = msgspec.structs.replace(project.lock.environments["other"], root=wrong)
     lock = msgspec.structs.replace(project.lock, environments={**project.lock.environments, "other": other})
-    with pytest.raises(RootDrift):
+    with pytest.raises(RootDrift) as caught:
         built(services, msgspec.structs.replace(project, lock=lock))
-    assert services.executor.cancelled
+    assert executed(services) == []
+    assert caught.value.details["environment"] == "other"
+    assert caught.value.details["needed_by"] == ("good",)
     assert services.workers.waiting == ()
 
 

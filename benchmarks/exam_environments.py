@@ -31,7 +31,7 @@ def prepared(world: World, only: list[str]) -> Path:
     if only:
         recipe = work / "lockage.toml"
         head, *tables = recipe.read_text().split("\n[")
-        kept = [table for table in tables if table.split("]")[0].partition(".")[2] in only]
+        kept = [table for table in tables if table.split("]")[0].partition(".")[2] in ("", *only)]
         recipe.write_text("\n[".join([head, *kept]))
     if os.getuid() == 0:
         world.own(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,9 @@ from lockage.adapters.source_directory import DirectorySource
 from lockage.base.instant import Instant
 from lockage.base.tree import Tree, read_tree
 from lockage.ports import SourceUnusable
-from lockage.ports.storage import Stream
+
+if TYPE_CHECKING:
+    from lockage.ports.storage import Stream
 
 OLD = 1_600_000_000
 

@@ -154,10 +154,10 @@ class LocalBlobs:
                 raise
         return staged
 
-    def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[BlobRef]) -> None:
+    def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
         with durable.unwritable(self._folder):
-            self._ensure_shards((*staged, *present))
-            durable.sync_folders(self._shards_of(present))  # whoever renamed them may not have come to that yet
+            self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
+            durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
             if staged:
                 names = [f"{self._text}{os.sep}{ref.digest[:2]}{os.sep}{ref.digest[2:]}" for ref in staged]
                 self._spool.publish(list(staged.values()), names)
@@ -180,9 +180,9 @@ class LocalBlobs:
                 ref = hasher.ref()
                 if self.has(ref):
                     staged.discard()
-                    self._publish({}, (ref,))
+                    self._publish({}, (ref.digest[:2],))
                     return ref
-                self._ensure_shards((ref,))
+                self._ensure_shards((ref.digest[:2],))
             except BaseException:
                 staged.discard()
                 raise
@@ -197,12 +197,9 @@ class LocalBlobs:
         seen = self._stats(refs)
         self._written.update((ref.digest, (seen[2 * place], seen[2 * place + 1])) for place, ref in enumerate(refs[:_KNOWN]))
 
-    def _shards_of(self, refs: Iterable[BlobRef]) -> list[Path]:
-        return [self._objects / name for name in sorted({ref.digest[:2] for ref in refs})]
-
-    def _ensure_shards(self, refs: Iterable[BlobRef]) -> None:
-        """The folders of these blobs, durable themselves: the process that made one may not have come to that yet."""
-        missing = set(self._shards_of(refs)) - self._shards
+    def _ensure_shards(self, names: Collection[str]) -> None:
+        """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
+        missing = {self._objects / name for name in names} - self._shards
         if missing:
             if not self._objects.exists():
                 self._begin()

@@ -153,13 +153,18 @@ def locked_folder(folder: Path) -> Iterator[None]:
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 
-    __slots__ = ("_handle", "_spool", "path", "published")
+    __slots__ = ("_handle", "_spool", "name", "published")
 
-    def __init__(self, path: Path, spool: Spool | None = None) -> None:
+    def __init__(self, name: str, spool: Spool | None = None) -> None:
         self._spool = spool  # which would remove the file if it were no more
-        self.path = path
+        self.name = name  # there may be tens of thousands, so no object is made of it
         self.published = False
-        self._handle = os.open(path, portable.CREATE, 0o600)
+        self._handle = os.open(name, portable.CREATE, 0o600)
+
+    @property
+    def path(self) -> Path:
+        """Where it is until it is published."""
+        return Path(self.name)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes. Raises OSError."""
@@ -192,10 +197,10 @@ class Staged:
 
     def discard(self) -> None:
         """Remove the file unless it was published; never raises."""
-        with suppress(OSError):
-            if self._handle >= 0:
+        if self._handle >= 0:
+            with suppress(OSError):
                 os.close(self._handle)
-                self._handle = -1
+            self._handle = -1
         if not self.published:
             with suppress(OSError):
                 self.path.unlink()
@@ -265,9 +270,9 @@ class Spool:
 
     def stage(self) -> Staged:
         """A new temporary file. Raises OSError."""
-        return Staged(self.claim() / str(next(self._count)), self)
+        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self)
 
-    def publish(self, staged: Sequence[Staged], targets: Sequence[Path], *, mode: int = 0o444) -> None:
+    def publish(self, staged: Sequence[Staged], targets: Sequence[Path | str], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
 
         Their folders must exist. Whatever happens, no temporary file is left.
@@ -279,7 +284,7 @@ class Spool:
             _sync(staged)
             for item, target in zip(staged, targets, strict=True):
                 reached("before-rename")
-                item.path.replace(target)
+                os.replace(item.name, target)  # noqa: PTH105  # as the name says
                 item.published = True
             reached("before-folder-sync")
             sync_folders(Path(name) for name in {os.path.dirname(target) for target in targets})  # noqa: PTH120  # they may be many
@@ -371,12 +376,12 @@ def _staged_beside(target: Path) -> tuple[Staged, int | None]:
     prefix, suffix = f".{target.name}.", ".partial"
     name = f"{prefix}{os.getpid()}-{os.urandom(6).hex()}{suffix}"
     if sys.platform == "win32":
-        return Staged(target.with_name(name)), None
+        return Staged(str(target.with_name(name))), None
     for left in os.listdir(target.parent):  # noqa: PTH208 (of names, most of which are of no interest)
         if left.startswith(prefix) and left.endswith(suffix):
             _remove_left(target.with_name(left))
     while True:
-        staged = Staged(target.with_name(name))
+        staged = Staged(str(target.with_name(name)))
         lock = staged.lock()
         if lock is not None:
             return staged, lock
@@ -417,7 +422,7 @@ def _sync(staged: Sequence[Staged]) -> None:
     if len(staged) > _MANY and sync_file_system(staged[0].path.parent):
         return
     for item in staged:
-        file = os.open(item.path, portable.READ)
+        file = os.open(item.name, portable.READ)
         try:
             portable.sync_file(file)
         finally:

@@ -72,7 +72,7 @@ def _names_before_bytes() -> None:
             item.finish(mode)
             item.path.replace(target)
             item.published = True
-            item.path = target
+            item.name = str(target)
         durable._sync(staged)
         durable.sync_folders(target.parent for target in targets)
 

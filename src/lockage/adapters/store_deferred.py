@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockage.base.digest import Digest
     from lockage.base.instant import Instant
     from lockage.ports import ActionCache, Blobs
-    from lockage.ports.storage import Audit, BlobSweep, Heard
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream
     from lockage.record.result import ActionResult
 
 __all__ = ["DeferredActionCache", "DeferredBlobs"]
@@ -182,8 +182,8 @@ class DeferredBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self._inner.put_stream(stream)
 
-    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
-        return self._inner.put_streams(items)
+    def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
+        return self._inner.put_streams(items, sizes)
 
     def audit(self, heard: Heard) -> Audit:
         self.settle()

@@ -67,7 +67,7 @@ class BlobRef(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=Tru
         return f"{self.digest}/{self.size}"
 
     @classmethod
-    def of(cls, data: bytes) -> BlobRef:
+    def of(cls, data: bytes | memoryview) -> BlobRef:
         """Reference to these bytes."""
         return cls(Digest.of(data), len(data))
 

@@ -126,7 +126,7 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import Digest
     from lockage.base.name import LatchName
-    from lockage.ports.storage import Audit, BlobSweep, Heard, Swept
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream, Swept
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
     from lockage.record.result import ActionResult
@@ -256,9 +256,10 @@ class Blobs(Protocol):
         ...
 
     def put_stream(self, stream: BinaryIO) -> BlobRef: ...
-    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+    def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
         """Store several streams, each opened when its turn comes and then closed; read once, several beside each other.
 
+        ``sizes``: about how many bytes each has, so that the large ones are not left to the end.
         What opening or reading raises is raised as it is; then nothing of the last batch is kept.
         """
         ...

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
 from lockage.base.instant import Instant
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from lockage.base.digest import Digest
 
-__all__ = ["Audit", "BlobSweep", "Damage", "Heard", "KeptKind", "Storage", "Swept"]
+__all__ = ["Audit", "BlobSweep", "Damage", "Heard", "KeptKind", "Storage", "Stream", "Swept"]
 
 #: Hears of the bytes that were read since it was called last; from the thread that asked for the audit.
 Heard = Callable[[int], None]
+
+
+class Stream(Protocol):
+    """What bytes are read from: an open file without a buffer, or one in memory."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> bool | None: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+    def readinto(self, buffer: bytearray | memoryview, /) -> int | None:
+        """How many bytes were read into the buffer; none at the end."""
+        ...
+
+    def seek(self, offset: int, /) -> int: ...
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,9 @@ from lockage.adapters.source_directory import DirectorySource
 from lockage.base.instant import Instant
 from lockage.base.tree import Tree, read_tree
 from lockage.ports import SourceUnusable
+
+if TYPE_CHECKING:
+    from lockage.ports.storage import Stream
 
 OLD = 1_600_000_000
 
@@ -42,7 +45,7 @@ class World:
         self.source = DirectorySource(self.blobs, self.memo, self.clock, opened=self._open)
         folder.mkdir(exist_ok=True)
 
-    def _open(self, full: bytes) -> BinaryIO:
+    def _open(self, full: bytes) -> Stream:
         self.opened.append(os.fsdecode(os.path.relpath(full, os.fsencode(self.folder))))
         return Path(os.fsdecode(full)).open("rb")
 
@@ -149,7 +152,7 @@ def test_two_directories_do_not_know_each_other(world: World, tmp_path: Path) ->
 
 
 def test_a_file_that_goes_while_it_is_read_is_left_out(world: World) -> None:
-    def gone(full: bytes) -> BinaryIO:
+    def gone(full: bytes) -> Stream:
         if full.endswith(b"README"):
             raise FileNotFoundError(full)
         return Path(os.fsdecode(full)).open("rb")
@@ -161,7 +164,7 @@ def test_a_file_that_goes_while_it_is_read_is_left_out(world: World) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(world: World) -> None:
-    def denied(full: bytes) -> BinaryIO:
+    def denied(full: bytes) -> Stream:
         raise PermissionError(13, "Permission denied", full)
 
     with pytest.raises(SourceUnusable, match=r"cannot read README: Permission denied"):

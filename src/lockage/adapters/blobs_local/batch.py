@@ -24,13 +24,13 @@ _BYTES = 1 << 30
 class Batch:
     """A context that publishes what was added when it is left, and now and then before; after an error, nothing more.
 
-    ``publish`` takes staged files by their blob, and blobs that are present and of which only the entry must be durable.
+    ``publish`` takes staged files by their blob, and the shards of blobs that are present, of which only the entries must be durable.
     """
 
-    def __init__(self, publish: Callable[[dict[BlobRef, Staged], Collection[BlobRef]], None]) -> None:
+    def __init__(self, publish: Callable[[dict[BlobRef, Staged], Collection[str]], None]) -> None:
         self._publish = publish
         self._staged: dict[BlobRef, Staged] = {}
-        self._present: set[BlobRef] = set()
+        self._present: set[str] = set()
         self._size = 0
 
     def __enter__(self) -> Self:
@@ -49,7 +49,7 @@ class Batch:
         """One blob with its file, which is finished; without one it is present, or in this batch already."""
         if staged is None:
             if ref not in self._staged:
-                self._present.add(ref)
+                self._present.add(ref.digest[:2])
             return
         if ref in self._staged:
             staged.discard()

@@ -12,6 +12,7 @@ import errno
 import os
 from contextlib import suppress
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from io import BufferedReader
 
+    from lockage.adapters.blobs_local.taking import Taker
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard
+    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard, Stream
 
 __all__ = ["LocalBlobs"]
 
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
+#: So many blobs are put one by one before threads are begun for the others.
+_FEW = 64
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
@@ -94,21 +98,46 @@ class LocalBlobs:
         from lockage.adapters.blobs_local.batch import Batch  # a store that is only read does not need it
 
         refs: list[BlobRef] = []
+        source = iter(items)
         with Batch(self._publish) as batch:
-            for data in items:
+            present = self._presence()
+            for data in islice(source, _FEW):
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or self.has(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or present(ref) else self._stage(data))
+            if len(refs) == _FEW:
+                from lockage.adapters.blobs_local.taking import put_beside  # with threads, for which a few are not enough
+
+                refs += put_beside(source, batch, self._taker())
         return refs
 
-    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+    def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
         from lockage.adapters.blobs_local.batch import Batch
         from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
 
         with Batch(self._publish) as batch:
-            with durable.unwritable(self._folder):
-                self._spool.claim()
-            return taken(items, batch, has=self.has, stage=self._begun, writing=lambda: durable.unwritable(self._folder))
+            return taken(items, sizes, batch, self._taker())
+
+    def _taker(self) -> Taker:
+        from lockage.adapters.blobs_local.taking import Taker
+
+        with durable.unwritable(self._folder):
+            self._spool.claim()  # before there are threads
+        return Taker(self._presence(), self._begun, lambda: durable.unwritable(self._folder))
+
+    def _presence(self) -> Callable[[BlobRef], bool]:
+        """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""
+        self._lease.take()
+        return self.has if self._lease.sees_trash() else self._is_present
+
+    def _is_present(self, ref: BlobRef) -> bool:
+        digest = ref.digest
+        try:
+            return os.stat(f"{self._text}/{digest[:2]}/{digest[2:]}").st_size == ref.size  # noqa: PTH116  # as above
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unreadable(digest, error) from error
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")
@@ -125,12 +154,13 @@ class LocalBlobs:
                 raise
         return staged
 
-    def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[BlobRef]) -> None:
+    def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
         with durable.unwritable(self._folder):
-            self._ensure_shards((*staged, *present))
-            durable.sync_folders(self._shards_of(present))  # whoever renamed them may not have come to that yet
+            self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
+            durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
             if staged:
-                self._spool.publish(list(staged.values()), [self._path(ref.digest) for ref in staged])
+                names = [f"{self._text}{os.sep}{ref.digest[:2]}{os.sep}{ref.digest[2:]}" for ref in staged]
+                self._spool.publish(list(staged.values()), names)
                 self._know(list(staged))
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
@@ -150,9 +180,9 @@ class LocalBlobs:
                 ref = hasher.ref()
                 if self.has(ref):
                     staged.discard()
-                    self._publish({}, (ref,))
+                    self._publish({}, (ref.digest[:2],))
                     return ref
-                self._ensure_shards((ref,))
+                self._ensure_shards((ref.digest[:2],))
             except BaseException:
                 staged.discard()
                 raise
@@ -167,12 +197,9 @@ class LocalBlobs:
         seen = self._stats(refs)
         self._written.update((ref.digest, (seen[2 * place], seen[2 * place + 1])) for place, ref in enumerate(refs[:_KNOWN]))
 
-    def _shards_of(self, refs: Iterable[BlobRef]) -> list[Path]:
-        return [self._objects / name for name in sorted({ref.digest[:2] for ref in refs})]
-
-    def _ensure_shards(self, refs: Iterable[BlobRef]) -> None:
-        """The folders of these blobs, durable themselves: the process that made one may not have come to that yet."""
-        missing = set(self._shards_of(refs)) - self._shards
+    def _ensure_shards(self, names: Collection[str]) -> None:
+        """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
+        missing = {self._objects / name for name in names} - self._shards
         if missing:
             if not self._objects.exists():
                 self._begin()

@@ -60,6 +60,13 @@ class Lease:
     def __del__(self) -> None:
         self.let_go()
 
+    def sees_trash(self) -> bool:
+        """Whether a sweep has put anything where it can be taken back from."""
+        try:
+            return bool(os.listdir(self._trash))  # noqa: PTH208 (as below)
+        except OSError:
+            return False
+
     def rescue(self, digest: str, target: Path) -> bool:
         """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""
         for _ in range(_TRIES):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Heard
+    from lockage.ports.storage import Heard, Stream
     from lockage.record.result import ActionResult
 
 __all__ = ["MemoryActionCache", "MemoryBlobs", "MemoryMemo"]
@@ -43,11 +43,12 @@ class MemoryBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         return self.put(stream.read())
 
-    def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:
+    def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
+        del sizes  # nothing here takes its time
         refs = []
         for opened in items:
             with opened() as stream:
-                refs.append(self.put_stream(stream))
+                refs.append(self.put(stream.read()))
         return refs
 
     def get(self, ref: BlobRef) -> bytes:

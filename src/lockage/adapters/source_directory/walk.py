@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -144,10 +145,9 @@ class Walk:
             ref, status = refs[file.number], self.unread[file.number][1]
             if ref is None:
                 continue
-            seen = SeenFile.of(file.name, status, ref)
-            files.append((file.name, ref, seen.executable))
+            files.append((file.name, ref, bool(status.st_mode & stat.S_IXUSR)))
             if self._now and is_settled(status, self._now) and ref.size == status.st_size:
-                kept.append(seen)
+                kept.append(SeenFile.of(file.name, status, ref))
         message = encode_directory(files, below, folder.links)
         messages.append(message)
         ref = BlobRef.of(message)

@@ -13,8 +13,9 @@ from lockage.adapters.source_git.objects import Entry, listed
 from lockage.adapters.source_git.place import Place
 from lockage.adapters.source_git.process import Git, GitFailed, ending
 from lockage.adapters.source_git.submodules import populated
+from lockage.base.changed_tree import changed_tree
 from lockage.base.path import RelPath
-from lockage.base.tree import Directory, Tree
+from lockage.base.tree import Directory, Tree, read_tree
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.source_git.importer import Importer
     from lockage.adapters.source_git.status import Status
+    from lockage.base.digest import BlobRef
     from lockage.base.tree import Node
 
 __all__ = ["ChangedCopy"]
@@ -46,15 +48,40 @@ class ChangedCopy:
         self._status = status
         self._committed = committed
 
+    def root(
+        self, place: Place, committed: BlobRef | None, below: RelPath | None, status: Status, get: Callable[[BlobRef], bytes]
+    ) -> tuple[BlobRef, list[bytes]]:
+        """The root below a directory and the Directory messages that may be new; ``committed`` is the root that HEAD has there.
+
+        Only the directories with a change in them are read, unless there are submodules or contents of Git LFS. Raises
+        :class:`SourceUnusable`.
+        """
+        assert place.top is not None
+        if not status.links and not populated(self._git, place.top):
+            fresh = self._fresh(place.top, below, self._names(place.top, below, status, ()))
+            if not self._importer.pointers(fresh):
+                paths = [_text(name) for name in status.paths if not name.endswith(b"/")]
+                if below is not None:
+                    committed = None if _is_below(below, paths) else committed
+                    paths = [path.removeprefix(f"{below}/") for path in paths if path.startswith(f"{below}/")]
+                return changed_tree(committed, paths, [node for node in fresh if not isinstance(node, Directory)], get)
+        whole = Tree(()) if committed is None else read_tree(committed, get)
+        root, messages = self.read(place, whole, below, status).encode()
+        return root, list(messages.values())
+
+    def _names(self, top: Path, below: RelPath | None, status: Status, modules: Collection[str]) -> set[bytes]:
+        """What may lie there as it is to be read; not what is in submodules."""
+        names = {name for name in status.paths if not name.endswith(b"/") and _text(name) not in status.links}
+        names = {name for name in names if not _is_below(_text(name), modules)}
+        return names | self._untracked(top, below) if status.untracked else names
+
     def read(self, place: Place, committed: Tree, below: RelPath | None, status: Status) -> Tree:
         """The tree below a directory; ``committed`` is what HEAD has there. Raises :class:`SourceUnusable`."""
         assert place.top is not None
         modules = {path: at for path, at in populated(self._git, place.top).items() if below is None or path.startswith(f"{below}/")}
         replaced = {_text(name) for name in status.paths} | modules.keys()
         kept = [node for node in committed if not _is_below(_whole(below, node.path), replaced)]
-        names = {name for name in status.paths if not name.endswith(b"/") and _text(name) not in status.links}
-        names = {name for name in names if not _is_below(_text(name), modules.keys())} | self._untracked(place.top, below)
-        fresh = self._fresh(place.top, below, names)
+        fresh = self._fresh(place.top, below, self._names(place.top, below, status, modules.keys()))
         pointers = self._importer.pointers(fresh)
         if pointers:
             marks = {**_marks_above(place.top, below), **self._importer.attributes_in([*kept, *fresh], below)}

@@ -21,7 +21,9 @@ from lockage.adapters.source_git.tags import describe, version_by_tag
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.name import Version
-from lockage.base.tree import FileNode, Tree, read_tree
+from lockage.base.path import RelPath
+from lockage.base.tree import Tree, read_tree
+from lockage.base.tree import file_at as blob_at
 from lockage.ports import SourceRead, SourceUnusable
 from lockage.record.locator import Remote, public_address
 from lockage.record.source import CommitOrigin, DirectoryOrigin
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.source_git.importer import Importer
-    from lockage.base.path import RelPath
     from lockage.ports import Blobs, Memo
 
 __all__ = ["OBJECTS_MEMO", "TREE_MEMO", "GitSource"]
@@ -248,11 +249,10 @@ class GitSource:
         copy = ChangedCopy(
             self._git, self._importer(), snapshot=self._snapshot, status=self._status_of, committed=partial(self._committed, None)
         )
-        committed = self._committed(scope.tree, place, commit.oid) if commit else Tree(())
-        tree = copy.read(place, committed, scope.tree, status)
-        root, directories = tree.encode()
-        self._blobs.put_many(directories.values())
-        recipe, lock, pyproject = (_now(tree, scope.below(file), self._blobs) for file in FILES)
+        committed = self._tree(place, commit, scope.tree) if commit else None
+        root, directories = copy.root(place, committed, scope.tree, status, self._blobs.get)
+        self._blobs.put_many(directories)
+        recipe, lock, pyproject = (self._now(root, scope.below(file)) for file in FILES)
         fallback = unnamed_version(commit.oid, dirty=True) if commit else Version("0+directory")
         reason = f"the working copy has uncommitted changes: {listed(status.changes)}" if commit else "the repository has no commit yet"
         return SourceRead(
@@ -265,6 +265,10 @@ class GitSource:
             home=scope.inside,
             shared=scope.checked(file_at(place.at, scope.shared)) if scope.shared else None,
         )
+
+    def _now(self, root: BlobRef, name: str) -> bytes | None:
+        found = blob_at(root, RelPath(name), self._blobs.get)
+        return None if found is None else self._blobs.get(found)
 
     def _committed(self, path: RelPath | None, place: Place, oid: str) -> Tree:
         """The tree of a commit, remembered like any other."""
@@ -283,13 +287,6 @@ def _status(compared: Running, top: Path) -> Status:
             hint = f"It belongs to another user: name the commit, {top}@HEAD, or trust it with `{trust}`."
         message = f"git cannot compare the working copy {top}: {error.text.splitlines()[0]}"
         raise SourceUnusable(message, path=str(top), hint=hint) from error
-
-
-def _now(tree: Tree, name: str, blobs: Blobs) -> bytes | None:
-    for node in tree:
-        if node.path == name and isinstance(node, FileNode):
-            return blobs.get(node.blob)
-    return None
 
 
 def _address(origin: Running) -> str | None:

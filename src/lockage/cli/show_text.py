@@ -8,11 +8,13 @@ from lockage.base.units import human_size, human_time
 from lockage.cli.project import source_line
 from lockage.cli.screen import short, table
 from lockage.cli.usage_text import usage_columns
+from lockage.work.limits import limit_value
 from lockage.work.show import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lockage.record.artifact import DifferentOutput, Lost, Reexecution
     from lockage.record.lineage import OnChannel
     from lockage.work.show import ShownAction, ShownArtifact, ShownRelease, ShownRun, ShownStep
 
@@ -22,6 +24,8 @@ __all__ = ["action_lines", "artifact_lines", "channels_text", "release_lines", "
 _STEPS = 40
 #: So many steps of a chain are named.
 _CHAIN = 12
+#: So many paths are named of a step that gave something else when it was executed again, and so many losses of a run.
+_PATHS = 10
 _WIDTH = 100
 _HOST = {
     "kernel": "kernel",
@@ -53,6 +57,12 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     yield from _step_lines(chosen)
     if len(chosen) < len(run.steps):
         yield f"  and {len(run.steps) - len(chosen):,} more steps; --full lists them all"
+    if run.lost:
+        yield ""
+        yield from _lost_lines(run.lost, full=full)
+    if run.reexecuted is not None:
+        yield ""
+        yield from _again_lines(run.reexecuted, full=full)
     if run.artifacts:
         yield ""
         yield "artifacts"
@@ -95,10 +105,51 @@ def _step_lines(steps: Sequence[ShownStep]) -> Iterator[str]:
     if told := sorted({step.usage.source for step in steps if step.usage is not None}):
         yield f"  resources as told by {', '.join(told)}"
     for step in steps:
+        for number, attempt in enumerate(step.attempts, 1):
+            yield f"  {step.step}: attempt {number} of {_attempts(step)} failed ({attempt.failure})"
         if step.failure is not None:
             yield f"  {step.step}: {step.failure}"
-        for number, attempt in enumerate(step.attempts, 1):
-            yield f"  {step.step}: attempt {number} failed ({attempt.failure})"
+        if (over := step.exceeded) is not None:
+            allowed, reached = limit_value(over.limit, over.allowed), limit_value(over.limit, over.reached)
+            yield f"  {step.step}: its limit `{over.limit}` allows {allowed}; it was ended at {reached}"
+    for step in steps:
+        if step.services:
+            yield f"  {step.step}: asks {', '.join(step.services)} (recorded)"
+
+
+def _attempts(step: ShownStep) -> int:
+    """How many attempts there might have been; where the recipe is not kept, how many there were."""
+    return (len(step.attempts) if step.retries is None else step.retries) + 1
+
+
+def _lost_lines(lost: Sequence[Lost], *, full: bool) -> Iterator[str]:
+    yield "found damaged or missing in the store, and brought back"
+    chosen = lost if full else lost[:_PATHS]
+    yield from table([(f"  {one.what}", ", ".join(short(blob) for blob in one.blobs)) for one in chosen], least=(1,))
+    if len(chosen) < len(lost):
+        yield f"  and {len(lost) - len(chosen):,} more; --full lists them all"
+
+
+def _again_lines(again: Reexecution, *, full: bool) -> Iterator[str]:
+    """The sample of kept results that was put to the test."""
+    if not again.steps:
+        yield f"executed again: nothing, as no result was taken from the cache (seed {again.seed})"
+        return
+    yield f"executed again, and compared with what was kept (seed {again.seed})"
+    chosen = again.steps if full else again.steps[:_STEPS]
+    yield from table([(f"  {one.step}", one.grade, one.failure or "") for one in chosen], least=(2,))
+    if len(chosen) < len(again.steps):
+        yield f"  and {len(again.steps) - len(chosen):,} more steps; --full lists them all"
+    for one in chosen:
+        paths = one.different if full else one.different[:_PATHS]
+        yield from (f"  {one.step}: {_difference(path)}" for path in paths)
+        if len(paths) < len(one.different):
+            yield f"  {one.step}: and {len(one.different) - len(paths):,} more paths; --full lists them all"
+
+
+def _difference(path: DifferentOutput) -> str:
+    kept, found = (text if " " in text or text == "nothing" else short(text) for text in (path.kept, path.found))
+    return f"{path.path} is {path.grade}: kept {kept}, found {found}"
 
 
 def _state(step: ShownStep) -> str:
@@ -108,7 +159,7 @@ def _state(step: ShownStep) -> str:
         case StepState.SKIPPED:
             return f"not started, as it needs {', '.join(step.needs_failed[:3])}"
         case StepState.DONE if step.attempts:
-            return f"done at attempt {len(step.attempts) + 1}"
+            return f"done at attempt {len(step.attempts) + 1} of {_attempts(step)}"
         case _:
             return str(step.state)
 

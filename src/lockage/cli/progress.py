@@ -94,10 +94,13 @@ class Progress:
             Phase,
             Planned,
             RunRecorded,
+            StepBlocked,
             StepEnded,
+            StepQueued,
             StepRetried,
             StepSkipped,
             StepStarted,
+            StepUnblocked,
         )
 
         for observer in _observers:
@@ -112,7 +115,7 @@ class Progress:
                 self._line(f"  {text}")
             case StepEnded():
                 self._ended(event)
-            case StepRetried() | StepSkipped():
+            case StepRetried() | StepSkipped() | StepBlocked():
                 from lockage.cli.view import step_line
 
                 self._line(f"  {step_line(event)}")
@@ -124,7 +127,7 @@ class Progress:
                 self._tell_hits(steps=len(steps))
             case RunRecorded():
                 self._tell_hits()
-            case Fetched() | StepStarted() | ArtifactDelivered():
+            case Fetched() | StepQueued() | StepStarted() | StepUnblocked() | ArtifactDelivered():
                 pass
 
     def _tell_hits(self, *, steps: int | None = None) -> None:

@@ -142,9 +142,10 @@ class Latches(Protocol):
     Raises :class:`StoreUnwritable`.
     """
 
-    def held(self, names: Collection[LatchName]) -> AbstractContextManager[bool]:
+    def held(self, names: Collection[LatchName], blocked: Callable[[LatchName], None] | None = None) -> AbstractContextManager[bool]:
         """All of them, taken in an order that is the same for everybody; waits for whoever has one. False if that was interrupted.
 
+        Before it waits, ``blocked`` is called with the name that somebody has, at most once for each, in the thread that waits.
         A process that ends, however it does, holds none any more.
         """
         ...

@@ -8,7 +8,6 @@ from lockage.base.units import human_size, human_time
 from lockage.cli.project import source_line
 from lockage.cli.screen import short, table
 from lockage.cli.usage_text import usage_columns
-from lockage.work.limits import limit_value
 from lockage.work.show import StepState
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     if run.host:
         yield ""
         yield "ran on"
-        yield from _host_lines(run.host)
+        yield from _host_lines(run.host, full=full)
 
 
 def _counts(steps: Sequence[ShownStep]) -> str:
@@ -108,10 +107,7 @@ def _step_lines(steps: Sequence[ShownStep]) -> Iterator[str]:
         for number, attempt in enumerate(step.attempts, 1):
             yield f"  {step.step}: attempt {number} of {_attempts(step)} failed ({attempt.failure})"
         if step.failure is not None:
-            yield f"  {step.step}: {step.failure}"
-        if (over := step.exceeded) is not None:
-            allowed, reached = limit_value(over.limit, over.allowed), limit_value(over.limit, over.reached)
-            yield f"  {step.step}: its limit `{over.limit}` allows {allowed}; it was ended at {reached}"
+            yield f"  {step.step}: {step.failure}" + ("" if step.exceeded is None else f" (`{step.exceeded.limit}`)")
     for step in steps:
         if step.services:
             yield f"  {step.step}: asks {', '.join(step.services)} (recorded)"
@@ -164,7 +160,8 @@ def _state(step: ShownStep) -> str:
             return str(step.state)
 
 
-def _host_lines(host: dict[str, str]) -> Iterator[str]:
+def _host_lines(host: dict[str, str], *, full: bool) -> Iterator[str]:
+    """A line for each thing, unless all is asked for: a CPU has a hundred flags."""
     import textwrap
 
     known = {name: host[name] for name in _HOST if name in host} | {name: value for name, value in host.items() if name not in _HOST}
@@ -172,7 +169,10 @@ def _host_lines(host: dict[str, str]) -> Iterator[str]:
     for name, value in known.items():
         text = human_size(int(value)) if name == "memory" and value.isdecimal() else value
         indent = " " * (widest + 4)
-        for number, line in enumerate(textwrap.wrap(text, _WIDTH - len(indent), break_on_hyphens=False)):
+        lines = textwrap.wrap(text, _WIDTH - len(indent), break_on_hyphens=False)
+        if not full and len(lines) > 1:
+            lines = [f"{lines[0].rsplit(' ', 1)[0]} …"]
+        for number, line in enumerate(lines):
             yield f"  {_HOST.get(name, name).ljust(widest)}  {line}" if number == 0 else indent + line
 
 

@@ -67,7 +67,7 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     old = services.cache.sweep(kept.actions, before, dry=dry)
     gone = {"runs": _remove_runs(services, kept, dry=dry), "results": Swept(count=len(old), size=sum(old.values()))}
     gone["memos"] = services.memo.sweep(before, dry=dry)
-    services.tell(Phase(text="looking for what is needed, and sweeping the rest"))
+    services.tell(Phase(text="looking for what is needed" if dry else "looking for what is needed, and deleting the rest"))
 
     def needed() -> set[Digest]:
         return _needed(services, _kept(services, rule, before), set(old) if dry else set(), before)

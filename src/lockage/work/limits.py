@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lockage.record.result import Exceeded
     from lockage.work.services import Services
 
-__all__ = ["limit_details", "limit_hint", "limit_value"]
+__all__ = ["limit_details", "limit_hint"]
 
 _RECIPE = "lockage.toml"
 #: The limit that is the same for every step.
@@ -33,15 +33,13 @@ def limit_hint(services: Services, plan: Plan, step: StepRun, exceeded: Exceeded
     place = f"{_RECIPE}:{line}" if line is not None else _RECIPE
     if plan.recipe.inferred:
         place = f"the {_RECIPE} that `lockage init` writes"
-    allowed = limit_value(exceeded.limit, exceeded.allowed)
-    return f"If it needs that much, raise `{exceeded.limit}` of step {step.step!r} in {place}, which is {allowed} now."
+    return f"If it needs that much, raise `{exceeded.limit}` of step {step.step!r} in {place}, which is {_shown(exceeded)} now."
 
 
-def limit_value(limit: str, value: int) -> str:
-    """A value of a limit as people write it: the limit is a key of the recipe, the value in that key's own unit."""
-    if limit == "timeout":
-        return human_duration(value)
-    return str(value) if limit == "processes" else human_size(value)
+def _shown(exceeded: Exceeded) -> str:
+    if exceeded.limit == "timeout":
+        return human_duration(exceeded.allowed)
+    return str(exceeded.allowed) if exceeded.limit == "processes" else human_size(exceeded.allowed)
 
 
 def _line(services: Services, plan: Plan, step: StepRun, key: str) -> int | None:

@@ -154,8 +154,19 @@ outputs = ["late"]
     text = "\n".join(run_lines(shown, full=False))
     assert "done at attempt 3 of 5" in text
     assert "asking: attempt 2 of 5 failed (" in text
-    assert "slow: its limit `timeout` allows 1 min 30 s; it was ended at 1 min 30 s" in text
+    assert "slow: timeout: the step ran longer than its limit of 1 min 30 s (`timeout`)" in text
     assert "asking: asks prices (recorded)" in text
+
+
+def test_a_host_with_many_flags_has_one_line_for_them_unless_all_is_asked_for(services: MemoryServices, commit: Commit) -> None:
+    services.host = {"kernel": "6.1", "cpu-features": " ".join(f"flag{number}" for number in range(100))}
+    built(services, commit(services, {"docs/a": b"1"}, recipe=STEPS))
+    found = Finder(services).run("latest")
+    assert found is not None
+    short, full = (list(run_lines(show_run(services, found), full=full)) for full in (False, True))
+    assert [line.endswith(" …") for line in short if "flag" in line] == [True]
+    assert sum("flag" in line for line in full) > 5
+    assert "flag99" in full[-1]
 
 
 def test_what_was_lost_and_what_was_executed_again_is_shown(services: MemoryServices, commit: Commit) -> None:

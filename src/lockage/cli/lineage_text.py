@@ -27,6 +27,8 @@ __all__ = ["lineage_lines"]
 
 #: Unless all is asked for: so many steps are opened, so deep, and so many patterns told of inputs.
 _STEPS, _DEEP, _PATTERNS = 40, 8, 6
+#: So many other runs that gave the same bytes are named, the newest.
+_RUNS = 3
 
 
 class _Branch(NamedTuple):
@@ -43,7 +45,9 @@ def lineage_lines(lineage: Lineage, *, full: bool) -> Iterator[str]:
     yield f"{lineage.project} {source_line(lineage.source)}"
     yield f"  source tree {short(lineage.source.tree.digest)}  recipe {short(lineage.recipe)}  lock {short(lineage.lock)}"
     if lineage.run is not None:
-        others = f"; the same bytes came of {', '.join(lineage.run.others)}" if lineage.run.others else ""
+        shown = lineage.run.others if full or len(lineage.run.others) <= _RUNS else lineage.run.others[-_RUNS:]
+        more = f"{counted(len(lineage.run.others) - len(shown), 'older run')} and " if len(shown) < len(lineage.run.others) else ""
+        others = f"; the same bytes came of {more}{', '.join(shown)}" if shown else ""
         yield f"  made by {lineage.run.run}, {lineage.run.started}{others}"
     for artifact in lineage.artifacts:
         yield ""

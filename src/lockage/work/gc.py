@@ -77,6 +77,7 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     if not dry:
         services.storage.forget_locks(before)
     gone["roots"] = services.roots.sweep(_environments(services, kept), before, dry=dry)
+    gone |= services.storage.sweep_copies(before, dry=dry)
     gone["damaged"] = services.storage.sweep_damaged(before, dry=dry)
     return Collected(gone=gone, waiting=swept.waiting, runs=len(kept.runs))
 

@@ -211,6 +211,16 @@ def test_what_was_lost_and_what_was_executed_again_is_shown(services: MemoryServ
     )
 
 
+def test_of_many_runs_that_gave_the_same_bytes_the_newest_are_named(services: MemoryServices, commit: Commit) -> None:
+    for number in range(6):
+        built(services, commit(services, {"docs/a": b"1", "tests/x": b"%d" % number}, recipe=STEPS))
+    finder = Finder(services)
+    lineage = lineage_of(services, finder, finder.find("latest"))
+    short, full = ("\n".join(lineage_lines(lineage, full=full)) for full in (False, True))
+    assert "the same bytes came of 2 older runs and run-000003, run-000004, run-000005" in short
+    assert "the same bytes came of run-000001, run-000002" in full
+
+
 def test_lineage_names_the_recordings_that_steps_were_answered_from(services: MemoryServices, commit: Commit) -> None:
     services.commands["out"] = services.commands["constant"]
     recipe = """

@@ -200,6 +200,7 @@ class Execution:
             outcome = self._services.executor.execute(self._request(planned, found))
             if isinstance(outcome, ActionResult) and outcome.exit_code == 0 and not self._fresh:
                 self._services.cache.put(found.encoded.ref, outcome)
+            self._settle()
             found = run_of(planned.name, found.encoded.ref, outcome, cached=False)
         self.results[planned.name] = found
         return found

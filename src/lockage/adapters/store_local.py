@@ -242,4 +242,5 @@ def _folder_times(top: Path) -> Iterator[float]:
         for folder in top.iterdir():
             with suppress(OSError):
                 stamp = folder / "stamp"
-                yield (stamp if stamp.exists() else folder).stat().st_mtime
+                if folder.is_dir():  # beside clones lie their locks
+                    yield (stamp if stamp.exists() else folder).stat().st_mtime

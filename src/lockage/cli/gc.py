@@ -32,6 +32,7 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
       lockage gc
       lockage gc --keep 0d --keep-runs 1      as much as can go
     """
+    from lockage.base.units import counted
     from lockage.cli.screen import Progress, human_size, print_json, say, table
     from lockage.wiring import Wiring
     from lockage.work.gc import KeepRule, collect_garbage
@@ -55,7 +56,9 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     for line in table(rows, header=("kind", "number", "size")) if rows else ():
         say(line)
     done = "would go" if dry_run else "deleted"
-    say(f"{human_size(found.size)} {done}; {found.runs} runs are kept, {human_size(wiring.storage.free())} free")
+    say(
+        f"{human_size(found.size)} {done}; {counted(found.runs, 'run')} {'is' if found.runs == 1 else 'are'} kept, {human_size(wiring.storage.free())} free"
+    )
     if found.waiting.count:
         say(f"{human_size(found.waiting.size)} wait in the trash for commands that run now; a gc after they have ended deletes them")
 

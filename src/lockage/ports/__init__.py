@@ -191,8 +191,11 @@ class Runs(Protocol):
         """Read every record; what cannot be read is set aside, and its id not used again."""
         ...
 
-    def remove(self, run_id: str) -> int:
-        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable."""
+    def remove(self, run_id: str, *, dry: bool = False) -> int:
+        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable.
+
+        ``dry`` only says how many bytes would go.
+        """
         ...
 
     def latest(self) -> str | None: ...

@@ -99,7 +99,7 @@ def _kept(services: Services, rule: KeepRule, before: Instant) -> _Kept:
 
 
 def _remove_runs(services: Services, kept: _Kept, *, dry: bool) -> Swept:
-    size = sum(services.runs.remove(run_id) for run_id in kept.gone) if not dry else 0
+    size = sum(services.runs.remove(run_id, dry=dry) for run_id in kept.gone)
     return Swept(count=len(kept.gone), size=size)
 
 

@@ -56,9 +56,8 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     for line in table(rows, header=("kind", "number", "size")) if rows else ():
         say(line)
     done = "would go" if dry_run else "deleted"
-    say(
-        f"{human_size(found.size)} {done}; {counted(found.runs, 'run')} {'is' if found.runs == 1 else 'are'} kept, {human_size(wiring.storage.free())} free"
-    )
+    kept = f"{counted(found.runs, 'run')} {'is' if found.runs == 1 else 'are'} kept"
+    say(f"{human_size(found.size)} {done}; {kept}, {human_size(wiring.storage.free())} free")
     if found.waiting.count:
         say(f"{human_size(found.waiting.size)} wait in the trash for commands that run now; a gc after they have ended deletes them")
 

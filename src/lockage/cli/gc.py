@@ -24,7 +24,8 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     """Delete what the store does not need any more. May run beside builds.
 
     What releases, channels, policies and evidence need always stays, with sources and locked packages; so does all that
-    the last runs used or made, the last run of every project among them. The rest goes once it is old enough.
+    the last runs used or made, the last run of every project among them. The rest goes once it is old enough, with clones of
+    repositories and downloaded indexes that were not used for as long.
 
     \b
     Examples:

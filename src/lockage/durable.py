@@ -150,6 +150,47 @@ def locked_folder(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def used_folder(folder: Path) -> Iterator[None]:
+    """Say that a folder, made if it is missing, is used: others may use it too, nobody deletes it, its time is that of its last use.
+
+    Where folders cannot be locked together nothing but the time says so. Raises StoreUnwritable.
+    """
+    with unwritable(folder):
+        ensure_folder(folder)
+        handle = portable.open_lock(folder, folder=True)
+        try:
+            portable.share(handle)
+            while not folder.exists():  # it was deleted before it was locked
+                ensure_folder(folder)
+                os.close(handle)
+                handle = portable.open_lock(folder, folder=True)
+                portable.share(handle)
+        except OSError:
+            pass  # as in Spool: a file system that cannot lock folders
+        with suppress(OSError):
+            os.utime(folder)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def unused(path: Path, *, folder: bool = False) -> Iterator[bool]:
+    """Whether nobody holds a lock of a file or folder, which nobody can take meanwhile. Raises OSError."""
+    handle = portable.open_lock(path, folder=folder)
+    try:
+        try:
+            portable.hold(handle, wait=False)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 

@@ -83,6 +83,27 @@ def test_who_waits_is_let_go_by_an_interruption_and_holds_nothing(latches: Latch
         assert held, "an interruption that is over counts for nobody"
 
 
+def test_who_has_to_wait_is_told_for_whom_and_nobody_else_is(latches: Latches) -> None:
+    told: list[LatchName] = []
+    heard = threading.Event()
+
+    def blocked(name: LatchName) -> None:
+        told.append(name)
+        heard.set()
+
+    def wait() -> None:
+        with latches.held([B, A], blocked) as held:
+            assert held
+
+    with latches.held([A, C], blocked):
+        assert told == []
+        thread = beside(wait)
+        assert heard.wait(60)
+    thread.join(60)
+    assert not thread.is_alive()
+    assert told == [A]
+
+
 def test_what_is_raised_within_lets_go(latches: Latches) -> None:
     with pytest.raises(ValueError, match="no"), latches.held([A]):
         raise ValueError("no")

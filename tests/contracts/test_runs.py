@@ -154,7 +154,9 @@ def test_runs_below_a_file_are_unwritable(tmp_path: Path) -> None:
 
 def test_a_record_is_removed_and_its_id_is_not_given_again(runs: Runs) -> None:
     ids = [runs.put(RUN, BLOB) for _ in range(3)]
-    assert runs.remove(ids[0]) > 0
+    would = runs.remove(ids[0], dry=True)
+    assert runs.get(ids[0]) is not None
+    assert runs.remove(ids[0]) == would > 0
     assert runs.remove(ids[0]) == 0
     assert runs.ids() == tuple(ids[1:])
     assert runs.put(RUN, BLOB) == "run-000004"

@@ -21,9 +21,10 @@ import pytest
 from lockage.adapters.memory import MemoryBlobs, MemoryMemo
 from lockage.adapters.memory.sources import MemorySources
 from lockage.adapters.source_directory import DirectorySource
-from lockage.adapters.source_git import GitSource
+from lockage.adapters.source_git import GitSource, remote
 from lockage.adapters.source_router import SourceRouter
 from lockage.adapters.source_sdist import Limits, SdistSource
+from lockage.adapters.store_local import StoreFolder
 from lockage.base.digest import BlobRef
 from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.tree import FileNode, LinkNode, Tree, read_tree
@@ -575,6 +576,17 @@ def test_a_full_commit_that_is_kept_needs_no_server(world: World) -> None:
     assert world.sources.read(f"file://{folder}@{commit}") == first
     with pytest.raises(SourceUnusable, match="no repository or revision"):
         world.sources.read(f"file://{folder}@main")
+
+
+def test_a_copy_that_is_read_is_not_deleted_and_one_that_was_is_fetched_again(world: World) -> None:
+    folder = repository(world.folder / "shop")
+    first = world.sources.read(f"file://{folder}")
+    store = StoreFolder(world.folder)
+    assert store.sweep_copies(Instant(1 << 33))["clones"].count == 0
+    for copy in [copy for copy in remote._READ if copy.is_relative_to(world.folder)]:
+        os.close(remote._READ.pop(copy))  # as when a process ends
+    assert store.sweep_copies(Instant(1 << 33))["clones"].count == 1
+    assert world.sources.read(f"file://{folder}") == first
 
 
 def test_credentials_reach_neither_messages_nor_the_copy(world: World) -> None:

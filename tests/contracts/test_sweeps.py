@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lockage import durable
 from lockage.adapters.action_cache_local import LocalActionCache
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memo_local import LocalMemo
@@ -275,3 +276,64 @@ def test_locks_are_known_until_they_are_old(tmp_path: Path) -> None:
     assert store.known_locks(Instant(101)) == (two,)
     store.forget_locks(Instant(101))
     assert store.known_locks(LONG_AGO) == (two,)
+
+
+# Copies of what others have
+
+
+def copies(folder: Path, *, used: int) -> StoreFolder:
+    """A store with a clone, uv's cache and a download that was broken off, each last used then, and what is to be remembered."""
+    for name in ("clones/one.git/objects/pack", "cache/uv/simple", "cache/fetch/ab.partial", "cache/debian/releases/bookworm"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"12345")
+    (folder / "clones/one.lock").touch()
+    for name in ("clones/one.git", "cache/uv", "cache/fetch/ab.partial", "cache/debian/releases/bookworm"):
+        os.utime(folder / name, (used, used))
+    return StoreFolder(folder)
+
+
+def test_copies_go_when_they_were_not_used_for_long(tmp_path: Path) -> None:
+    store = copies(tmp_path, used=1000)
+    expected = {"clones": Swept(count=1, size=5), "cache": Swept(count=2, size=10)}
+    assert store.sweep_copies(Instant(1000)) == {"clones": Swept(), "cache": Swept()}
+    assert store.sweep_copies(Instant(1001), dry=True) == expected
+    assert (tmp_path / "clones/one.git/objects/pack").exists()
+    assert store.sweep_copies(Instant(1001)) == expected
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["cache/debian/releases/bookworm", "clones/one.lock"], "what a mirror that goes back is found out by stays"
+    assert store.sweep_copies(LATER) == {"clones": Swept(), "cache": Swept()}
+
+
+def test_a_store_without_copies_has_none_to_sweep(tmp_path: Path) -> None:
+    assert StoreFolder(tmp_path / "none").sweep_copies(LATER) == {"clones": Swept(), "cache": Swept()}
+
+
+def test_copies_that_are_used_stay(tmp_path: Path) -> None:
+    store = copies(tmp_path, used=1000)
+    uv = tmp_path / "cache/uv"
+    with durable.used_folder(uv), durable.used_folder(uv), durable.locked(tmp_path / "clones/one.lock"):
+        assert store.sweep_copies(LATER) == {"clones": Swept(), "cache": Swept(count=1, size=5)}
+    os.utime(tmp_path / "clones/one.git")
+    assert store.sweep_copies(Instant(1001)) == {"clones": Swept(), "cache": Swept()}, "both were used just now"
+    with durable.used_folder(tmp_path / "clones/one.git"):
+        assert store.sweep_copies(LATER) == {"clones": Swept(), "cache": Swept(count=1, size=5)}
+    assert store.sweep_copies(LATER) == {"clones": Swept(count=1, size=5), "cache": Swept()}
+
+
+def test_what_a_sweep_that_was_killed_had_begun_to_delete_goes(tmp_path: Path) -> None:
+    store = copies(tmp_path, used=1000)
+    (tmp_path / "clones/one.git").rename(tmp_path / "clones/.gone-1-one.git")
+    store.sweep_copies(LONG_AGO, dry=True)
+    assert (tmp_path / "clones/.gone-1-one.git").exists()
+    store.sweep_copies(LONG_AGO)
+    assert not (tmp_path / "clones/.gone-1-one.git").exists()
+
+
+def test_what_a_killed_process_was_writing_for_a_memo_goes(tmp_path: Path) -> None:
+    memo = LocalMemo(tmp_path)
+    (tmp_path / "tmp/1-killed").mkdir(parents=True)
+    (tmp_path / "tmp/1-killed/0").write_bytes(b"half")
+    memo.sweep(LONG_AGO, dry=True)
+    assert (tmp_path / "tmp/1-killed/0").exists()
+    memo.sweep(LONG_AGO)
+    assert not (tmp_path / "tmp/1-killed").exists()

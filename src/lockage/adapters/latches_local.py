@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lockage import durable, portable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from lockage.base.name import LatchName
@@ -32,15 +32,15 @@ class LocalLatches:
         self._interruptions += 1
 
     @contextmanager
-    def held(self, names: Collection[LatchName]) -> Iterator[bool]:
+    def held(self, names: Collection[LatchName], blocked: Callable[[LatchName], None] | None = None) -> Iterator[bool]:
         handles: list[int] = []
         try:
-            yield self._take(sorted(names), handles)
+            yield self._take(sorted(names), handles, blocked)
         finally:
             for handle in reversed(handles):
                 os.close(handle)
 
-    def _take(self, names: list[LatchName], handles: list[int]) -> bool:
+    def _take(self, names: list[LatchName], handles: list[int], blocked: Callable[[LatchName], None] | None) -> bool:
         """Take them one after the other; sorted, so that no two wait for each other."""
         interruptions = self._interruptions
         with durable.unwritable(self._folder):
@@ -49,6 +49,8 @@ class LocalLatches:
                 handles.append(portable.open_lock(self._folder / name))
                 pause = _SOON
                 while not _held(handles[-1]):
+                    if pause == _SOON and blocked is not None:
+                        blocked(name)
                     if self._interruptions != interruptions:
                         return False
                     time.sleep(pause)

@@ -66,6 +66,9 @@ class LocalMemo:
     def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
         from lockage.ports.storage import Swept  # no build needs it
 
+        with suppress(OSError):
+            if not dry:
+                self._spool.sweep()
         count = size = 0
         for path in self._folder.glob("*/??/*"):
             with suppress(OSError):

@@ -102,12 +102,13 @@ class LocalRuns:
                 damaged.append(Damage(name=run_id, what="is no record of a run", aside=str(aside)))
         return Audit(count=count, size=size, damaged=tuple(damaged))
 
-    def remove(self, run_id: str) -> int:
+    def remove(self, run_id: str, *, dry: bool = False) -> int:
         path = self._folder / f"{run_id}.json"
         with durable.unwritable(self._folder):
             try:
                 size = path.stat().st_size
-                path.unlink()
+                if not dry:
+                    path.unlink()
             except FileNotFoundError:
                 return 0
         return size

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
@@ -17,7 +17,7 @@ from lockage.base.instant import Instant
 from lockage.ports import StoreFormatUnknown, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from lockage.ports.storage import KeptKind, Swept
@@ -27,6 +27,8 @@ __all__ = ["STORE_FORMAT", "StoreFolder", "admit", "begin"]
 #: The newest format of a store that this lockage reads and writes.
 STORE_FORMAT = 1
 _FILE = "format"
+#: How the name of a folder begins that is being deleted.
+_GONE = ".gone-"
 
 #: Kind → where it lies, whether each folder there counts as one thing, and whether it can be had or made again.
 _KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
@@ -118,6 +120,16 @@ class StoreFolder:
     def _locks(self) -> Iterator[Path]:
         return (path for path in list((self._folder / "locks").glob("*")) if len(path.name) == len(Digest.of(b"")))
 
+    def sweep_copies(self, before: Instant, *, dry: bool = False) -> dict[str, Swept]:
+        clones, cache = self._folder / "clones", self._folder / "cache"
+        with durable.unwritable(self._folder):
+            for left in [*clones.glob(f"{_GONE}*"), *cache.glob(f"{_GONE}*")] if not dry else ():
+                _delete(left)  # of a process that was killed
+            return {
+                "clones": _summed([_sweep_copy(path, before, dry=dry) for path in sorted(clones.glob("*.git"))]),
+                "cache": _summed([*_sweep_files(cache / "fetch", before, dry=dry), _sweep_copy(cache / "uv", before, dry=dry)]),
+            }
+
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:
         import shutil  # no build needs it
 
@@ -146,6 +158,55 @@ class StoreFolder:
             return shutil.disk_usage(place).free
         except OSError as error:
             raise StoreUnreadable(f"cannot read {place}: {error.strerror}", path=str(place)) from error
+
+
+def _sweep_copy(path: Path, before: Instant, *, dry: bool) -> Swept | None:
+    """Delete a folder that was last used before; None if it stays. Who begins to use it holds the lock beside it, if it has one."""
+    from lockage.ports.storage import Swept  # no build needs it
+
+    try:
+        if path.stat().st_mtime >= before:
+            return None
+        with ExitStack() as stack:
+            lock = path.with_suffix(".lock")
+            if lock.exists() and not stack.enter_context(durable.unused(lock)):
+                return None
+            if not stack.enter_context(durable.unused(path, folder=True)) or path.stat().st_mtime >= before:
+                return None
+            found = Swept(count=1, size=sum(file.st_size for file in _files(path, set())))
+            if not dry:
+                gone = path.with_name(f"{_GONE}{os.getpid()}-{path.name}")
+                path.rename(gone)
+                _delete(gone)
+            return found
+    except FileNotFoundError:
+        return None
+
+
+def _sweep_files(folder: Path, before: Instant, *, dry: bool) -> Iterator[Swept]:
+    """Delete the files of a folder that were last written before; who writes to one goes on with it."""
+    from lockage.ports.storage import Swept  # no build needs it
+
+    for path in sorted(folder.glob("*")):
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if found.st_mtime < before:
+                if not dry:
+                    path.unlink()
+                yield Swept(count=1, size=found.st_size)
+
+
+def _summed(found: Iterable[Swept | None]) -> Swept:
+    from lockage.ports.storage import Swept  # no build needs it
+
+    gone = [swept for swept in found if swept is not None]
+    return Swept(count=sum(swept.count for swept in gone), size=sum(swept.size for swept in gone))
+
+
+def _delete(folder: Path) -> None:
+    import shutil  # no build needs it
+
+    shutil.rmtree(folder)
 
 
 def _files(top: Path, leave: set[str]) -> Iterator[os.stat_result]:
@@ -181,4 +242,5 @@ def _folder_times(top: Path) -> Iterator[float]:
         for folder in top.iterdir():
             with suppress(OSError):
                 stamp = folder / "stamp"
-                yield (stamp if stamp.exists() else folder).stat().st_mtime
+                if folder.is_dir():  # beside clones lie their locks
+                    yield (stamp if stamp.exists() else folder).stat().st_mtime

@@ -17,6 +17,8 @@ __all__ = ["error_document", "error_lines", "marks"]
 
 #: What the excerpts say already.
 _TOLD = frozenset({"file", "line", "key", "faults"})
+#: Numbers of a limit that was reached, in its own unit: the message has them as people write them.
+_OF_LIMITS = frozenset({"allowed", "reached"})
 #: What others wrote, line by line.
 _VERBATIM = frozenset({"last_lines", "traceback"})
 _WIDEST = 160
@@ -53,7 +55,10 @@ def error_lines(error: LockageError, terminal: Terminal) -> Iterator[str]:
         for excerpt in excerpts:
             yield from _begun(f"  {excerpt.place}", "1", excerpt.message, terminal)
             yield from _quoted(excerpt, terminal)
+    counted = _OF_LIMITS if "limit" in error.details else frozenset[str]()
     for name, value in error.details.items():
+        if name in counted:
+            continue
         if value not in (None, "", ()) and not (excerpts and name in _TOLD):
             yield from _detail(name, value, terminal)
     yield from _begun("hint", "1;36", error.hint, terminal)

@@ -24,7 +24,8 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     """Delete what the store does not need any more. May run beside builds.
 
     What releases, channels, policies and evidence need always stays, with sources and locked packages; so does all that
-    the last runs used or made, the last run of every project among them. The rest goes once it is old enough.
+    the last runs used or made, the last run of every project among them. The rest goes once it is old enough, with clones of
+    repositories and downloaded indexes that were not used for as long.
 
     \b
     Examples:
@@ -32,6 +33,7 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
       lockage gc
       lockage gc --keep 0d --keep-runs 1      as much as can go
     """
+    from lockage.base.units import counted
     from lockage.cli.screen import Progress, human_size, print_json, say, table
     from lockage.wiring import Wiring
     from lockage.work.gc import KeepRule, collect_garbage
@@ -55,7 +57,8 @@ def command(age: str, keep_runs: int, dry_run: bool, as_json: bool) -> None:
     for line in table(rows, header=("kind", "number", "size")) if rows else ():
         say(line)
     done = "would go" if dry_run else "deleted"
-    say(f"{human_size(found.size)} {done}; {found.runs} runs are kept, {human_size(wiring.storage.free())} free")
+    kept = f"{counted(found.runs, 'run')} {'is' if found.runs == 1 else 'are'} kept"
+    say(f"{human_size(found.size)} {done}; {kept}, {human_size(wiring.storage.free())} free")
     if found.waiting.count:
         say(f"{human_size(found.waiting.size)} wait in the trash for commands that run now; a gc after they have ended deletes them")
 

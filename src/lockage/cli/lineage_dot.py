@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 __all__ = ["dot_lines"]
 
-_SHAPES = {"artifact": "box3d", "release": "house", "step": "box", "environment": "component", "source": "folder", "inputs": "note"}
+_SHAPES = {
+    "artifact": "box3d",
+    "release": "house",
+    "step": "box",
+    "environment": "component",
+    "source": "folder",
+    "inputs": "note",
+    "service": "cds",
+}
 
 
 def dot_lines(graph: Graph, title: str) -> Iterator[str]:

@@ -12,12 +12,23 @@ from lockage.cli.show_text import channels_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lockage.record.lineage import InputSet, Lineage, LineageArtifact, LineageEnvironment, LineageStep, Package, SourceFile
+    from lockage.record.lineage import (
+        InputSet,
+        Lineage,
+        LineageArtifact,
+        LineageEnvironment,
+        LineageService,
+        LineageStep,
+        Package,
+        SourceFile,
+    )
 
 __all__ = ["lineage_lines"]
 
 #: Unless all is asked for: so many steps are opened, so deep, and so many patterns told of inputs.
 _STEPS, _DEEP, _PATTERNS = 40, 8, 6
+#: So many other runs that gave the same bytes are named, the newest.
+_RUNS = 3
 
 
 class _Branch(NamedTuple):
@@ -34,7 +45,9 @@ def lineage_lines(lineage: Lineage, *, full: bool) -> Iterator[str]:
     yield f"{lineage.project} {source_line(lineage.source)}"
     yield f"  source tree {short(lineage.source.tree.digest)}  recipe {short(lineage.recipe)}  lock {short(lineage.lock)}"
     if lineage.run is not None:
-        others = f"; the same bytes came of {', '.join(lineage.run.others)}" if lineage.run.others else ""
+        shown = lineage.run.others if full or len(lineage.run.others) <= _RUNS else lineage.run.others[-_RUNS:]
+        more = f"{counted(len(lineage.run.others) - len(shown), 'older run')} and " if len(shown) < len(lineage.run.others) else ""
+        others = f"; the same bytes came of {more}{', '.join(shown)}" if shown else ""
         yield f"  made by {lineage.run.run}, {lineage.run.started}{others}"
     for artifact in lineage.artifacts:
         yield ""
@@ -65,6 +78,7 @@ class _Tree:
         self._inputs = {inputs.id: inputs for inputs in lineage.inputs}
         self._environments = {environment.name: environment for environment in lineage.environments}
         self._fetched = {str(fetched.name): fetched for fetched in lineage.fetched}
+        self._services = {service.name: service for service in lineage.services}
         self._told: set[str] = set()
         self.folded = False
 
@@ -116,6 +130,7 @@ class _Tree:
         for name in step.fetched:
             fetched = self._fetched[name]
             found.append(_Branch(f"fetch {name}  {fetched.path}  sha256 {short(fetched.sha256)}  from {', '.join(fetched.urls)}"))
+        found += [self._service(self._services[name]) for name in step.services if name in self._services]
         if step.crates:
             found.append(_Branch(counted(len(step.crates), "crate"), lambda: self._packages(step.crates)))
         needed = [self._steps[need] for need in step.needs if need in self._steps]
@@ -153,6 +168,17 @@ class _Tree:
             return _Branch(f"{counted(len(inputs.files), 'source file')}: {shown}  (above)")
         self._told.add(inputs.id)
         return _Branch(f"{counted(len(inputs.files), 'source file')}: {shown}", lambda: self._files(inputs.files))
+
+    def _service(self, service: LineageService) -> _Branch:
+        title = f"service {service.name}, answered from {service.recording}"
+        if len(service.files) == 1 and service.files[0].path == service.recording:
+            return _Branch(f"{title}  sha256 {short(service.files[0].sha256 or '')}")
+        if f"service {service.name}" in self._told:
+            return _Branch(f"{title}  (above)")
+        self._told.add(f"service {service.name}")
+        if not self._full and service.files:
+            self.folded = True
+        return _Branch(f"{title}: {counted(len(service.files), 'file')}", lambda: self._files(service.files))
 
     def _files(self, files: Sequence[SourceFile]) -> list[_Branch]:
         return [_Branch(_file(file)) for file in files] if self._full else []

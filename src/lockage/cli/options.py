@@ -24,6 +24,7 @@ __all__ = [
     "options_of",
     "out_option",
     "source_argument",
+    "source_option",
     "wanted_options",
 ]
 
@@ -33,6 +34,11 @@ F = TypeVar("F", bound="Callable[..., object]")
 def source_argument(function: F) -> F:
     """SOURCE: what is built."""
     return click.argument("source", default=".", metavar="[SOURCE]")(function)
+
+
+def source_option(function: F) -> F:
+    """--source, where other arguments say which of its environments."""
+    return click.option("--source", default=".", show_default=True, help="A git work tree or URL, an sdist, or a directory.")(function)
 
 
 def json_option(function: F) -> F:

@@ -13,6 +13,7 @@ from lockage.work.show import StepState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lockage.record.artifact import DifferentOutput, Lost, Reexecution
     from lockage.record.lineage import OnChannel
     from lockage.work.show import ShownAction, ShownArtifact, ShownRelease, ShownRun, ShownStep
 
@@ -22,6 +23,8 @@ __all__ = ["action_lines", "artifact_lines", "channels_text", "release_lines", "
 _STEPS = 40
 #: So many steps of a chain are named.
 _CHAIN = 12
+#: So many paths are named of a step that gave something else when it was executed again, and so many losses of a run.
+_PATHS = 10
 _WIDTH = 100
 _HOST = {
     "kernel": "kernel",
@@ -53,6 +56,12 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     yield from _step_lines(chosen)
     if len(chosen) < len(run.steps):
         yield f"  and {len(run.steps) - len(chosen):,} more steps; --full lists them all"
+    if run.lost:
+        yield ""
+        yield from _lost_lines(run.lost, full=full)
+    if run.reexecuted is not None:
+        yield ""
+        yield from _again_lines(run.reexecuted, full=full)
     if run.artifacts:
         yield ""
         yield "artifacts"
@@ -61,7 +70,7 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     if run.host:
         yield ""
         yield "ran on"
-        yield from _host_lines(run.host)
+        yield from _host_lines(run.host, full=full)
 
 
 def _counts(steps: Sequence[ShownStep]) -> str:
@@ -95,10 +104,48 @@ def _step_lines(steps: Sequence[ShownStep]) -> Iterator[str]:
     if told := sorted({step.usage.source for step in steps if step.usage is not None}):
         yield f"  resources as told by {', '.join(told)}"
     for step in steps:
-        if step.failure is not None:
-            yield f"  {step.step}: {step.failure}"
         for number, attempt in enumerate(step.attempts, 1):
-            yield f"  {step.step}: attempt {number} failed ({attempt.failure})"
+            yield f"  {step.step}: attempt {number} of {_attempts(step)} failed ({attempt.failure})"
+        if step.failure is not None:
+            yield f"  {step.step}: {step.failure}" + ("" if step.exceeded is None else f" (`{step.exceeded.limit}`)")
+    for step in steps:
+        if step.services:
+            yield f"  {step.step}: asks {', '.join(step.services)} (recorded)"
+
+
+def _attempts(step: ShownStep) -> int:
+    """How many attempts there might have been; where the recipe is not kept, how many there were."""
+    return (len(step.attempts) if step.retries is None else step.retries) + 1
+
+
+def _lost_lines(lost: Sequence[Lost], *, full: bool) -> Iterator[str]:
+    yield "found damaged or missing in the store, and brought back"
+    chosen = lost if full else lost[:_PATHS]
+    yield from table([(f"  {one.what}", ", ".join(short(blob) for blob in one.blobs)) for one in chosen], least=(1,))
+    if len(chosen) < len(lost):
+        yield f"  and {len(lost) - len(chosen):,} more; --full lists them all"
+
+
+def _again_lines(again: Reexecution, *, full: bool) -> Iterator[str]:
+    """The sample of kept results that was put to the test."""
+    if not again.steps:
+        yield f"executed again: nothing, as no result was taken from the cache (seed {again.seed})"
+        return
+    yield f"executed again, and compared with what was kept (seed {again.seed})"
+    chosen = again.steps if full else again.steps[:_STEPS]
+    yield from table([(f"  {one.step}", one.grade, one.failure or "") for one in chosen], least=(2,))
+    if len(chosen) < len(again.steps):
+        yield f"  and {len(again.steps) - len(chosen):,} more steps; --full lists them all"
+    for one in chosen:
+        paths = one.different if full else one.different[:_PATHS]
+        yield from (f"  {one.step}: {_difference(path)}" for path in paths)
+        if len(paths) < len(one.different):
+            yield f"  {one.step}: and {len(one.different) - len(paths):,} more paths; --full lists them all"
+
+
+def _difference(path: DifferentOutput) -> str:
+    kept, found = (text if " " in text or text == "nothing" else short(text) for text in (path.kept, path.found))
+    return f"{path.path} is {path.grade}: kept {kept}, found {found}"
 
 
 def _state(step: ShownStep) -> str:
@@ -108,12 +155,13 @@ def _state(step: ShownStep) -> str:
         case StepState.SKIPPED:
             return f"not started, as it needs {', '.join(step.needs_failed[:3])}"
         case StepState.DONE if step.attempts:
-            return f"done at attempt {len(step.attempts) + 1}"
+            return f"done at attempt {len(step.attempts) + 1} of {_attempts(step)}"
         case _:
             return str(step.state)
 
 
-def _host_lines(host: dict[str, str]) -> Iterator[str]:
+def _host_lines(host: dict[str, str], *, full: bool) -> Iterator[str]:
+    """A line for each thing, unless all is asked for: a CPU has a hundred flags."""
     import textwrap
 
     known = {name: host[name] for name in _HOST if name in host} | {name: value for name, value in host.items() if name not in _HOST}
@@ -121,7 +169,10 @@ def _host_lines(host: dict[str, str]) -> Iterator[str]:
     for name, value in known.items():
         text = human_size(int(value)) if name == "memory" and value.isdecimal() else value
         indent = " " * (widest + 4)
-        for number, line in enumerate(textwrap.wrap(text, _WIDTH - len(indent), break_on_hyphens=False)):
+        lines = textwrap.wrap(text, _WIDTH - len(indent), break_on_hyphens=False)
+        if not full and len(lines) > 1:
+            lines = [f"{lines[0].rsplit(' ', 1)[0]} …"]
+        for number, line in enumerate(lines):
             yield f"  {_HOST.get(name, name).ljust(widest)}  {line}" if number == 0 else indent + line
 
 

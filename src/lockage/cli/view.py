@@ -6,6 +6,7 @@ stay on the screen; those of :meth:`View.lines` are drawn again and again below 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
 from lockage.base.units import human_size, human_time
@@ -17,16 +18,19 @@ from lockage.record.event import (
     Phase,
     Planned,
     RunRecorded,
+    StepBlocked,
     StepEnded,
+    StepQueued,
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepUnblocked,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lockage.base.name import ProjectName, StepName
+    from lockage.base.name import LatchName, ProjectName, StepName
     from lockage.record.event import Event
     from lockage.record.forecast import Forecast
 
@@ -34,6 +38,8 @@ __all__ = ["Hits", "View", "ended_line", "lost_line", "step_line"]
 
 #: How many running steps are shown each on its line.
 _LINES = 8
+#: So many of those that are queued are named.
+_NAMED = 4
 _TURNS = {True: "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", False: "|/-\\"}
 #: Turns of the wheel a second.
 _SPEED = 10
@@ -50,8 +56,10 @@ def ended_line(event: StepEnded) -> str:
     return f"{event.step}: unchanged" if event.cached else f"{event.step}: done in {human_time(event.wall_ms)}"
 
 
-def step_line(event: StepRetried | StepSkipped) -> str:
-    """The one line that stays of an attempt that is followed by another, or of a step that was not started."""
+def step_line(event: StepRetried | StepSkipped | StepBlocked) -> str:
+    """The one line that stays of an attempt that is followed by another, of a step that was not started, or of one that waits."""
+    if isinstance(event, StepBlocked):
+        return f"{event.step}: waiting for the latch {event.latch}, which another build holds"
     if isinstance(event, StepRetried):
         return f"{event.step}: attempt {event.attempt} of {event.attempts} failed ({event.failure}), running it again"
     return f"{event.step}: not started, as it needs {', '.join(event.failed)}"
@@ -97,7 +105,9 @@ class View:
         self._got = 0
         self._first_byte: float | None = None
         self._waiting: dict[StepName, None] = {}
+        self._queued: dict[StepName, None] = {}
         self._running: dict[StepName, float] = {}
+        self._blocked: dict[StepName, LatchName] = {}
         self._done = self._cached = 0
         self._hits = Hits()
         self._plan: Planned | None = None
@@ -119,7 +129,7 @@ class View:
         for step in self._plan.steps:
             if step in self._running:
                 forecast.started(step, round(self._running[step] * 1000))
-            elif step not in self._waiting:
+            elif step not in self._waiting and step not in self._queued:
                 forecast.ended(step)
         self._forecast = forecast
 
@@ -145,20 +155,25 @@ class View:
                 self._hits.planned(len(steps))
                 self._plan, self._forecast = event, None
                 self._waiting = dict.fromkeys(steps)
+                self._queued = {}
                 self._since = at
                 self._done = self._cached = 0
                 return stay
+            case StepQueued() | StepBlocked() | StepUnblocked() | ArtifactDelivered():
+                self._noted(event)
+                return []
             case StepStarted(step=step):
                 stay = self.settled(at)
-                self._waiting.pop(step, None)
+                self._leave(step)
                 self._running[step] = at
                 if self._forecast is not None:
                     self._forecast.started(step, round(at * 1000))
                 return stay
             case StepEnded(step=step, cached=cached):
                 stay = self.settled(at)
-                self._waiting.pop(step, None)
+                self._leave(step)
                 self._running.pop(step, None)
+                self._blocked.pop(step, None)
                 self._done += not cached
                 self._cached += cached
                 self._over(step)
@@ -169,17 +184,30 @@ class View:
                 return [*stay, f"  {step_line(event)}"]
             case StepSkipped(step=step):
                 stay = self.settled(at)
-                self._waiting.pop(step, None)
+                self._leave(step)
                 self._over(step)
                 return [*stay, f"  {step_line(event)}"]
             case BlobsLost():
                 return [*self.settled(at), f"  {lost_line(event)}"]
             case RunRecorded():
                 return self._hits.told()
-            case ArtifactDelivered():
-                return []
             case _ as other:
                 assert_never(other)
+
+    def _noted(self, event: StepQueued | StepBlocked | StepUnblocked | ArtifactDelivered) -> None:
+        """Take in what leaves no line."""
+        if isinstance(event, StepQueued):
+            self._waiting.pop(event.step, None)
+            self._queued[event.step] = None
+        elif isinstance(event, StepBlocked):
+            self._blocked[event.step] = event.latch
+        elif isinstance(event, StepUnblocked):
+            self._blocked.pop(event.step, None)
+
+    def _leave(self, step: StepName) -> None:
+        """It waits for nothing any more."""
+        self._waiting.pop(step, None)
+        self._queued.pop(step, None)
 
     def _over(self, step: StepName) -> None:
         if self._forecast is not None:
@@ -211,10 +239,16 @@ class View:
         if not shown and not running and self._waiting:  # its root is being made ready
             shown.append(self._row(wheel, f"{next(iter(self._waiting))}: preparing", [_since(self._since, at)], width, unicode))
         for step, since in running[:_LINES]:
-            shown.append(self._row(wheel, step, [_since(since, at)], width, unicode))
+            latch = self._blocked.get(step)
+            text = step if latch is None else f"{step}: waiting for the latch {latch}"
+            shown.append(self._row(wheel, text, [_since(since, at)], width, unicode))
         if len(running) > _LINES:
             shown.append(cut(f"    and {len(running) - _LINES} more", width, unicode=unicode))
-        if self._running and (len(running) + len(self._waiting) + self._done + self._cached) > 1:
+        if self._queued and self._running:
+            more = len(self._queued) - _NAMED
+            named = ", ".join(islice(self._queued, _NAMED)) + (f" and {more} more" if more > 0 else "")
+            shown.append(cut(f"    queued: {named}", width, unicode=unicode))
+        if self._running and (len(running) + len(self._queued) + len(self._waiting) + self._done + self._cached) > 1:
             shown.append(self._summary(at, width, unicode))
         return shown
 
@@ -239,7 +273,13 @@ class View:
         return cut(f"  {wheel} {text}{' ' * max(room - cells(text), 0)}  {right}", width, unicode=unicode)
 
     def _summary(self, at: float, width: int, unicode: bool) -> str:
-        counts = ((len(self._running), "running"), (self._done, "done"), (self._cached, "unchanged"), (len(self._waiting), "waiting"))
+        counts = (
+            (len(self._running), "running"),
+            (len(self._queued), "queued"),
+            (self._done, "done"),
+            (self._cached, "unchanged"),
+            (len(self._waiting), "waiting"),
+        )
         text = (" · " if unicode else ", ").join(f"{count} {what}" for count, what in counts if count)
         facts = [_since(at if self._began is None else self._began, at)]
         if self._forecast is not None:

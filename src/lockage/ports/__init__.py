@@ -142,9 +142,10 @@ class Latches(Protocol):
     Raises :class:`StoreUnwritable`.
     """
 
-    def held(self, names: Collection[LatchName]) -> AbstractContextManager[bool]:
+    def held(self, names: Collection[LatchName], blocked: Callable[[LatchName], None] | None = None) -> AbstractContextManager[bool]:
         """All of them, taken in an order that is the same for everybody; waits for whoever has one. False if that was interrupted.
 
+        Before it waits, ``blocked`` is called with the name that somebody has, at most once for each, in the thread that waits.
         A process that ends, however it does, holds none any more.
         """
         ...
@@ -190,8 +191,11 @@ class Runs(Protocol):
         """Read every record; what cannot be read is set aside, and its id not used again."""
         ...
 
-    def remove(self, run_id: str) -> int:
-        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable."""
+    def remove(self, run_id: str, *, dry: bool = False) -> int:
+        """Delete a record, if it is there; its bytes. Its id is not given again while a later one is kept. Raises StoreUnwritable.
+
+        ``dry`` only says how many bytes would go.
+        """
         ...
 
     def latest(self) -> str | None: ...

@@ -96,6 +96,13 @@ class Storage(Protocol):
         """Know nothing of locks that were made earlier. Best effort."""
         ...
 
+    def sweep_copies(self, before: Instant, *, dry: bool = False) -> dict[str, Swept]:
+        """Delete copies of what others have that were last used before then and that nobody uses now, by kind: ``clones``, ``cache``.
+
+        What is there to be sure (the newest index seen of each suite) stays. ``dry`` only says what would go. Raises StoreUnwritable.
+        """
+        ...
+
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:
         """Delete what was set aside as damaged before then; ``dry`` only says what would go. Raises StoreUnwritable."""
         ...

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.name import ProjectName, StepName
+from lockage.base.name import LatchName, ProjectName, StepName
 from lockage.record.result import Usage
 
 __all__ = [
@@ -23,10 +23,13 @@ __all__ = [
     "Planned",
     "Reason",
     "RunRecorded",
+    "StepBlocked",
     "StepEnded",
+    "StepQueued",
     "StepRetried",
     "StepSkipped",
     "StepStarted",
+    "StepUnblocked",
 ]
 
 
@@ -55,7 +58,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="planned", omit_defaults=True):
-    """These steps will be looked at, in this order unless their needs say otherwise; each is queued until it starts, ends or is skipped.
+    """These steps will be looked at, in this order unless their needs say otherwise; each waits until it starts, ends or is skipped.
 
     ``needs`` holds those that need others; ``jobs`` is how many may run beside each other.
     """
@@ -66,12 +69,31 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     jobs: int = 1
 
 
+class StepQueued(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="step-queued"):
+    """A step has been looked at and has to be executed, but others have their turn first; one that can start at once is never queued."""
+
+    step: StepName
+
+
 class StepStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="step-started", omit_defaults=True):
     """A step is being executed; ``action`` is the digest of everything that it sees."""
 
     step: StepName
     action: Digest | None = None
     reason: Reason | None = None
+
+
+class StepBlocked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="step-blocked"):
+    """A step that was started waits for a latch that another build holds; may be told from any thread."""
+
+    step: StepName
+    latch: LatchName
+
+
+class StepUnblocked(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="step-unblocked"):
+    """A step that was blocked has all its latches, and is being executed; may be told from any thread."""
+
+    step: StepName
 
 
 class StepEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="step-ended", omit_defaults=True):
@@ -136,4 +158,18 @@ class RunRecorded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     repeated: bool = False
 
 
-Event = Phase | Fetched | Planned | StepStarted | StepEnded | StepRetried | StepSkipped | BlobsLost | ArtifactDelivered | RunRecorded
+Event = (
+    Phase
+    | Fetched
+    | Planned
+    | StepQueued
+    | StepStarted
+    | StepBlocked
+    | StepUnblocked
+    | StepEnded
+    | StepRetried
+    | StepSkipped
+    | BlobsLost
+    | ArtifactDelivered
+    | RunRecorded
+)

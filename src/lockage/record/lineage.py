@@ -24,6 +24,7 @@ __all__ = [
     "LineageArtifact",
     "LineageEnvironment",
     "LineageRun",
+    "LineageService",
     "LineageStep",
     "OnChannel",
     "Package",
@@ -140,6 +141,15 @@ class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...]
 
 
+class LineageService(msgspec.Struct, frozen=True, kw_only=True):
+    """A stand-in for a service that steps asked: the recording in the source that it answered from, as ``files`` without their folder."""
+
+    name: str
+    form: str
+    recording: str
+    files: tuple[SourceFile, ...]
+
+
 class LineageStep(msgspec.Struct, frozen=True, kw_only=True):
     """One step: ``action`` is the digest of all that it saw, ``inputs`` the id of its source files. None: none, or not kept."""
 
@@ -155,6 +165,7 @@ class LineageStep(msgspec.Struct, frozen=True, kw_only=True):
     flags: dict[str, bool] = {}
     stamps: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,4 +182,5 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[InputSet, ...]
     environments: tuple[LineageEnvironment, ...]
     fetched: tuple[FetchedFile, ...]
+    services: tuple[LineageService, ...] = ()
     missing: tuple[str, ...] = ()

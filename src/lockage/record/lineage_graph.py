@@ -15,7 +15,7 @@ from lockage.base.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lockage.record.lineage import InputSet, Lineage, LineageArtifact, LineageEnvironment, LineageStep, Package
+    from lockage.record.lineage import InputSet, Lineage, LineageArtifact, LineageEnvironment, LineageService, LineageStep, Package
 
 __all__ = ["Edge", "Graph", "GraphNode", "graph_of"]
 
@@ -68,6 +68,8 @@ def graph_of(lineage: Lineage, *, full: bool = False) -> Graph:
         builder.environment(environment, full=full)
     for fetched in lineage.fetched:
         builder.add(f"fetch:{fetched.name}", "fetch", (f"fetch {fetched.name}", fetched.sha256[:12]), used=True)
+    for service in lineage.services:
+        builder.service(service)
     builder.source(lineage)
     graph = Graph(nodes=tuple(builder.nodes.values()), edges=tuple(dict.fromkeys(builder.edges)))
     return _ordered(graph if full else _folded(graph))
@@ -116,6 +118,8 @@ class _Builder:
             self.edges.append(Edge(f"step:{need}", id_))
         for name in step.fetched:
             self.link(f"fetch:{name}", id_, layer)
+        for name in step.services:
+            self.link(f"service:{name}", id_, layer)
         if step.inputs is not None:
             self.link(step.inputs, id_, layer)
         self.link(f"environment:{step.environment}", id_, layer)
@@ -131,6 +135,11 @@ class _Builder:
         for file in inputs.files if full else ():
             self.add(f"file:{inputs.id}:{file.path}", "file", (file.path, (file.sha256 or f"-> {file.target}")[:12]), layer=layer + 1)
             self.edges.append(Edge(f"file:{inputs.id}:{file.path}", inputs.id))
+
+    def service(self, service: LineageService) -> None:
+        id_ = f"service:{service.name}"
+        self.add(id_, "service", (f"service {service.name}", service.recording, counted(len(service.files), "source file")), used=True)
+        self.link("source", id_, self.nodes[id_].layer)
 
     def environment(self, environment: LineageEnvironment, *, full: bool) -> None:
         id_ = f"environment:{environment.name}"

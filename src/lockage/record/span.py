@@ -20,10 +20,13 @@ from lockage.record.event import (
     Phase,
     Planned,
     RunRecorded,
+    StepBlocked,
     StepEnded,
+    StepQueued,
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepUnblocked,
 )
 
 if TYPE_CHECKING:
@@ -92,15 +95,27 @@ class Spans:
                 self._attempt(event.step, at)
             case StepEnded():
                 self._ended(event, at)
-            case StepSkipped():
-                self._above.attributes["lockage.steps.skipped"] = int(self._above.attributes.get("lockage.steps.skipped", 0)) + 1
             case RunRecorded():
                 self._above.attributes["lockage.run"] = event.run
                 self._plan_over(at)
+            case StepBlocked() | StepSkipped() | BlobsLost() | ArtifactDelivered():
+                self._noted(event)
+            case StepQueued() | StepUnblocked():
+                pass
+
+    def _noted(self, event: StepBlocked | StepSkipped | BlobsLost | ArtifactDelivered) -> None:
+        """Take in what is an attribute of a span that has begun."""
+        above = self._above.attributes
+        match event:
+            case StepBlocked():
+                if (step := self._steps.get(event.step)) is not None:
+                    step.attributes["lockage.waited_for"] = event.latch
+            case StepSkipped():
+                above["lockage.steps.skipped"] = int(above.get("lockage.steps.skipped", 0)) + 1
             case BlobsLost():
-                self._above.attributes["lockage.blobs.lost"] = int(self._above.attributes.get("lockage.blobs.lost", 0)) + len(event.blobs)
+                above["lockage.blobs.lost"] = int(above.get("lockage.blobs.lost", 0)) + len(event.blobs)
             case ArtifactDelivered():
-                self._above.attributes[f"lockage.artifact.{event.name}"] = event.blob.digest
+                above[f"lockage.artifact.{event.name}"] = event.blob.digest
 
     def documents(self, exit_code: int, error: str | None, at: int, resource: Mapping[str, str], lockage: str) -> Iterator[dict[str, Any]]:
         """The requests of a command that has ended; what was not over by then ends with it."""

@@ -6,6 +6,7 @@ Invariant: nothing here decides anything. What is found is told beside the outpu
 from __future__ import annotations
 
 import re
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,46 @@ _ADVICE = {
 }
 
 
+#: What to do about a module of the standard library; Debian's python3-minimal has only some of them.
+_STANDARD = "{} of Python's standard library, which python3-minimal has only in part: name the OS package python3 in `packages`."
+#: Modules that some Python has and Debian's python3 package has not: those of other packages, and those that Python 3.12 and 3.13 removed.
+_ELSEWHERE = frozenset(
+    [
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+        "venv",
+        "asynchat",
+        "asyncore",
+        "distutils",
+        "imp",
+        "smtpd",
+        "aifc",
+        "audioop",
+        "cgi",
+        "cgitb",
+        "chunk",
+        "crypt",
+        "imghdr",
+        "mailcap",
+        "msilib",
+        "nis",
+        "nntplib",
+        "ossaudiodev",
+        "pipes",
+        "sndhdr",
+        "spwd",
+        "sunau",
+        "telnetlib",
+        "uu",
+        "xdrlib",
+    ]
+)
+
+
 def missing(log: bytes) -> tuple[Missing, ...]:
     """What the output says that it did not find, in the order in which it says so; empty if it says nothing of the kind."""
     text = log[-_READ:].decode(errors="replace")
@@ -108,10 +149,14 @@ def missing(log: bytes) -> tuple[Missing, ...]:
 
 def advice(lacks: Iterable[Missing], *, inferred: bool = False) -> str | None:
     """What to do about what is missing; None if nothing is. ``inferred``: there is no lockage.toml yet."""
-    kinds = dict.fromkeys(lacking.lack for lacking in lacks)
-    if not kinds:
-        return None
+    lacks = tuple(lacks)
+    standard = [one.name for one in lacks if one.lack is Lack.MODULE and one.name.partition(".")[0] in sys.stdlib_module_names - _ELSEWHERE]
+    kinds = dict.fromkeys(lacking.lack for lacking in lacks if lacking.lack is not Lack.MODULE or lacking.name not in standard)
     texts = dict.fromkeys(_ADVICE[kind] for kind in kinds)
+    if standard:
+        texts[_STANDARD.format(f"{', '.join(standard)} {'is' if len(standard) == 1 else 'are'}")] = None
+    if not texts:
+        return None
     start = ("`lockage init` in the unpacked source writes a lockage.toml to start from.",) if inferred else ()
     return " ".join((*texts, *start))
 

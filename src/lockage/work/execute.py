@@ -18,7 +18,7 @@ from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
 from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
-from lockage.record.event import BlobsLost, Reason, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import BlobsLost, Reason, StepBlocked, StepRetried, StepSkipped, StepStarted, StepUnblocked
 from lockage.record.result import ActionResult
 from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lockage.base.name import LatchName
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.recipe.model import Step
@@ -245,9 +246,17 @@ class Execution:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
         names = planned.step.exclusive
+        tell = self._services.tell
+        blocked: list[LatchName] = []
+
+        def say(latch: LatchName) -> None:
+            blocked.append(latch)
+            tell(StepBlocked(step=planned.name, latch=latch))
 
         def task() -> object:
-            with self._services.latches.held(names) if names else nullcontext(True) as held:
+            with self._services.latches.held(names, say) if names else nullcontext(True) as held:
+                if held and blocked:
+                    tell(StepUnblocked(step=planned.name))
                 return run(request) if held else None  # not held: nobody waits for a result any more
 
         self._services.workers.start(planned.name, task)

@@ -67,7 +67,7 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     old = services.cache.sweep(kept.actions, before, dry=dry)
     gone = {"runs": _remove_runs(services, kept, dry=dry), "results": Swept(count=len(old), size=sum(old.values()))}
     gone["memos"] = services.memo.sweep(before, dry=dry)
-    services.tell(Phase(text="looking for what is needed, and sweeping the rest"))
+    services.tell(Phase(text="looking for what is needed" if dry else "looking for what is needed, and deleting the rest"))
 
     def needed() -> set[Digest]:
         return _needed(services, _kept(services, rule, before), set(old) if dry else set(), before)
@@ -77,6 +77,7 @@ def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) ->
     if not dry:
         services.storage.forget_locks(before)
     gone["roots"] = services.roots.sweep(_environments(services, kept), before, dry=dry)
+    gone |= services.storage.sweep_copies(before, dry=dry)
     gone["damaged"] = services.storage.sweep_damaged(before, dry=dry)
     return Collected(gone=gone, waiting=swept.waiting, runs=len(kept.runs))
 
@@ -98,7 +99,7 @@ def _kept(services: Services, rule: KeepRule, before: Instant) -> _Kept:
 
 
 def _remove_runs(services: Services, kept: _Kept, *, dry: bool) -> Swept:
-    size = sum(services.runs.remove(run_id) for run_id in kept.gone) if not dry else 0
+    size = sum(services.runs.remove(run_id, dry=dry) for run_id in kept.gone)
     return Swept(count=len(kept.gone), size=size)
 
 

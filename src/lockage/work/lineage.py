@@ -20,6 +20,7 @@ from lockage.record.lineage import (
     LineageArtifact,
     LineageEnvironment,
     LineageRun,
+    LineageService,
     LineageStep,
     Package,
     SourceFile,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lockage.base.tree import Node
     from lockage.environment.lock import LockedEnvironment
     from lockage.recipe.model import Recipe, Step
+    from lockage.recipe.service import Service
     from lockage.record.artifact import Run, StepRun
     from lockage.record.source import Source
     from lockage.work.find import Finder, Found
@@ -103,6 +105,7 @@ class _Gathering:
         self._source_tree: Tree | None = None
         self._inputs: dict[tuple[str, ...], InputSet] = {}
         self._fetched: dict[str, FetchedFile] = {}
+        self._asked: dict[str, LineageService] = {}
 
     def lineage(self) -> Lineage:
         """The document."""
@@ -134,6 +137,7 @@ class _Gathering:
             inputs=tuple(self._inputs.values()),
             environments=tuple(_environment(name, environments[name]) for name in used if name in environments),
             fetched=tuple(self._fetched.values()),
+            services=tuple(self._asked.values()),
             missing=tuple(dict.fromkeys(self._missing)),
         )
 
@@ -208,6 +212,9 @@ class _Gathering:
         for one in recipe.fetches:
             if one.name in step.fetch:
                 self._fetched.setdefault(one.name, FetchedFile(name=one.name, sha256=one.sha256, path=one.path, urls=one.urls))
+        for service in recipe.services:
+            if service.name in step.services and service.name not in self._asked:
+                self._asked[service.name] = self._service(service, source)
         return LineageStep(
             step=step.name,
             kind=str(step.kind),
@@ -221,6 +228,7 @@ class _Gathering:
             flags={str(flag): recipe.flags[flag] for flag in step.flags},
             stamps=tuple(str(stamp) for stamp in step.stamp),
             modes=tuple(str(mode) for mode in step.modes),
+            services=tuple(str(name) for name in step.services),
         )
 
     def _input_set(self, step: Step, source: Source) -> str | None:
@@ -234,6 +242,11 @@ class _Gathering:
             files = () if tree is None else tuple(_source_files(select(tree, step.inputs)[0]))
             known = self._inputs[step.inputs] = InputSet(id=f"inputs-{len(self._inputs) + 1}", patterns=step.inputs, files=files)
         return known.id
+
+    def _service(self, service: Service, source: Source) -> LineageService:
+        place = service.recording
+        nodes = [node for node in self._tree(source) or () if node.path == place or node.path.is_under(place)]
+        return LineageService(name=service.name, form=str(service.form), recording=place, files=tuple(_source_files(nodes)))
 
     def _tree(self, source: Source) -> Tree | None:
         if self._source_tree is None:
@@ -253,8 +266,7 @@ class _Gathering:
             yield Package(name=crate.name, version=crate.version, file=f"{crate.title}.crate", sha256=crate.sha256)
 
 
-def _source_files(tree: Tree) -> Iterator[SourceFile]:
-    nodes: Iterable[Node] = tree
+def _source_files(nodes: Iterable[Node]) -> Iterator[SourceFile]:
     for node in nodes:
         if isinstance(node, FileNode):
             yield SourceFile(path=node.path, sha256=node.blob.digest, size=node.blob.size, executable=node.executable)

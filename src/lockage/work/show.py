@@ -10,13 +10,13 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
-from lockage.base.name import PrincipalName, ProjectName, StepName
+from lockage.base.name import PrincipalName, ProjectName, ServiceName, StepName
 from lockage.plan.action import read_action
-from lockage.record.artifact import Artifact, Attempt
+from lockage.record.artifact import Artifact, Attempt, Lost, Reexecution
 from lockage.record.history import began, critical_path
 from lockage.record.lineage import OnChannel
 from lockage.record.release import ReleaseArtifact
-from lockage.record.result import Usage
+from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
 from lockage.work.recorded import recipe_of_run
 from lockage.work.release import read_release, release_title
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lockage.catalog import Catalog
     from lockage.catalog.model import ReleaseRecord
+    from lockage.recipe.model import Step
     from lockage.record.artifact import Run, StepRun
     from lockage.work.find import FoundAction, FoundArtifact, FoundRelease, FoundRun
     from lockage.work.services import Services
@@ -58,7 +59,9 @@ class StepState(StrEnum):
 class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a run. Times are milliseconds since the execution began; ``critical``: it is on the chain that decided how long it took.
 
-    ``usage`` is that of the execution whose result it is, also of one in an earlier run. ``kind`` is None if the recipe is not kept.
+    ``usage`` is that of the execution whose result it is, also of one in an earlier run. ``attempts`` are those that failed and were
+    followed by another, of which there may be ``retries``; ``exceeded`` is the limit that it failed for, if it was one. What the recipe
+    says (``kind``, ``retries``) is None, and ``services`` empty, if it is not kept.
     """
 
     step: StepName
@@ -67,7 +70,10 @@ class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
     action: Digest | None = None
     usage: Usage | None = None
+    retries: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    exceeded: Exceeded | None = None
+    services: tuple[ServiceName, ...] = ()
     started_ms: int | None = None
     finished_ms: int | None = None
     critical: bool = False
@@ -75,7 +81,11 @@ class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. ``wall_ms`` is None and ``critical_path`` empty in a run that was recorded without times."""
+    """A run. ``wall_ms`` is None and ``critical_path`` empty in a run that was recorded without times.
+
+    ``lost`` is what it found damaged or missing in the store and brought back; ``reexecuted`` the sample of kept results that it put to
+    the test, None if it was not asked to.
+    """
 
     run: str
     project: ProjectName
@@ -88,6 +98,8 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[ShownStep, ...]
     critical_path: tuple[StepName, ...]
     artifacts: tuple[Artifact, ...]
+    lost: tuple[Lost, ...]
+    reexecuted: Reexecution | None
     host: dict[str, str]
     log: BlobRef
 
@@ -139,11 +151,11 @@ def show_run(services: Services, found: FoundRun) -> ShownRun:
     """What the record of a run says, with what can be computed from it."""
     run = found.run
     recipe = recipe_of_run(services, run)
-    kinds = {} if recipe is None else {step.name: str(step.kind) for step in recipe.steps}
-    path = critical_path(run.steps, {} if recipe is None else {step.name: step.needs for step in recipe.steps})
+    declared = {} if recipe is None else {step.name: step for step in recipe.steps}
+    path = critical_path(run.steps, {name: step.needs for name, step in declared.items()})
     critical = frozenset(path)
-    steps = [_step(step, kinds.get(step.step), critical=step.step in critical) for step in run.steps]
-    steps += [ShownStep(step=one.step, state=StepState.SKIPPED, kind=kinds.get(one.step), needs_failed=one.failed) for one in run.skipped]
+    steps = [_step(step, declared.get(step.step), critical=step.step in critical) for step in run.steps]
+    steps += [_declared(one.step, StepState.SKIPPED, declared.get(one.step), needs_failed=one.failed) for one in run.skipped]
     ended = [step.finished_ms for step in run.steps if step.finished_ms is not None]
     return ShownRun(
         run=found.run_id,
@@ -157,6 +169,8 @@ def show_run(services: Services, found: FoundRun) -> ShownRun:
         steps=tuple(steps),
         critical_path=path,
         artifacts=run.artifacts,
+        lost=run.lost,
+        reexecuted=run.reexecuted,
         host=run.host,
         log=found.log,
     )
@@ -168,16 +182,29 @@ def needs_of_run(services: Services, run: Run) -> dict[StepName, Sequence[StepNa
     return {} if recipe is None else {step.name: step.needs for step in recipe.steps}
 
 
-def _step(step: StepRun, kind: str | None, *, critical: bool) -> ShownStep:
-    state = StepState.FAILED if step.failure is not None else StepState.CACHED if step.cached else StepState.DONE
+def _declared(name: StepName, state: StepState, declared: Step | None, *, needs_failed: tuple[StepName, ...] = ()) -> ShownStep:
+    """What the recipe says of a step."""
+    if declared is None:
+        return ShownStep(step=name, state=state, needs_failed=needs_failed)
     return ShownStep(
-        step=step.step,
+        step=name,
         state=state,
-        kind=kind,
+        kind=str(declared.kind),
+        retries=declared.retries,
+        services=declared.services,
+        needs_failed=needs_failed,
+    )
+
+
+def _step(step: StepRun, declared: Step | None, *, critical: bool) -> ShownStep:
+    state = StepState.FAILED if step.failure is not None else StepState.CACHED if step.cached else StepState.DONE
+    return msgspec.structs.replace(
+        _declared(step.step, state, declared),
         failure=step.failure,
         action=step.action.digest,
         usage=step.usage,
         attempts=step.attempts,
+        exceeded=step.exceeded,
         started_ms=began(step),
         finished_ms=step.finished_ms,
         critical=critical,

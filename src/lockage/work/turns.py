@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from lockage.ports import TooManyCpus
+from lockage.record.event import StepQueued
 from lockage.schedule.job import UNKNOWN_DURATION, Job
 from lockage.schedule.schedule import Schedule
 from lockage.work.expected import expected_durations
@@ -45,13 +46,19 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
     """Perform all steps in turn. Raises :class:`TooManyCpus` before anything is executed, and what the performer raises."""
     capacity = msgspec.structs.replace(services.capacity, pools=plan.recipe.pools)
     schedule = Schedule(_jobs(services, plan), capacity, keep_going=keep_going)
-    _refuse_what_is_too_large(schedule, plan, performer, capacity.most_cpus)
+    untold: dict[StepName, None] = {}  # queued, and nobody has been told
+    _refuse_what_is_too_large(schedule, plan, performer, capacity.most_cpus, untold)
     while True:
         while (job := schedule.start()) is not None:
+            untold.pop(job.name, None)
             performer.start(job.name)
         if (job := schedule.look()) is not None:
-            _look_at(schedule, job.name, performer)
+            _look_at(schedule, job.name, performer, untold)
         elif schedule.running:
+            if untold and not schedule.stopped:
+                for name in untold:
+                    services.tell(StepQueued(step=name))
+                untold.clear()
             done = performer.wait(again=not schedule.stopped)
             if done is not None:
                 schedule.finished(done.step, succeeded=done.failure is None)
@@ -74,23 +81,24 @@ def _jobs(services: Services, plan: Plan) -> Iterator[Job]:
         )
 
 
-def _refuse_what_is_too_large(schedule: Schedule, plan: Plan, performer: Performer, most: int) -> None:
+def _refuse_what_is_too_large(schedule: Schedule, plan: Plan, performer: Performer, most: int, untold: dict[StepName, None]) -> None:
     """Refuse steps that this host has too few CPUs for, unless their results are known.
 
     All that is known is found out first, so that the answer does not depend on the order of steps.
     """
     large = [planned.step for planned in plan.steps if planned.step.cpus > most]
     while large and (job := schedule.look(ahead=True)) is not None:
-        _look_at(schedule, job.name, performer)
+        _look_at(schedule, job.name, performer, untold)
     for step in large:
         if step.name not in schedule.done:
             message = f"step {step.name!r} declares {step.cpus} CPUs, this host has {most}"
             raise TooManyCpus(message, step=step.name, expected=step.cpus, found=most)
 
 
-def _look_at(schedule: Schedule, name: StepName, performer: Performer) -> None:
+def _look_at(schedule: Schedule, name: StepName, performer: Performer, untold: dict[StepName, None]) -> None:
     known = performer.known(name)
     if known is None:
         schedule.queue(name)
+        untold[name] = None
     else:
         schedule.finished(name, succeeded=known.failure is None)

@@ -21,6 +21,7 @@ from lockage.record.lineage import (
     LineageArtifact,
     LineageEnvironment,
     LineageRun,
+    LineageService,
     LineageStep,
     OnChannel,
     Package,
@@ -99,6 +100,7 @@ SAMPLE = Lineage(
             inputs="inputs-1",
             flags={"new-checkout": True},
             stamps=("date", "version"),
+            services=("prices", "rates"),
             crates=(Package(name="libc", version="0.2.1", file="libc-0.2.1.crate", sha256=_digest("libc")),),
         ),
     ),
@@ -121,6 +123,12 @@ SAMPLE = Lineage(
         ),
     ),
     fetched=(FetchedFile(name="tables", sha256=_digest("tables"), path="data/tables.bin", urls=("https://example.org/tables.bin",)),),
+    services=(
+        LineageService(name="prices", form="har", recording="tests/prices.har", files=(_file("tests/prices.har"),)),
+        LineageService(
+            name="rates", form="responses", recording="tests/rates", files=(_file("tests/rates/GET/eur"), _file("tests/rates/GET/usd"))
+        ),
+    ),
     missing=("what the passes changed in another file is not kept",),
 )
 

@@ -12,11 +12,20 @@ import pytest
 
 from lockage import __version__
 from lockage.base.errors import ExitCode, Fault, LockageError, Refused
-from lockage.base.name import StepName
+from lockage.base.name import LatchName, StepName
 from lockage.cli import app
 from lockage.cli.app import COMMANDS, program, run
 from lockage.cli.screen import Progress, human_size, print_json, short, show_error, table
-from lockage.record.event import Phase, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import (
+    Phase,
+    StepBlocked,
+    StepEnded,
+    StepQueued,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    StepUnblocked,
+)
 from lockage.wiring import Wiring
 
 Output = pytest.CaptureFixture[str]
@@ -259,6 +268,9 @@ def test_progress_is_for_standard_error_and_plain_without_a_terminal(capsys: Out
         StepEnded(step=name, cached=False, failure="exit-code: 3", wall_ms=1),
         StepRetried(step=name, attempt=1, attempts=3, failure="exit-code: 3"),
         StepSkipped(step=StepName("unit"), failed=(name,)),
+        StepQueued(step=name),
+        StepBlocked(step=name, latch=LatchName("db")),
+        StepUnblocked(step=name),
     ):
         tell(event)
     lines = (
@@ -268,6 +280,7 @@ def test_progress_is_for_standard_error_and_plain_without_a_terminal(capsys: Out
         "wheel: failed (exit-code: 3)",
         "wheel: attempt 1 of 3 failed (exit-code: 3), running it again",
         "unit: not started, as it needs wheel",
+        "wheel: waiting for the latch db, which another build holds",
     )
     assert capsys.readouterr() == ("", "".join(f"  {line}\n" for line in lines))
     Progress(quiet=True)(Phase(text="resolving"))

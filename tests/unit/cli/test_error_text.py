@@ -120,6 +120,16 @@ def shown(excerpt: Excerpt, terminal: Terminal) -> list[str]:
     return list(error_lines(error, terminal))
 
 
+def test_numbers_of_a_limit_are_told_once_and_as_people_write_them() -> None:
+    limit = Usage(
+        "it took 98.8 MiB, more than its limit of 64.0 MiB", hint="Raise it.", limit="memory", allowed=67108864, reached=103546880
+    )
+    assert "67108864" not in text(limit)
+    assert "  limit: memory" in text(limit)
+    assert error_document(limit)["error"]["details"]["allowed"] == 67108864
+    assert "  allowed: 3" in text(Usage("no", hint="Do.", allowed=3))
+
+
 def test_a_long_line_is_cut_around_its_place() -> None:
     excerpt = excerpt_of("a" * 300 + "!" + "b" * 80, file="f", line=1, column=301, message="m")
     lines = shown(excerpt, Terminal(width=40))

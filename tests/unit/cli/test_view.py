@@ -4,10 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.name import ProjectName, StepName
+from lockage.base.name import LatchName, ProjectName, StepName
 from lockage.cli.columns import cells
 from lockage.cli.view import View
-from lockage.record.event import Event, Fetched, Phase, Planned, RunRecorded, StepEnded, StepRetried, StepSkipped, StepStarted
+from lockage.record.event import (
+    Event,
+    Fetched,
+    Phase,
+    Planned,
+    RunRecorded,
+    StepBlocked,
+    StepEnded,
+    StepQueued,
+    StepRetried,
+    StepSkipped,
+    StepStarted,
+    StepUnblocked,
+)
 
 MIB = 1 << 20
 FETCHING = Phase(text="environment build: fetching 144 OS packages", total=98 * MIB)
@@ -133,6 +146,9 @@ EVENTS = st.one_of(
     st.builds(
         StepRetried, step=st.sampled_from("abc").map(StepName), attempt=st.just(1), attempts=st.just(2), failure=st.just("timeout: x")
     ),
+    st.builds(StepQueued, step=st.sampled_from("abc").map(StepName)),
+    st.builds(StepBlocked, step=st.sampled_from("abc").map(StepName), latch=st.just(LatchName("db"))),
+    st.builds(StepUnblocked, step=st.sampled_from("abc").map(StepName)),
     st.builds(StepSkipped, step=st.sampled_from("abc").map(StepName), failed=st.just((StepName("d"),))),
 )
 
@@ -161,6 +177,29 @@ def test_what_is_left_is_told_once_it_is_known_how_long_steps_took() -> None:
     view.told(StepStarted(step=names[1]), 30.0)
     view.told(ended("c", cached=True), 30.0)
     assert view.lines(40.0, 80)[-1].endswith("about 20.0 s left")
+
+
+def test_what_is_queued_and_what_waits_for_another_build_is_shown() -> None:
+    view = View()
+    names = tuple(step(f"s{number}") for number in range(9))
+    view.told(Planned(steps=names, project=ProjectName("shop"), jobs=2), 0.0)
+    view.told(StepStarted(step=names[0]), 0.0)
+    for name in names[1:8]:
+        assert view.told(StepQueued(step=name), 0.0) == []
+    assert view.told(StepBlocked(step=names[0], latch=LatchName("db")), 0.0) == []
+    row, queue, summary = view.lines(1.0, 80, unicode=False)
+    assert "s0: waiting for the latch db" in row
+    assert queue == "    queued: s1, s2, s3, s4 and 3 more"
+    assert summary.startswith("    1 running, 7 queued, 1 waiting")
+    view.told(StepUnblocked(step=names[0]), 1.0)
+    view.expect(dict.fromkeys(names, 1_000))
+    for name in names[1:8]:
+        view.told(StepStarted(step=name), 1.0)
+    lines = view.lines(1.0, 80, unicode=False)
+    assert not any("latch" in line or "queued" in line for line in lines)
+    for name in names:
+        view.told(ended(name), 2.0)
+    assert not view.busy
 
 
 def test_without_history_nothing_is_foretold() -> None:

@@ -17,9 +17,9 @@ NAMES = [str(page.relative_to(CHECKOUT)) for page in PAGES]
 
 
 def commands(text: str) -> list[str]:
-    """Every line that a reader types, from the blocks that show a console."""
+    """Every line that a reader types, without its comment, from the blocks that show a console."""
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [line[2:].partition(" # ")[0] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -41,6 +41,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("folder", ["docs", "docs/formats", "docs/adr"])
+def test_every_page_is_in_the_index_of_its_folder(folder: str) -> None:
+    text = (CHECKOUT / folder / "README.md").read_text()
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
+    there = {page.name for page in (CHECKOUT / folder).glob("*.md")} - {"README.md"}
+    assert there <= linked, f"not in {folder}/README.md: {sorted(there - linked)}"
+
+
+def test_every_index_is_in_the_one_above_it() -> None:
+    text = (CHECKOUT / "docs" / "README.md").read_text()
+    folders = {page.parent.name for page in (CHECKOUT / "docs").glob("*/*.md")}
+    assert all(f"]({folder}/README.md)" in text for folder in folders)
 
 
 def test_the_tour_has_commands_at_all() -> None:

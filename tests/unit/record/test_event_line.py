@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.name import ProjectName, StepName
+from lockage.base.name import LatchName, ProjectName, StepName
 from lockage.record.event import (
     ArtifactDelivered,
     BlobsLost,
@@ -16,10 +16,13 @@ from lockage.record.event import (
     Planned,
     Reason,
     RunRecorded,
+    StepBlocked,
     StepEnded,
+    StepQueued,
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepUnblocked,
 )
 from lockage.record.event_line import FORMAT, EventLines, rfc3339, schema
 from lockage.record.result import Usage
@@ -30,7 +33,10 @@ EVENTS: tuple[Event, ...] = (
     Phase(text="fetching", total=10),
     Planned(steps=(A, B), project=ProjectName("shop"), needs={B: (A,)}, jobs=2),
     Planned(steps=(A,)),
+    StepQueued(step=A),
     StepStarted(step=A, action=BLOB.digest, reason=Reason.NOT_KEPT),
+    StepBlocked(step=A, latch=LatchName("db")),
+    StepUnblocked(step=A),
     StepRetried(step=A, attempt=1, attempts=2, failure="exit-code: 1"),
     StepEnded(step=A, cached=False, failure=None, wall_ms=12, log=BLOB, action=BLOB.digest, usage=Usage(wall_ms=12), attempts=2),
     StepEnded(step=B, cached=True, failure="exit-code: 2", wall_ms=0),

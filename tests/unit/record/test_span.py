@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.name import ProjectName, StepName
+from lockage.base.name import LatchName, ProjectName, StepName
 from lockage.record.event import (
     ArtifactDelivered,
     Event,
@@ -14,10 +14,13 @@ from lockage.record.event import (
     Planned,
     Reason,
     RunRecorded,
+    StepBlocked,
     StepEnded,
+    StepQueued,
     StepRetried,
     StepSkipped,
     StepStarted,
+    StepUnblocked,
 )
 from lockage.record.result import Usage
 from lockage.record.span import Spans
@@ -137,3 +140,10 @@ def test_many_spans_are_several_requests() -> None:
     found = documents(events=tuple(events))
     assert len(found) == 4
     assert sum(1 for _ in spans_in(found)) == 2 + 2 * 3000
+
+
+def test_what_a_step_waited_for_is_an_attribute_of_it() -> None:
+    waits = (StepQueued(step=A), EVENTS[5], StepBlocked(step=B, latch=LatchName("other")), StepBlocked(step=A, latch=LatchName("db")))
+    found = {span["name"]: attributes(span) for span in spans_in(documents(events=(EVENTS[3], *waits, StepUnblocked(step=A), *EVENTS[7:])))}
+    assert found["step a"]["lockage.waited_for"] == "db"
+    assert sorted(found) == ["attempt 1", "lockage build", "run shop", "step a"]

@@ -87,6 +87,17 @@ def test_lacks_stand_once_and_in_order_and_the_last_ones_count() -> None:
     assert missing(log) == (*(Missing(Lack.HEADER, f"{number}.h") for number in (3, 4, 5, 6)), Missing(Lack.LIBRARY, "z"))
 
 
+def test_a_module_of_the_standard_library_is_in_no_distribution() -> None:
+    told = str(advice((Missing(Lack.MODULE, "http.client"), Missing(Lack.MODULE, "json"))))
+    assert told.startswith("http.client, json are of Python's standard library, which python3-minimal has only in part")
+    assert "distribution" not in told
+    both = str(advice((Missing(Lack.MODULE, "http"), Missing(Lack.MODULE, "numpy"))))
+    assert "http is of Python's" in both
+    assert "distribution" in both
+    for name in ("distutils", "tkinter", "numpy"):
+        assert "python3-minimal" not in str(advice((Missing(Lack.MODULE, name),)))
+
+
 def test_who_has_no_recipe_is_told_how_to_begin_one() -> None:
     lacks = (Missing(Lack.HEADER, "a.h"), Missing(Lack.LIBRARY, "a"))
     assert "lockage init" not in str(advice(lacks))

@@ -3,13 +3,18 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
+from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import Digest
 from lockage.base.name import ChannelName
+from lockage.base.path import RelPath
 from lockage.cli.lineage_text import lineage_lines
 from lockage.cli.show_text import action_lines, artifact_lines, release_lines, run_lines
 from lockage.plan.plan import make_plan
+from lockage.record.artifact import DifferentOutput, Lost, Reexecuted, Reexecution
+from lockage.record.result import Exceeded
 from lockage.work.build import Built, StepNotDone, build
 from lockage.work.find import AmbiguousId, Finder, FoundAction, FoundArtifact, FoundRelease, FoundRun, NothingFound
 from lockage.work.lineage import lineage_of
@@ -107,6 +112,144 @@ def test_a_run_that_is_shown(services: MemoryServices, commit: Commit) -> None:
     assert "1 of 3 steps executed, 2 unchanged" in text
     assert "* pack   done" in text
     assert "kernel  none" in text
+
+
+def test_a_limit_attempts_and_services_of_a_step_are_shown(services: MemoryServices, commit: Commit) -> None:
+    def slow(_: Workspace) -> int:
+        raise TimeoutError
+
+    tries: list[int] = []
+
+    def unlucky(workspace: Workspace) -> int:
+        tries.append(1)
+        workspace.write("out", b"done")
+        return 1 if len(tries) < 3 else 0
+
+    services.commands |= {"slow": slow, "unlucky": unlucky}
+    recipe = """
+[service.prices]
+responses = "fixtures"
+port = 80
+[step.asking]
+inputs = ["src/**"]
+services = ["prices"]
+run = ["unlucky"]
+retries = 4
+outputs = ["out"]
+[step.slow]
+needs = ["asking"]
+run = ["slow"]
+timeout = "90 s"
+outputs = ["late"]
+"""
+    with pytest.raises(StepNotDone):
+        built(services, commit(services, {"fixtures/GET/tea": b"3.50"}, recipe=recipe))
+    found = Finder(services).run("latest")
+    assert found is not None
+    shown = show_run(services, found)
+    asking, late = shown.steps
+    assert (asking.retries, len(asking.attempts), asking.services, asking.exceeded) == (4, 2, ("prices",), None)
+    assert late.exceeded == Exceeded(limit="timeout", allowed=90, reached=90)
+    assert (late.retries, late.services) == (0, ())
+    text = "\n".join(run_lines(shown, full=False))
+    assert "done at attempt 3 of 5" in text
+    assert "asking: attempt 2 of 5 failed (" in text
+    assert "slow: timeout: the step ran longer than its limit of 1 min 30 s (`timeout`)" in text
+    assert "asking: asks prices (recorded)" in text
+
+
+def test_a_host_with_many_flags_has_one_line_for_them_unless_all_is_asked_for(services: MemoryServices, commit: Commit) -> None:
+    services.host = {"kernel": "6.1", "cpu-features": " ".join(f"flag{number}" for number in range(100))}
+    built(services, commit(services, {"docs/a": b"1"}, recipe=STEPS))
+    found = Finder(services).run("latest")
+    assert found is not None
+    short, full = (list(run_lines(show_run(services, found), full=full)) for full in (False, True))
+    assert [line.endswith(" …") for line in short if "flag" in line] == [True]
+    assert sum("flag" in line for line in full) > 5
+    assert "flag99" in full[-1]
+
+
+def test_what_was_lost_and_what_was_executed_again_is_shown(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services, {"docs/a": b"1"}, recipe=STEPS)
+    built(services, project)
+    found = Finder(services).run("latest")
+    assert found is not None
+    assert not any("again" in line or "brought back" in line for line in run_lines(show_run(services, found), full=False))
+    gen, other, pack = found.run.steps
+    again = Reexecution(
+        seed="pear",
+        steps=(
+            Reexecuted(step=gen.step, action=gen.action, grade="identical", outputs=gen.outputs, log=gen.log),
+            Reexecuted(
+                step=pack.step,
+                action=pack.action,
+                grade="different",
+                outputs=pack.outputs,
+                log=pack.log,
+                different=tuple(
+                    DifferentOutput(path=RelPath(f"out{number:02}"), grade="different", kept="nothing", found="a" * 64)
+                    for number in range(12)
+                ),
+            ),
+            Reexecuted(step=other.step, action=other.action, grade="failed", outputs=other.outputs, log=other.log, failure="exit-code: 3"),
+        ),
+    )
+    lost = (Lost(what="what step gen gave", blobs=(gen.outputs.digest,)),)
+    shown = show_run(services, replace(found, run=replace(found.run, lost=lost, reexecuted=again)))
+    assert (shown.lost, shown.reexecuted) == (lost, again)
+    text = "\n".join(run_lines(shown, full=False))
+    assert f"brought back\n  what step gen gave  {gen.outputs.digest[:12]}" in text
+    assert "executed again, and compared with what was kept (seed pear)" in text
+    assert "  gen    identical" in text
+    assert "  other  failed     exit-code: 3" in text
+    assert "  pack: out00 is different: kept nothing, found aaaaaaaaaaaa\n" in text
+    assert "  pack: and 2 more paths; --full lists them all" in text
+    assert "out11" in "\n".join(run_lines(shown, full=True))
+    nothing = replace(found, run=replace(found.run, reexecuted=Reexecution(seed="pear", steps=())))
+    assert "executed again: nothing, as no result was taken from the cache (seed pear)" in list(
+        run_lines(show_run(services, nothing), full=False)
+    )
+
+
+def test_of_many_runs_that_gave_the_same_bytes_the_newest_are_named(services: MemoryServices, commit: Commit) -> None:
+    for number in range(6):
+        built(services, commit(services, {"docs/a": b"1", "tests/x": b"%d" % number}, recipe=STEPS))
+    finder = Finder(services)
+    lineage = lineage_of(services, finder, finder.find("latest"))
+    short, full = ("\n".join(lineage_lines(lineage, full=full)) for full in (False, True))
+    assert "the same bytes came of 2 older runs and run-000003, run-000004, run-000005" in short
+    assert "the same bytes came of run-000001, run-000002" in full
+
+
+def test_lineage_names_the_recordings_that_steps_were_answered_from(services: MemoryServices, commit: Commit) -> None:
+    services.commands["out"] = services.commands["constant"]
+    recipe = """
+[service.prices]
+responses = "fixtures"
+port = 80
+[service.unused]
+responses = "fixtures"
+port = 81
+[step.asking]
+inputs = ["src/**"]
+services = ["prices"]
+run = ["out", "out"]
+outputs = ["out"]
+artifacts = ["out"]
+[step.later]
+kind = "test"
+services = ["unused"]
+run = ["out", "out"]
+"""
+    built(services, commit(services, {"fixtures/GET/tea": b"3.50", "fixtures-other": b""}, recipe=recipe))
+    finder = Finder(services)
+    lineage = lineage_of(services, finder, finder.find("latest"))
+    (service,) = lineage.services
+    assert lineage.steps[0].services == (service.name,) == ("prices",)
+    assert (service.form, service.recording) == ("responses", "fixtures")
+    assert [(file.path, file.sha256) for file in service.files] == [("fixtures/GET/tea", Digest.of(b"3.50"))]
+    assert any("service prices, answered from fixtures: 1 file" in line for line in lineage_lines(lineage, full=False))
+    assert any("fixtures/GET/tea  sha256" in line for line in lineage_lines(lineage, full=True))
 
 
 def test_what_failed_and_what_was_not_started_is_shown(services: MemoryServices, commit: Commit) -> None:

@@ -66,6 +66,7 @@ def test_what_only_old_runs_need_goes_and_what_the_last_needs_stays(services: Me
     before = len(services.blobs.data)
     dry = collect_garbage(services, ONE_RUN, dry=True)
     assert len(services.blobs.data) == before
+    assert dry.gone["runs"].size > 0
     found = collect_garbage(services, ONE_RUN)
     assert (found.gone["runs"].count, found.gone["results"].count, found.runs) == (1, 1, 1)
     assert found.gone["blobs"].count == dry.gone["blobs"].count == before - len(services.blobs.data) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from lockage.evidence.predicate import PROVENANCE, TEST_RESULT
 from lockage.plan.plan import make_plan
 from lockage.recipe.model import StepKind
 from lockage.recipe.parse import parse_recipe
-from lockage.record.event import StepRetried, StepStarted
+from lockage.record.event import StepBlocked, StepQueued, StepRetried, StepStarted, StepUnblocked
 from lockage.record.result import Usage
 from lockage.work.attest import record_provenance
 from lockage.work.build import StepNotDone, build
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lockage.adapters.memory.executor import Workspace
+    from lockage.record.event import Event
     from lockage.work.build import Built
     from lockage.work.prepare import Project
 
@@ -187,6 +189,48 @@ def test_who_waits_for_a_latch_is_let_go_when_the_build_ends(services: MemorySer
     assert services.executor.cancelled
     assert services.executor.ran == []
     assert set(threading.enumerate()) <= before, "a thread still waits"
+
+
+def test_a_step_that_waits_for_its_turn_is_told_once_and_one_that_starts_at_once_is_not(services: MemoryServices, commit: Commit) -> None:
+    services.capacity = msgspec.structs.replace(services.capacity, jobs=4)
+    services.commands["hold"] = services.commands["constant"]
+    project = commit(services, recipe=HOLDING.format(held='exclusive = ["port-5432"]'))
+    built(services, project)
+    told = [(type(event).__name__, event.step) for event in services.told if isinstance(event, StepQueued | StepStarted)]
+    assert told == [("StepStarted", "a"), ("StepQueued", "b"), ("StepQueued", "c"), ("StepStarted", "b"), ("StepStarted", "c")]
+    services.told.clear()
+    built(services, project)
+    assert not any(isinstance(event, StepQueued) for event in services.told), "nothing is queued where nothing is executed"
+    other = commit(services, {"src/x": b""}, recipe=HOLDING.format(held="").replace("inputs = []", 'inputs = ["src/**"]'))
+    built(services, other)
+    assert not any(isinstance(event, StepQueued) for event in services.told), "all have a place"
+
+
+def test_many_steps_that_wait_are_told_once_each(services: MemoryServices, commit: Commit) -> None:
+    services.capacity = msgspec.structs.replace(services.capacity, jobs=2)
+    steps = [f'[step.s{number}]\ninputs = []\nrun = ["constant", "o{number}"]\noutputs = ["o{number}"]\n' for number in range(300)]
+    built(services, commit(services, recipe="".join(steps)))
+    queued = [event.step for event in services.told if isinstance(event, StepQueued)]
+    assert len(queued) == len(set(queued)) <= 300
+
+
+def test_a_step_that_waits_for_another_build_is_told(services: MemoryServices, commit: Commit) -> None:
+    services.commands["hold"] = services.commands["constant"]
+    services.workers = ThreadWorkers()  # type: ignore[assignment]  # threads that wait
+    project = commit(services, recipe=HOLDING.replace("{held}", 'exclusive = ["port-5432"]', 1).format(held=""))
+    told = services.tell
+    with ExitStack() as other:
+        other.enter_context(services.latches.held([LatchName("port-5432")]))
+
+        def hear(event: Event) -> None:
+            told(event)
+            if isinstance(event, StepBlocked):
+                other.close()
+
+        services.tell = hear
+        built(services, project)
+    about = [event for event in services.told if isinstance(event, StepBlocked | StepUnblocked)]
+    assert about == [StepBlocked(step=StepName("a"), latch=LatchName("port-5432")), StepUnblocked(step=StepName("a"))]
 
 
 def minimal(more: str) -> bytes:

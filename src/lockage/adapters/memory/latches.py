@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from lockage.base.name import LatchName
 
@@ -29,10 +29,12 @@ class MemoryLatches:
             self._changed.notify_all()
 
     @contextmanager
-    def held(self, names: Collection[LatchName]) -> Iterator[bool]:
+    def held(self, names: Collection[LatchName], blocked: Callable[[LatchName], None] | None = None) -> Iterator[bool]:
         wanted = set(names)
         with self._changed:
             interruptions = self._interruptions
+            if blocked is not None and not self._held.isdisjoint(wanted):
+                blocked(min(self._held & wanted))
             self._changed.wait_for(lambda: self._held.isdisjoint(wanted) or self._interruptions != interruptions)
             free = self._held.isdisjoint(wanted)
             if free:

@@ -41,8 +41,11 @@ class MemoryRuns:
         heard(0)
         return Audit(count=len(self.kept), size=0)
 
-    def remove(self, run_id: str) -> int:
-        return 0 if self.kept.pop(run_id, None) is None else 1
+    def remove(self, run_id: str, *, dry: bool = False) -> int:
+        there = run_id in self.kept
+        if not dry:
+            self.kept.pop(run_id, None)
+        return int(there)
 
     def latest(self) -> str | None:
         return next(reversed(self.kept), None)

@@ -40,5 +40,8 @@ class MemoryStorage:
     def forget_locks(self, before: Instant) -> None:
         pass
 
+    def sweep_copies(self, before: Instant, *, dry: bool = False) -> dict[str, Swept]:  # noqa: ARG002 (nothing is copied into memory)
+        return {"clones": Swept(), "cache": Swept()}
+
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:  # noqa: ARG002 (nothing is set aside in memory)
         return Swept()

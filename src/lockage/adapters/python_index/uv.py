@@ -22,6 +22,7 @@ from lockage.adapters.python_index.settings import CERTIFICATE_HINT, CREDENTIALS
 from lockage.adapters.python_index.stand_ins import stand_ins_in
 from lockage.base.digest import Digest
 from lockage.base.errors import Fault
+from lockage.durable import used_folder
 from lockage.ports import ServiceUnreachable, Unresolvable
 
 if TYPE_CHECKING:
@@ -144,15 +145,16 @@ class Uv:
             if target is not None and offers:
                 links = stand_ins_in(Path(empty, _STAND_INS), offers, target, f"manylinux_2_{_level(target)}_{target.machine}")
             try:
-                done = subprocess.run(
-                    command,
-                    input="".join(f"{line}\n" for line in requirements).encode(),
-                    capture_output=True,
-                    cwd=empty,
-                    env=self._environment(links),
-                    timeout=_LIMIT,
-                    check=False,
-                )
+                with used_folder(self._cache):
+                    done = subprocess.run(
+                        command,
+                        input="".join(f"{line}\n" for line in requirements).encode(),
+                        capture_output=True,
+                        cwd=empty,
+                        env=self._environment(links),
+                        timeout=_LIMIT,
+                        check=False,
+                    )
             except subprocess.TimeoutExpired as error:
                 raise ServiceUnreachable(f"resolving Python requirements took longer than {_LIMIT} s") from error
             except OSError as error:

@@ -5,9 +5,12 @@ Credentials of an address reach git through its environment only: they are in no
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lockage import portable
 from lockage.adapters.source_git.process import Git, GitFailed, ending
 from lockage.base.digest import Digest
 from lockage.durable import locked
@@ -28,6 +31,10 @@ _ABSENT = re.compile(
 )
 
 
+#: The copies that this process reads, until it ends, so that nobody deletes them under it.
+_READ: dict[Path, int] = {}
+
+
 class Clones:
     """Copies below ``folder``, one for each address without its credentials."""
 
@@ -39,17 +46,22 @@ class Clones:
         """The copy, and the revision asked for as the copy names it. A full commit that is already there is not fetched again."""
         repository = self._folder / f"{Digest.of(remote.bare.encode())[:32]}.git"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        revision = remote.revision or _HEAD
         with locked(repository.with_suffix(".lock")):
-            revision = remote.revision or _HEAD
-            full = bool(_FULL.fullmatch(revision))
-            if not (repository / "HEAD").exists():
-                self._run(repository, remote, None)
-            elif full and self._has(repository, revision):
-                return repository, revision
-            self._run(repository, remote, ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"))
-            if full and not self._has(repository, revision):
-                self._run(repository, remote, (f"{revision}:refs/lockage/{revision}",))
+            self._bring(repository, remote, revision)
+            _use(repository)
         return repository, revision
+
+    def _bring(self, repository: Path, remote: Remote, revision: str) -> None:
+        """See to it that the copy has the revision."""
+        full = bool(_FULL.fullmatch(revision))
+        if not (repository / "HEAD").exists():
+            self._run(repository, remote, None)
+        elif full and self._has(repository, revision):
+            return
+        self._run(repository, remote, ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"))
+        if full and not self._has(repository, revision):
+            self._run(repository, remote, (f"{revision}:refs/lockage/{revision}",))
 
     def _has(self, repository: Path, revision: str) -> bool:
         running = self._git.objects(repository, ("cat-file", "-e", f"{revision}^{{commit}}"))
@@ -74,6 +86,15 @@ class Clones:
                 running.output()
             except GitFailed as error:
                 raise _failed(remote, error) from error
+
+
+def _use(repository: Path) -> None:
+    """Say that it is read from now on; its time is that of its last use. A file system that cannot say so has none that asks."""
+    with suppress(OSError):
+        os.utime(repository)
+        if repository not in _READ:
+            handle = _READ[repository] = portable.open_lock(repository, folder=True)
+            portable.share(handle)
 
 
 def settings(remote: Remote) -> dict[str, str]:

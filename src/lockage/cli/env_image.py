@@ -1,0 +1,124 @@
+"""``lockage env export`` and ``lockage env sbom``: an environment as an image, and as a bill of materials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lockage.cli.completion import environments
+from lockage.cli.options import json_option, lock_option, source_option
+
+__all__ = ["bill", "export"]
+
+
+@click.command("export")
+@click.argument("name", metavar="ENV", shell_complete=environments)
+@click.option(
+    "--oci", "target", required=True, type=click.Path(path_type=Path), help="A folder for an OCI image layout, or a file that ends in .tar."
+)
+@click.option("--tag", help="The image's name in the layout; an image that has it already gives way.")
+@click.option("--release", "release_name", metavar="RELEASE", help="Install what this release brings as the last layer.")
+@click.option("--entrypoint", metavar="COMMAND", help="What a container runs, as a shell would read it.")
+@click.option("--user", default="", help="Who runs it: a name of the image or a number, such as 1000:1000.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; may be given several times.")
+@click.option("--sbom", "with_bill", is_flag=True, help="Attach a bill of materials (CycloneDX), to be found by the image.")
+@source_option
+@lock_option
+@json_option
+def export(
+    name: str,
+    target: Path,
+    tag: str | None,
+    release_name: str | None,
+    entrypoint: str | None,
+    user: str,
+    labels: tuple[str, ...],
+    with_bill: bool,
+    source: str,
+    lock_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the environment ENV as an OCI image; the same lock gives the same digest on every machine.
+
+    A folder may hold several images, which share their layers. With --release the release's wheel is installed in it.
+
+    \b
+    Examples:
+      lockage env export build --oci image --tag shop-build
+      lockage env export run --oci shop.tar --release shop@1.2.0 --entrypoint shop --user 1000:1000
+    """
+    import shlex
+
+    from lockage.base.errors import Usage
+    from lockage.base.name import EnvironmentName
+    from lockage.cli.project import open_project
+    from lockage.cli.screen import human_size, print_json, say, short
+    from lockage.environment.image import ImageConfig
+    from lockage.plan.contract import FIXED
+    from lockage.work.environments import environments_of
+    from lockage.work.export_image import export_image
+    from lockage.work.release import named_release
+
+    given = dict(_label(text) for text in labels)
+    try:
+        words = tuple(shlex.split(entrypoint)) if entrypoint else ()
+    except ValueError as error:
+        raise Usage(f"--entrypoint cannot be read: {error}", hint="Quote it as for a shell.") from error
+    wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
+    environment = environments_of(project.lock, [name])[name]
+    declared = project.recipe.environments.get(EnvironmentName(name))  # a lock may hold more than the recipe
+    variables = {key: FIXED[key] for key in ("LANG", "PATH")} | (dict(declared.variables) if declared is not None else {})
+    config = ImageConfig(
+        architecture=environment.architecture,
+        variables=variables,
+        entrypoint=words,
+        command=() if words else ("/bin/sh",),
+        user=user,
+        labels=given,
+    )
+    release = named_release(wiring, release_name) if release_name is not None else None
+    found = export_image(wiring, environment, target, config, tag=tag, release=release, bill_for=name if with_bill else None)
+    if as_json:
+        print_json({"digest": f"sha256:{found.digest}", "size": found.size, "layers": found.layers, "file": str(target), "tag": tag})
+        return
+    say(f"{target}: image sha256:{found.digest}{f', {tag}' if tag else ''}")
+    for layer in found.layers:
+        say(f"  layer {short(layer.blob.digest)}  {human_size(layer.blob.size)}  {layer.comment}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    from lockage.base.errors import Usage
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Usage(f"not a label: {text!r}", hint="Write it as KEY=VALUE.")
+    return name, value
+
+
+@click.command("sbom")
+@click.argument("name", metavar="ENV", shell_complete=environments)
+@click.option("--release", "release_name", metavar="RELEASE", help="With what this release brings.")
+@source_option
+@lock_option
+def bill(name: str, release_name: str | None, source: str, lock_file: Path | None) -> None:
+    """Print what the environment ENV is made of as a bill of materials (CycloneDX 1.6, JSON).
+
+    It names every OS package and every Python package of the lock by package URL, version and sha256. The same lock gives the same bytes.
+
+    \b
+    Examples:
+      lockage env sbom build > sbom.cdx.json
+      lockage env sbom run --release shop@1.2.0
+    """
+    import sys
+
+    from lockage.cli.project import open_project
+    from lockage.work.environments import environments_of
+    from lockage.work.export_image import bill_of
+    from lockage.work.release import named_release
+
+    wiring, project = open_project(source, lock_file=lock_file, quiet=True)
+    environment = environments_of(project.lock, [name])[name]
+    release = named_release(wiring, release_name) if release_name is not None else None
+    sys.stdout.buffer.write(bill_of(name, environment, release) + b"\n")

@@ -310,9 +310,8 @@ class Execution:
             return realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
         except Drift as error:
             error.details.setdefault("environment", str(name))
-            error.details["needed_by"] = tuple(
-                str(other.name) for other in self._plan.steps if other.environment.root == environment.root and other.name not in self.results
-            )
+            needing = (other.name for other in self._plan.steps if other.environment.root == environment.root)
+            error.details["needed_by"] = tuple(str(other) for other in needing if other not in self.results)
             raise
 
     def _instrumented(self, step: Step) -> bool:

@@ -177,7 +177,8 @@ class TestSharing:
                 chained.commit()
                 time.sleep(1.1)  # what is younger than a second is not swept
                 assert chained("build", "--json").code == 0
-                assert executed(chained("build", "--json", expect=0).json) == []
+                # A result that was kept just before a sweep began, and that no run has recorded yet, is as old as any other to `--keep 0d`.
+                assert executed(chained("build", "--json", expect=0).json) in ([], ["second"])
         finally:
             (chained.work / "stop").write_bytes(b"")
             out, err = loop.communicate(timeout=300)

@@ -122,7 +122,9 @@ def cut_power_after_kill(
         report.states += 1
         report.continued += 1
         # What the killed process had kept and the next had no use for is nobody's loss; what the ledger names is looked for.
-        again = msgspec.structs.replace(told, after=msgspec.structs.replace(promised, kept=told.before.kept))
+        # What the command deletes when it is not killed is not lost either.
+        kept = told.before.kept & told.after.kept
+        again = msgspec.structs.replace(told, after=msgspec.structs.replace(promised, kept=kept))
         for fault in judge(stage, certain, again, done=True):
             report.fault(where, fault)
         heard(report)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from lockage.adapters.ledger_sql import SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.crash.conftest import Lived
     from tests.crash.stage import Stage
@@ -67,14 +68,14 @@ def _the_ledger_is_not_synchronised() -> None:
 
 
 def _names_before_bytes() -> None:
-    def publish(self: durable.Spool, staged: list[durable.Staged], targets: list[Path], *, mode: int = 0o444) -> None:
+    def publish(self: durable.Spool, staged: list[durable.Staged], targets: list[Path | str], *, mode: int = 0o444) -> None:
         for item, target in zip(staged, targets, strict=True):
             item.finish(mode)
-            item.path.replace(target)
+            os.replace(item.name, target)  # noqa: PTH105  # as Spool does
             item.published = True
             item.name = str(target)
         durable._sync(staged)
-        durable.sync_folders(target.parent for target in targets)
+        durable.sync_folders(Path(target).parent for target in targets)
 
     durable.Spool.publish = publish  # type: ignore[method-assign,assignment] # in a child that ends with the test
 

@@ -153,13 +153,18 @@ def locked_folder(folder: Path) -> Iterator[None]:
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 
-    __slots__ = ("_handle", "_spool", "path", "published")
+    __slots__ = ("_handle", "_spool", "place", "published")
 
-    def __init__(self, path: Path, spool: Spool | None = None) -> None:
+    def __init__(self, place: Path | str, spool: Spool | None = None) -> None:
         self._spool = spool  # which would remove the file if it were no more
-        self.path = path
+        self.place = str(place)
         self.published = False
-        self._handle = os.open(path, portable.CREATE, 0o600)
+        self._handle = os.open(place, portable.CREATE, 0o600)
+
+    @property
+    def path(self) -> Path:
+        """Its own path; made when asked for, as there may be tens of thousands."""
+        return Path(self.place)
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes. Raises OSError."""
@@ -265,9 +270,9 @@ class Spool:
 
     def stage(self) -> Staged:
         """A new temporary file. Raises OSError."""
-        return Staged(self.claim() / str(next(self._count)), self)
+        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self)
 
-    def publish(self, staged: Sequence[Staged], targets: Sequence[Path], *, mode: int = 0o444) -> None:
+    def publish(self, staged: Sequence[Staged], targets: Sequence[Path | str], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
 
         Their folders must exist. Whatever happens, no temporary file is left.
@@ -279,7 +284,7 @@ class Spool:
             _sync(staged)
             for item, target in zip(staged, targets, strict=True):
                 reached("before-rename")
-                item.path.replace(target)
+                os.replace(item.place, target)  # noqa: PTH105 (they may be many)
                 item.published = True
             reached("before-folder-sync")
             sync_folders(Path(name) for name in {os.path.dirname(target) for target in targets})  # noqa: PTH120  # they may be many
@@ -417,7 +422,7 @@ def _sync(staged: Sequence[Staged]) -> None:
     if len(staged) > _MANY and sync_file_system(staged[0].path.parent):
         return
     for item in staged:
-        file = os.open(item.path, portable.READ)
+        file = os.open(item.place, portable.READ)
         try:
             portable.sync_file(file)
         finally:

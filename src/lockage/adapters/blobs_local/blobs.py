@@ -32,7 +32,7 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
-#: Of so many blobs a process remembers that it wrote them.
+#: Of so many blobs a process remembers that it wrote or hashed them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
 _LOOKS = 3
@@ -62,14 +62,16 @@ class LocalBlobs:
         self._written: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
-        return self._objects / digest[:2] / digest[2:]
+        return Path(self._place(digest))
+
+    def _place(self, digest: Digest) -> str:
+        """The path of a blob's file; a build asks for 100,000, and an object for each would cost more than what is done with it."""
+        return f"{self._text}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
 
     def _size(self, digest: Digest) -> int | None:
         self._lease.take()
         try:
-            return os.stat(f"{self._text}/{digest[:2]}/{digest[2:]}").st_size  # noqa: PTH116  # asked 100,000 times in a row
-        except (FileNotFoundError, NotADirectoryError):
-            found = self._found(digest, Path.stat)
+            found = self._found(digest, os.stat)
         except OSError as error:
             raise self._unreadable(digest, error) from error
         return None if found is None else found.st_size
@@ -130,7 +132,7 @@ class LocalBlobs:
             self._ensure_shards((*staged, *present))
             durable.sync_folders(self._shards_of(present))  # whoever renamed them may not have come to that yet
             if staged:
-                self._spool.publish(list(staged.values()), [self._path(ref.digest) for ref in staged])
+                self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
                 self._know(list(staged))
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
@@ -191,7 +193,6 @@ class LocalBlobs:
 
     def _verified(self, ref: BlobRef) -> BinaryIO:
         self._lease.take()
-        path = self._path(ref.digest)
         try:
             stream = self._found(ref.digest, _open)
         except OSError as error:
@@ -209,6 +210,7 @@ class LocalBlobs:
                 stream.seek(0)
                 verified = stream
             if found != ref.digest:
+                path = self._path(ref.digest)
                 self._set_aside(path, os.fstat(stream.fileno()).st_ino)
                 self._lost()
                 raise BlobCorrupt(
@@ -233,14 +235,14 @@ class LocalBlobs:
             )
         return verified
 
-    def _found(self, digest: Digest, look: Callable[[Path], T]) -> T | None:
+    def _found(self, digest: Digest, look: Callable[[str], T]) -> T | None:
         """What a look at a blob's file gives, back from the trash if a sweep put it there; None if there is none. Raises OSError."""
-        path = self._path(digest)
+        place = self._place(digest)
         for _ in range(_LOOKS):
             try:
-                return look(path)
+                return look(place)
             except (FileNotFoundError, NotADirectoryError):
-                if not self._lease.rescue(digest, path):
+                if not self._lease.rescue(digest, place):
                     return None
         return None
 
@@ -279,7 +281,7 @@ class LocalBlobs:
             try:
                 state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
             except (FileNotFoundError, NotADirectoryError):
-                back = self._found(digest, Path.stat)
+                back = self._found(digest, stat)
                 if back is not None and back.st_size == ref.size:
                     found[place], found[place + 1] = back.st_mtime_ns & _WORD, back.st_ino & _WORD
             except OSError as error:
@@ -293,7 +295,6 @@ class LocalBlobs:
 
     def _hashed(self, ref: BlobRef) -> tuple[int, int] | None:
         """What :meth:`_stats` says of a blob that has just been hashed; None if it is not there or not whole."""
-        path = self._path(ref.digest)
         try:
             opened = self._found(ref.digest, _open)
             if opened is None:
@@ -304,8 +305,12 @@ class LocalBlobs:
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:
-            self._set_aside(path, state.st_ino)
-        return (state.st_mtime_ns & _WORD, state.st_ino & _WORD) if whole else None
+            self._set_aside(self._path(ref.digest), state.st_ino)
+            return None
+        facts = state.st_mtime_ns & _WORD, state.st_ino & _WORD
+        if len(self._written) < _KNOWN:
+            self._written[ref.digest] = facts
+        return facts
 
     def audit(self, heard: Heard) -> Audit:
         from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side
@@ -377,8 +382,8 @@ class LocalBlobs:
         return aside
 
 
-def _open(path: Path) -> BufferedReader:
-    return path.open("rb")
+def _open(place: str) -> BufferedReader:
+    return open(place, "rb")  # noqa: PTH123 (read thousands of times)
 
 
 def _numbers(data: bytearray) -> memoryview[int]:

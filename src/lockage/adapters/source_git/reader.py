@@ -43,6 +43,8 @@ TREE_MEMO = "git-tree-1"
 OBJECTS_MEMO = "git-objects-1"
 #: The same of a remembered version of a pyproject.toml.
 _PYPROJECT = "pyproject-version-1"
+#: The trees of working copies whose Directory messages were made durable.
+_KEPT_MEMO = "copy-kept-1"
 
 
 class GitSource:
@@ -251,7 +253,9 @@ class GitSource:
         committed = self._committed(scope.tree, place, commit.oid) if commit else Tree(())
         tree = copy.read(place, committed, scope.tree, status)
         root, directories = tree.encode()
-        self._blobs.put_many(directories.values())
+        if not (self._memo.get(_KEPT_MEMO, root.digest) and all(map(self._blobs.has, directories))):  # a look is cheaper than a sync
+            self._blobs.put_many(directories.values())
+            self._memo.put(_KEPT_MEMO, root.digest, b"kept")
         recipe, lock, pyproject = (_now(tree, scope.below(file), self._blobs) for file in FILES)
         fallback = unnamed_version(commit.oid, dirty=True) if commit else Version("0+directory")
         reason = f"the working copy has uncommitted changes: {listed(status.changes)}" if commit else "the repository has no commit yet"

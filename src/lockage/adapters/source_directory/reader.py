@@ -144,7 +144,7 @@ class DirectorySource:
             if ref is not None:
                 nodes.append(FileNode(path, ref, bool(status.st_mode & stat.S_IXUSR)))
                 if is_settled(status, now):
-                    seen.append(SeenFile.of(path, status, ref))
+                    seen.append(SeenFile.of(str(path), status, ref))
         if self._memo is not None and seen != list(known.values()):
             write_seen(self._memo, folder, sorted(seen, key=lambda file: file.name.encode()))
         return Tree.of(nodes)

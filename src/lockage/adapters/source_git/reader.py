@@ -250,7 +250,8 @@ class GitSource:
         copy = ChangedCopy(
             self._git, self._importer(), snapshot=self._snapshot, status=self._status_of, committed=partial(self._committed, None)
         )
-        committed = self._committed(scope.tree, place, commit.oid) if commit else Tree(())
+        there = commit is not None and commit.tree is not None
+        committed = read_tree(self._tree(place, commit, scope.tree), self._blobs.get) if commit is not None and there else Tree(())
         tree = copy.read(place, committed, scope.tree, status)
         root, directories = tree.encode()
         if not (self._memo.get(_KEPT_MEMO, root.digest) and all(map(self._blobs.has, directories))):  # a look is cheaper than a sync

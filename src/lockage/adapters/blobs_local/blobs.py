@@ -32,7 +32,7 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
-#: Of so many blobs a process remembers that it wrote or hashed them.
+#: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
 _LOOKS = 3
@@ -317,10 +317,7 @@ class LocalBlobs:
         if not whole:
             self._set_aside(self._path(ref.digest), state.st_ino)
             return None
-        facts = state.st_mtime_ns & _WORD, state.st_ino & _WORD
-        if len(self._written) < _KNOWN:
-            self._written[ref.digest] = facts
-        return facts
+        return state.st_mtime_ns & _WORD, state.st_ino & _WORD
 
     def audit(self, heard: Heard) -> Audit:
         from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side

@@ -83,16 +83,6 @@ class LocalBlobs:
     def has(self, ref: BlobRef) -> bool:
         return self._size(ref.digest) == ref.size
 
-    def _lies_there(self, ref: BlobRef) -> bool:
-        """As :meth:`has` for who has its bytes at hand: what a sweep has put into the trash is written again, not looked for there."""
-        self._lease.take()
-        try:
-            return os.stat(self._place(ref.digest)).st_size == ref.size  # noqa: PTH116 (most are asked for in vain)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            raise self._unreadable(ref.digest, error) from error
-
     def locate(self, digest: Digest) -> BlobRef | None:
         size = self._size(digest)
         return None if size is None else BlobRef(digest, size)
@@ -110,7 +100,7 @@ class LocalBlobs:
             for data in items:
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or self._lies_there(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or self.has(ref) else self._stage(data))
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], BinaryIO]]) -> list[BlobRef]:

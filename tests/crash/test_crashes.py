@@ -67,14 +67,14 @@ def _the_ledger_is_not_synchronised() -> None:
 
 
 def _names_before_bytes() -> None:
-    def publish(self: durable.Spool, staged: list[durable.Staged], targets: list[Path], *, mode: int = 0o444) -> None:
+    def publish(self: durable.Spool, staged: list[durable.Staged], targets: list[Path | str], *, mode: int = 0o444) -> None:
         for item, target in zip(staged, targets, strict=True):
             item.finish(mode)
             item.path.replace(target)
             item.published = True
-            item.path = target
+            item.place = str(target)
         durable._sync(staged)
-        durable.sync_folders(target.parent for target in targets)
+        durable.sync_folders(Path(target).parent for target in targets)
 
     durable.Spool.publish = publish  # type: ignore[method-assign,assignment] # in a child that ends with the test
 

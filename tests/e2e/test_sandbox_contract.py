@@ -210,6 +210,12 @@ def _shell(seen: dict[str, object]) -> dict[str, str]:
     return {name: value for name, value in seen["environment"] if name in ("_", "SHLVL", "OLDPWD")}  # type: ignore[attr-defined]  # JSON
 
 
+def test_nothing_is_left_in_the_folders_of_what_told_that_they_are_made(bench: Bench) -> None:
+    world = bench.probe()
+    assert ".ready" not in world["listing"]  # type: ignore[operator]  # JSON
+    assert bench.said("ls -A /tmp /build").count(".ready") == 0
+
+
 DRIVER = """
 import os, resource, signal, sys
 sys.path[:0] = {path!r}

@@ -32,6 +32,11 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sha256: Digest
 
 
+def _entry(action: BlobRef, result: bytes) -> bytes:
+    """The canonical form of an entry around that of its result: keys in their order, and text that needs no escape."""
+    return b'{"action":"%b","result":%b,"sha256":"%b"}' % (str(action).encode(), result, Digest.of(result).encode())
+
+
 class LocalActionCache:
     """Implements :class:`lockage.ports.ActionCache`."""
 
@@ -74,11 +79,10 @@ class LocalActionCache:
         with durable.unwritable(self._folder):
             try:
                 for action, result in results:
-                    entry = _Entry(action=str(action), result=result, sha256=Digest.of(canonical_of(result)))
                     paths.append(self._path(action))
                     durable.ensure_folder(paths[-1].parent)
                     staged.append(self._spool.stage())
-                    staged[-1].write(canonical_of(entry))
+                    staged[-1].write(_entry(action, canonical_of(result)))
                     staged[-1].finish(0o444)
             except BaseException:
                 for item in staged:

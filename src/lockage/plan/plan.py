@@ -152,7 +152,8 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
             raise NoSuchStep(f"the recipe has no step {name!r}; {_has(name, known)}", step=name)
     named = frozenset(only)
     wanted = [step for step in recipe.steps if step.name in named or (not only and (not kinds or step.kind in kinds))]
-    steps = tuple(_planned(step, recipe, lock, source) for step in _ordered(wanted, known))
+    alike: dict[object, tuple[tuple[str, str], ...]] = {}
+    steps = tuple(_planned(step, recipe, lock, source, alike) for step in _ordered(wanted, known))
     return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
 
 
@@ -179,22 +180,31 @@ def _ordered(wanted: Iterable[Step], known: Mapping[StepName, Step]) -> Iterable
     return ordered.values()
 
 
-def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source) -> PlannedStep:
+def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict[object, tuple[tuple[str, str], ...]]) -> PlannedStep:
+    """The step as it is planned; ``alike`` holds the variables of steps before, most of which have the same."""
+    services = tuple(sorted((found for found in recipe.services if found.name in step.services), key=lambda service: service.name))
+    key = (step.cpus, step.environment, tuple(step.variables.items()), step.flags, step.unset, step.stamp, step.services)
+    variables = alike.get(key)
+    if variables is None:
+        variables = alike[key] = _variables(step, recipe, lock, source, services)
+    return PlannedStep(
+        step=step,
+        environment=lock.environments[step.environment],
+        variables=variables,
+        fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
+        services=services,
+    )
+
+
+def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
     variables = prevention(step.cpus, lock.environments[step.environment].architecture)
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
     variables = {name: value for name, value in variables.items() if name not in step.unset} | FIXED
     variables |= stamps(source, step.stamp)
-    services = tuple(sorted((found for found in recipe.services if found.name in step.services), key=lambda service: service.name))
     variables |= {variable(service.name): url(service.hosts, service.port) for service in services}
-    return PlannedStep(
-        step=step,
-        environment=lock.environments[step.environment],
-        variables=tuple(sorted(variables.items())),
-        fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
-        services=services,
-    )
+    return tuple(sorted(variables.items()))
 
 
 def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs: Mapping[StepName, BlobRef]) -> Digest:

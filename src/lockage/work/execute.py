@@ -24,7 +24,7 @@ from lockage.variation import CONTRACT, World
 from lockage.work.inputs import fetch_inputs
 from lockage.work.outcome import ended, failure_of, may_pass, planned_steps, run_of, skipped
 from lockage.work.roots import realise
-from lockage.work.whole import AS_USUAL, lost_of_new, lost_of_result
+from lockage.work.whole import AS_USUAL, NewResults, lost_of_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,6 +116,7 @@ class Execution:
         self.observed: dict[StepName, Observed] = {}
         self._trees: dict[BlobRef, Tree] = {}
         self.lost: list[Lost] = []
+        self._new = NewResults(services)
 
     def run(self) -> None:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise.
@@ -332,7 +333,7 @@ class Execution:
             self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
             return None
         if isinstance(outcome, ActionResult) and not self._fresh:
-            lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
+            lost = () if outcome.exit_code else self._new.lost_of(outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
                 self._begin(msgspec.structs.replace(started, again=True), pending)

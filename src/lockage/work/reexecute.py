@@ -55,7 +55,7 @@ def reexecute(services: Services, plan: Plan, results: Mapping[StepName, StepRun
         services.tell(Phase(text=f"executing {len(chosen)} unchanged steps again (seed {sample.seed})"))
         for planned, outcome in _outcomes(services, plan, results, chosen):
             found[planned.name] = _compared(services, results[planned.name], outcome)
-        services.blobs.settle()
+        services.blobs.settle()  # whoever is told that they differ looks at them
     return Reexecution(seed=sample.seed, steps=tuple(found[planned.name] for planned in chosen))
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lockage.adapters.memory.store import MemoryBlobs
-from lockage.adapters.sandbox_bwrap.arguments import arguments, places
+from lockage.adapters.sandbox_bwrap.arguments import READY, READY_FD, arguments, places
 from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files
 from lockage.adapters.sandbox_bwrap.diagnose import explain
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
@@ -127,6 +127,16 @@ def _action(**given: str) -> Action:
     return Action(
         arguments=("true",), variables=tuple(given.items()), outputs=(), workspace=EMPTY_TREE.ref, root=ref, cpus=1, architecture="amd64"
     )
+
+
+def test_that_the_mounts_are_made_is_told_after_the_last_of_them(root: Path, tmp_path: Path) -> None:
+    layout = arrange([("", root)], {}, [place.path for place in places(CONTRACT, 1 << 20)])
+    found = arguments(world=CONTRACT, layout=layout, writable=places(CONTRACT, 1 << 20), over=(), variables=()).decode().split("\0")
+    last = max(place.path for place in places(CONTRACT, 1 << 20))
+    told = found.index("--file")
+    assert found[told + 1 : told + 3] == [str(READY_FD), f"{last}/{READY}"]
+    mounts = [place for place, word in enumerate(found) if word in ("--tmpfs", "--bind", "--ro-bind", "--proc", "--dev", "--remount-ro")]
+    assert max(mounts) < told
 
 
 def test_the_contract_changes_no_variable(tmp_path: Path) -> None:

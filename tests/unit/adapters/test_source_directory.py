@@ -204,3 +204,46 @@ def test_whatever_happens_in_between_the_tree_is_that_of_the_files(
             except OSError:
                 continue
         world.read()  # compares with a source that remembers nothing
+
+
+NAMES = (b"README", b"link", b"empty", b"src/0/0.py", b"gone")
+
+
+def taken(world: World) -> tuple[Tree, list[str]]:
+    """The tree of some files by name, and which were opened for it."""
+    world.opened.clear()
+    tree = world.source.snapshot(world.folder, NAMES)
+    assert tree == DirectorySource(MemoryBlobs()).snapshot(world.folder, NAMES)
+    return tree, sorted(world.opened)
+
+
+def test_files_that_are_named_are_not_read_again_unless_they_changed(world: World) -> None:
+    first, opened = taken(world)
+    assert opened == ["README", "src/0/0.py"]
+    assert taken(world) == (first, [])
+    world.write("README", "read Me")
+    (world.folder / "src/0/0.py").chmod(0o755)
+    second, opened = taken(world)
+    assert (second != first, opened) == (True, ["README", "src/0/0.py"])
+    (world.folder / "README").unlink()
+    third, opened = taken(world)
+    assert (len(third.nodes), opened) == (len(second.nodes) - 1, [])
+
+
+def test_files_that_are_named_and_were_written_just_before_are_read_again(world: World) -> None:
+    world.clock.time = int((world.folder / "README").lstat().st_ctime) + 1
+    taken(world)
+    assert taken(world)[1] == ["README", "src/0/0.py"]
+
+
+def test_a_store_that_lost_named_files_gets_them_again(world: World) -> None:
+    taken(world)
+    world.blobs.data.clear()
+    assert taken(world)[1] == ["README", "src/0/0.py"]
+
+
+def test_a_memo_of_named_files_that_cannot_be_read_counts_for_nothing(world: World) -> None:
+    tree, _ = taken(world)
+    for key in list(world.memo.values):
+        world.memo.values[key] = b"\xff\xff"
+    assert taken(world)[0] == tree

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from lockage import durable, portable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Lease", "numbered"]
 
@@ -67,7 +64,7 @@ class Lease:
         except OSError:
             return False
 
-    def rescue(self, digest: str, target: Path) -> bool:
+    def rescue(self, digest: str, target: str) -> bool:
         """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""
         for _ in range(_TRIES):
             try:
@@ -76,14 +73,14 @@ class Lease:
                 generations = []
             for generation in generations:
                 try:
-                    durable.ensure_folder(target.parent)
+                    durable.ensure_folder(Path(target).parent)
                     os.rename(f"{self._trash}/{generation}/{digest}", target)  # noqa: PTH104
                 except OSError:
                     continue
                 return True
-            if target.exists() or not generations:
+            if not generations or os.path.exists(target):  # noqa: PTH110 (most are asked for in vain)
                 break
-        return target.exists()
+        return os.path.exists(target)  # noqa: PTH110
 
 
 def numbered(folder: Path) -> list[int]:

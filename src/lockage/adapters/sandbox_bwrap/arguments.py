@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.layout import Layout
     from lockage.variation.world import World
 
-__all__ = ["ARGS_FD", "BLOCK_FD", "COMMAND_LINE", "FILTER_FD", "INFO_FD", "Place", "arguments", "places"]
+__all__ = ["ARGS_FD", "BLOCK_FD", "COMMAND_LINE", "FILTER_FD", "INFO_FD", "READY", "READY_FD", "Place", "arguments", "places"]
 
-ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD = 3, 4, 5, 6
+ARGS_FD, INFO_FD, BLOCK_FD, READY_FD, FILTER_FD = 3, 4, 5, 6, 7
+#: An empty file in the last writable folder, which bubblewrap makes from :data:`READY_FD` once all mounts are made.
+READY = ".ready"
 COMMAND_LINE = ("bwrap", "--args", str(ARGS_FD), "--")
 
 _KIB = 1 << 10
@@ -75,9 +77,11 @@ def arguments(
     found += ["--dev", "/dev", "--size", str(SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for source, path in over:
         found += ["--ro-bind", source, path]
-    for place in sorted(writable, key=lambda place: place.path):
+    folders = sorted(writable, key=lambda place: place.path)
+    for place in folders:
         in_memory = ["--size", str(place.size), "--perms", f"{place.mode:04o}", "--tmpfs", place.path]
         found += in_memory if place.disk is None else ["--bind", place.disk, place.path]
+    found += ["--file", str(READY_FD), f"{folders[-1].path}/{READY}"]
     found += ["--chdir", world.build_path, "--info-fd", str(INFO_FD), "--block-fd", str(BLOCK_FD)]
     if filtered:
         found += ["--seccomp", str(FILTER_FD)]

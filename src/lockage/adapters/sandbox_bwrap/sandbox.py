@@ -13,13 +13,14 @@ import re
 import resource
 import select
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD
+from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD, READY, READY_FD
 from lockage.adapters.sandbox_bwrap.situation import change, launched, no_input, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
 
@@ -91,6 +92,7 @@ class Sandbox:
         self._init_handle = -1
         self._reaped = False
         self._counters = -1
+        self._ready = -1
         self.log = -1
         self.root = -1
         self.processes = -1
@@ -118,20 +120,25 @@ class Sandbox:
         log_read, log_write = terminal() if world.terminal else os.pipe()
         info_read, info_write = os.pipe()
         block_read, self._block = os.pipe()
+        ours, theirs = socket.socketpair()
+        ours.shutdown(socket.SHUT_WR)  # what bubblewrap reads there is at its end
+        self._ready = self._keep(ours.detach())
         self.log = self._keep(log_read)
         self._keep(info_read)
         try:
-            # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, FILTER_FD
+            # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, READY_FD, FILTER_FD
             standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
             filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
-            descriptors = (*standard, given, info_write, block_read, *filters)
+            descriptors = (*standard, given, info_write, block_read, theirs.fileno(), *filters)
             assert descriptors.index(info_write) == INFO_FD
             assert descriptors.index(block_read) == BLOCK_FD
+            assert descriptors.index(theirs.fileno()) == READY_FD
             tty = None if streams is None else streams.terminal
             program, before = launched(bwrap, world)
             whole = (*before, *COMMAND_LINE, *command)
             self._monitor = spawner.start(Request(program, whole, descriptors, umask=world.umask, personality=personality, terminal=tty))
         finally:
+            theirs.close()
             for descriptor in (log_write, info_write, block_read):
                 os.close(descriptor)
         self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
@@ -171,6 +178,7 @@ class Sandbox:
         base = f"/proc/{self._init}"
         here = Path("/").stat()
         began = now = time.monotonic()
+        self._await_mounts()
         while True:
             try:
                 there = os.stat(f"{base}/root/")  # noqa: PTH116 (a tight loop)
@@ -179,6 +187,7 @@ class Sandbox:
                 if moved and os.path.isdir(f"{base}/root{place}") and _standing(f"{base}/mountinfo", place):  # noqa: PTH112
                     self.root = self._keep(os.open(f"{base}/root", _HELD))
                     self.processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
+                    os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
                     self._open_counters()
                     return
             except PermissionError:
@@ -190,6 +199,13 @@ class Sandbox:
             if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
                 raise NotBuilt(self._words())
             now = time.monotonic()
+
+    def _await_mounts(self) -> None:
+        """Wait until bubblewrap lets go of :data:`READY_FD`: what is left to do then takes so little time that looking again pays."""
+        poll = select.poll()
+        poll.register(self._ready, 0)  # whoever holds the other end has closed it: POLLHUP
+        poll.register(self._monitor_handle, select.POLLIN)
+        poll.poll(_BUILD_TIME * 1000)
 
     def _open_counters(self) -> None:
         """Once the process has ended its counters belong to root; who has them open may read them still."""

@@ -2,7 +2,8 @@
 
 Why a thread: the parent-death signal follows the thread that spawned, so it must live as long as the process; and a
 thread that has left the shared file-system state (``CLONE_FS``) can set a umask without disturbing the others. Why
-``posix_spawn``: descriptors get fixed numbers and signals their defaults in the child, whatever the driver was started with.
+``posix_spawn``: descriptors get fixed numbers and signals their defaults in the child, whatever the driver was started with, and it
+costs the same however large this process is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ LINUX32 = 0x0008
 ADDR_NO_RANDOMIZE = 0x0040000
 #: Sources of descriptors are moved out of the range of the child's fixed numbers.
 _FIRST_FREE = 64
+
+#: From spawn.h, the same for all C libraries of Linux; and more bytes than any of them has in one of its opaque types.
+_SETPGROUP, _SETSIGDEF, _SETSIGMASK, _SETSID = 0x02, 0x04, 0x08, 0x80
+_ROOM = 1024
 
 #: All that can have another disposition than the default one.
 _SIGNALS = tuple(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -101,31 +106,58 @@ class Spawner:
 
 
 def _spawn(request: Request, libc: ctypes.CDLL) -> int:
-    count = len(request.descriptors)
     sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for descriptor in request.descriptors]
-    actions: list[tuple[int, int] | tuple[int, int, int] | tuple[int, int, str, int, int]] = []
-    if request.terminal is not None:
-        # The leader of a session who opens a terminal gets it as the session's own.
-        actions += [(os.POSIX_SPAWN_OPEN, 0, request.terminal, os.O_RDWR, 0)]
-    actions += [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(sources)]
-    actions += [(os.POSIX_SPAWN_CLOSE, stray) for stray in _inheritable() if stray >= count]
     os.umask(request.umask)
     before = libc.personality(request.personality) if request.personality else 0
     try:
-        return os.posix_spawn(
-            request.executable,
-            tuple(request.argv),
-            {},
-            file_actions=actions,
-            **({"setpgroup": 0} if request.terminal is None else {"setsid": True}),
-            setsigmask=(),
-            setsigdef=_SIGNALS,
-        )
+        return _posix_spawn(request, sources, libc)
     finally:
         if request.personality:
             libc.personality(before)
         for source in sources:
             os.close(source)
+
+
+def _posix_spawn(request: Request, sources: Sequence[int], libc: ctypes.CDLL) -> int:
+    """posix_spawn(3) called by way of ctypes: that of ``os`` keeps all threads waiting until the child has executed its program."""
+    actions, attributes = ctypes.create_string_buffer(_ROOM), ctypes.create_string_buffer(_ROOM)
+    _check(libc.posix_spawn_file_actions_init(actions))
+    _check(libc.posix_spawnattr_init(attributes))
+    try:
+        if request.terminal is not None:
+            # The leader of a session who opens a terminal gets it as the session's own.
+            _check(libc.posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
+        for target, source in enumerate(sources):
+            _check(libc.posix_spawn_file_actions_adddup2(actions, source, target))
+        close_from = getattr(libc, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc has it from 2.34 on
+        if close_from is not None:
+            _check(close_from(actions, len(sources)))
+        else:
+            for stray in _inheritable():
+                if stray >= len(sources):
+                    _check(libc.posix_spawn_file_actions_addclose(actions, stray))
+        mask, defaults = ctypes.create_string_buffer(_ROOM), ctypes.create_string_buffer(_ROOM)
+        libc.sigemptyset(mask)
+        libc.sigemptyset(defaults)
+        for number in _SIGNALS:
+            libc.sigaddset(defaults, number)
+        _check(libc.posix_spawnattr_setsigmask(attributes, mask))
+        _check(libc.posix_spawnattr_setsigdefault(attributes, defaults))
+        leads = _SETPGROUP if request.terminal is None else _SETSID
+        _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSIGMASK | leads)))
+        arguments = [*map(os.fsencode, request.argv), None]
+        argv, environ = (ctypes.c_char_p * len(arguments))(*arguments), (ctypes.c_char_p * 1)(None)
+        process = ctypes.c_int()
+        _check(libc.posix_spawn(ctypes.byref(process), os.fsencode(request.executable), actions, attributes, argv, environ))
+        return process.value
+    finally:
+        libc.posix_spawnattr_destroy(attributes)
+        libc.posix_spawn_file_actions_destroy(actions)
+
+
+def _check(number: int) -> None:
+    if number != 0:
+        raise OSError(number, os.strerror(number))
 
 
 def _inheritable() -> list[int]:

@@ -17,14 +17,28 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from lockage.ports import Memo
 
-__all__ = ["DIRECTORY_MEMO", "NOTHING", "Index", "SeenFile", "SeenFolder", "read_index", "write_index"]
+__all__ = [
+    "DIRECTORY_MEMO",
+    "NOTHING",
+    "Index",
+    "SeenFile",
+    "SeenFolder",
+    "is_settled",
+    "read_index",
+    "read_seen",
+    "write_index",
+    "write_seen",
+]
 
 #: The meaning of a remembered directory; to be raised when the same files are to become another tree.
 DIRECTORY_MEMO = "directory-1"
+#: The same of files of a directory that were read by their names.
+_SEEN_MEMO = "directory-files-1"
 #: Nanoseconds: FAT has the coarsest time stamps, of two seconds; one more for a clock that is read in whole seconds.
 _COARSEST = 3_000_000_000
 
@@ -113,6 +127,20 @@ def read_index(memo: Memo, folder: Path) -> Index:
 def write_index(memo: Memo, folder: Path, index: Index) -> None:
     """Remember a folder."""
     memo.put(DIRECTORY_MEMO, _key(folder), msgspec.msgpack.encode(index))
+
+
+def read_seen(memo: Memo, folder: Path) -> dict[str, SeenFile]:
+    """What is remembered of single files below a folder, by path; nothing if there is nothing or if it cannot be read."""
+    kept = memo.get(_SEEN_MEMO, _key(folder))
+    try:
+        return {} if kept is None else {seen.name: seen for seen in msgspec.msgpack.decode(kept, type=list[SeenFile])}
+    except msgspec.MsgspecError:
+        return {}  # a memo counts for nothing
+
+
+def write_seen(memo: Memo, folder: Path, seen: Iterable[SeenFile]) -> None:
+    """Remember single files below a folder, whose names are their paths, in the place of those of before."""
+    memo.put(_SEEN_MEMO, _key(folder), msgspec.msgpack.encode(list(seen)))
 
 
 def _key(folder: Path) -> str:

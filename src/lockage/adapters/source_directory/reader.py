@@ -14,7 +14,7 @@ from functools import partial
 from io import BytesIO, FileIO
 from typing import TYPE_CHECKING
 
-from lockage.adapters.source_directory.index import NOTHING, read_index, write_index
+from lockage.adapters.source_directory.index import NOTHING, SeenFile, is_settled, read_index, read_seen, write_index, write_seen
 from lockage.adapters.source_directory.names import link_target, relative, unusual
 from lockage.base.instant import ZIP_FLOOR
 from lockage.base.name import Version
@@ -111,7 +111,10 @@ class DirectorySource:
 
     def snapshot(self, folder: Path, names: Iterable[bytes]) -> Tree:
         """The named files, links and empty directories below ``folder`` as they are now; those that are gone are left out."""
+        known = {} if self._memo is None else read_seen(self._memo, folder)
+        now = int(self._clock.now()) if self._clock is not None and self._memo is not None else 0
         nodes: list[Node] = []
+        seen: list[SeenFile] = []
         unread: list[tuple[bytes, RelPath, os.stat_result]] = []
         for name in sorted(names):
             path = relative(name)
@@ -119,7 +122,12 @@ class DirectorySource:
             try:
                 status = os.lstat(full)
                 if stat.S_ISREG(status.st_mode):
-                    unread.append((name, path, status))
+                    file = known.get(path)
+                    if file is not None and file.is_still(status) and self._blobs.has(file.ref):
+                        seen.append(file)
+                        nodes.append(FileNode(path, file.ref, file.executable))
+                    else:
+                        unread.append((name, path, status))
                 elif stat.S_ISLNK(status.st_mode):
                     nodes.append(LinkNode(path, link_target(full, path)))
                 elif stat.S_ISDIR(status.st_mode):
@@ -130,10 +138,14 @@ class DirectorySource:
                 continue
             except OSError as error:
                 raise _unreadable(name, error) from error
-        refs = self._put(folder, [name for name, _, _ in unread], [status.st_size for _, _, status in unread])
+        refs = self._put(folder, [name for name, _, _ in unread], [status.st_size for _, _, status in unread]) if unread else []
         for (_, path, status), ref in zip(unread, refs, strict=True):
             if ref is not None:
                 nodes.append(FileNode(path, ref, bool(status.st_mode & stat.S_IXUSR)))
+                if is_settled(status, now):
+                    seen.append(SeenFile.of(str(path), status, ref))
+        if self._memo is not None and seen != list(known.values()):
+            write_seen(self._memo, folder, sorted(seen, key=lambda file: file.name.encode()))
         return Tree.of(nodes)
 
 

@@ -44,6 +44,8 @@ TREE_MEMO = "git-tree-1"
 OBJECTS_MEMO = "git-objects-1"
 #: The same of a remembered version of a pyproject.toml.
 _PYPROJECT = "pyproject-version-1"
+#: The trees of working copies whose Directory messages were made durable.
+_KEPT_MEMO = "copy-kept-1"
 
 
 class GitSource:
@@ -251,7 +253,9 @@ class GitSource:
         )
         committed = self._tree(place, commit, scope.tree) if commit else None
         root, directories = copy.root(place, committed, scope.tree, status, self._blobs.get)
-        self._blobs.put_many(directories)
+        if not (self._memo.get(_KEPT_MEMO, root.digest) and all(self._blobs.has(BlobRef.of(data)) for data in directories)):
+            self._blobs.put_many(directories)  # a look is cheaper than a sync
+            self._memo.put(_KEPT_MEMO, root.digest, b"kept")
         recipe, lock, pyproject = (self._now(root, scope.below(file)) for file in FILES)
         fallback = unnamed_version(commit.oid, dirty=True) if commit else Version("0+directory")
         reason = f"the working copy has uncommitted changes: {listed(status.changes)}" if commit else "the repository has no commit yet"

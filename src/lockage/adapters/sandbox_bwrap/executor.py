@@ -212,7 +212,7 @@ class BwrapExecutor:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
         started = time.monotonic()
         sandbox.release()
-        watch.run(sandbox.log, sandbox.monitor, sandbox.processes, folders)
+        watch.run(sandbox, folders)
         ended = sandbox.wait()
         wall = time.monotonic() - started
         watch.drain(sandbox.log)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lockage.adapters.sandbox_bwrap.cgroup import Groups
+from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
@@ -211,7 +212,8 @@ class BwrapExecutor:
     def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
         started = time.monotonic()
-        sandbox.release()
+        if not sandbox.release() and watch.reason is None:
+            raise unavailable(sandbox.words())
         watch.run(sandbox, folders)
         ended = sandbox.wait()
         wall = time.monotonic() - started

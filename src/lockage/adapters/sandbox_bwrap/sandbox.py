@@ -175,33 +175,54 @@ class Sandbox:
         poll.register(self._monitor_handle, select.POLLIN)
         poll.poll(_BUILD_TIME * 1000)
         if not self._learn_init():
-            raise NotBuilt(self._words())
+            raise NotBuilt(self.words())
 
     def hold(self, place: str, whole: str | None = None) -> None:
-        """Wait until what was mounted, the last of it at ``place``, is all that there is; ``whole`` is the folder bound as ``/``, if one is.
+        """Take hold of the sandbox's root, in which ``place`` was mounted last; ``whole`` is the folder that is bound as ``/``, if one is.
 
         Raises :class:`NotBuilt`, PermissionError.
         """
-        root = f"/proc/{self._init}/root"
-        wanted = None if whole is None else _identity(whole)
         began = now = time.monotonic()
         while True:
             try:
-                # While bubblewrap works the root is the host's, then one with its scaffold.
-                if _identity(f"{root}/") == wanted or (wanted is None and _standing(self._init, place)):
+                found = self._standing_root(place) if whole is None else self._bound_root(whole)
+                if found is not None:
                     break
             except PermissionError:
                 raise
             except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
                 if not self._alive():
-                    raise NotBuilt(self._words()) from error
+                    raise NotBuilt(self.words()) from error
             # The longer it takes, the less often we look: on a busy machine every look takes from what is being waited for.
             if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
-                raise NotBuilt(self._words())
+                raise NotBuilt(self.words())
             now = time.monotonic()
-        self.root = self._keep(os.open(root, _HELD))
+        self.root = self._keep(found)
         os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
         self._open_counters()
+
+    def _bound_root(self, whole: str) -> int | None:
+        """A descriptor of the root where it is a folder that can be told by its identity: it need not be in its place yet.
+
+        All mounts have been made; what bubblewrap may still have to do is to leave its scaffold, in which the root is called ``newroot``.
+        None in the moment in which it is neither there nor in its place. Raises OSError if the process is gone.
+        """
+        wanted = _identity(os.stat(whole))  # noqa: PTH116 (asked for every step)
+        found = os.open(f"/proc/{self._init}/root", _HELD)
+        if _identity(os.fstat(found)) == wanted:
+            return found
+        try:
+            inner = os.open("newroot", _HELD, dir_fd=found)
+        finally:
+            os.close(found)
+        if _identity(os.fstat(inner)) == wanted:
+            return inner
+        os.close(inner)
+        return None
+
+    def _standing_root(self, place: str) -> int | None:
+        """A descriptor of the root once bubblewrap has left its scaffold. Raises OSError if the process is gone."""
+        return os.open(f"/proc/{self._init}/root", _HELD) if _standing(self._init, place) else None
 
     @property
     def processes(self) -> int:
@@ -211,8 +232,21 @@ class Sandbox:
         return self._processes
 
     @property
-    def over(self) -> bool:
-        """Whether the first process is known to have ended, and with it everything in the sandbox."""
+    def alone(self) -> bool:
+        """Whether the first process is known to have no child any more, so that nothing else is left in the sandbox."""
+        try:
+            children = os.open(f"/proc/{self._init}/task/{self._init}/children", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended; or the kernel does not tell
+            return self._ended()
+        try:
+            return not os.read(children, 1)
+        except OSError:
+            return self._ended()
+        finally:
+            os.close(children)
+
+    def _ended(self) -> bool:
+        """Whether the first process has ended."""
         try:
             return os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:  # not adopted, see wait()
@@ -256,13 +290,17 @@ class Sandbox:
         if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
-    def release(self) -> None:
-        """Let the step start."""
+    def release(self) -> bool:
+        """Let the step start; whether there was anybody to hear it: not if it was killed, or bubblewrap failed in what it still had to do."""
         assert self._block is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed since it was made, and nobody holds any more
+        try:
             os.write(self._block, b"\0")
-        os.close(self._block)
-        self._block = None
+        except BrokenPipeError:
+            return False
+        finally:
+            os.close(self._block)
+            self._block = None
+        return True
 
     @property
     def monitor(self) -> int:
@@ -286,10 +324,11 @@ class Sandbox:
         _, status, usage = os.wait4(self._monitor, 0)
         moved = (0, 0)
         if self._init_handle >= 0 or (self._init < 0 and self._learn_init()):
-            with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
             try:
-                os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
+                if not self._ended():
+                    with contextlib.suppress(OSError):
+                        signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+                    os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
                 moved = self._moved()  # as long as it is not reaped, its counters can be read
                 _, _, usage = os.wait4(self._init, 0)
             except ChildProcessError:  # not adopted: something between us and the host's init took it over
@@ -334,7 +373,7 @@ class Sandbox:
         """Whether bubblewrap has not ended, nor ends within so many seconds."""
         return not select.select([self._monitor_handle], [], [], wait)[0]
 
-    def _words(self) -> str:
+    def words(self) -> str:
         """What bubblewrap said; ends the sandbox, so that the log has an end."""
         self.kill()
         self.wait()
@@ -357,15 +396,15 @@ def _least(wanted: int, hard: int) -> int:
     return hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
 
 
-def _identity(folder: str) -> tuple[int, int]:
-    found = os.stat(folder)  # noqa: PTH116 (a tight loop)
-    return found.st_dev, found.st_ino
+def _identity(folder: os.stat_result) -> tuple[int, int]:
+    return folder.st_dev, folder.st_ino
 
 
 def _standing(process: int, place: str) -> bool:
     """Whether bubblewrap has left its scaffold: ``place`` is mounted and the old and new roots are no longer mount points."""
     # Cheap looks first: mountinfo takes a lock that bubblewrap needs for its mounts.
-    if _identity(f"/proc/{process}/root/") == _identity("/") or not os.path.isdir(f"/proc/{process}/root{place}"):  # noqa: PTH112
+    root = Path(f"/proc/{process}/root/")
+    if root.samefile("/") or not Path(f"{root}{place}").is_dir():
         return False
     mounts = Path(f"/proc/{process}/mountinfo").read_bytes()
     escaped = place.encode()

@@ -79,9 +79,9 @@ class Watch:
         while True:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)}
             if log in ready and not self._copy(log):
-                poll.unregister(log)
+                return  # all that could write to it has ended, and with it everything in the sandbox and bubblewrap itself
             if monitor in ready:
-                if not sandbox.over:  # else nothing is left that could be looked at
+                if not sandbox.alone:
                     members = _members(sandbox.processes)
                     self._count(members)
                     self._taken(sandbox.processes, members)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.base.digest import Digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lockage.base.instant import Instant
     from lockage.ports.storage import Swept
 
@@ -25,6 +25,7 @@ class LocalMemo:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._text = str(folder)
         self._spool = durable.Spool(folder / "tmp")
 
     def _path(self, kind: str, key: str) -> Path:
@@ -32,11 +33,15 @@ class LocalMemo:
         return self._folder / kind / name[:2] / name[2:]
 
     def get(self, kind: str, key: str) -> bytes | None:
+        text = key.encode()
+        name = Digest.of(text)
+        place = f"{self._text}{os.sep}{kind}{os.sep}{name[:2]}{os.sep}{name[2:]}"
+        if not os.access(place, os.F_OK):  # most are asked for in vain
+            return None
         try:
-            data = self._path(kind, key).read_bytes()
+            data = Path(place).read_bytes()
         except OSError:
             return None
-        text = key.encode()
         head = len(text).to_bytes(8, "big") + text
         if data[:32] != Digest.of(data[32:]).raw or not data.startswith(head, 32):
             return None

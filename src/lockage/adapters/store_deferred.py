@@ -25,6 +25,8 @@ __all__ = ["DeferredActionCache", "DeferredBlobs"]
 
 #: So many bytes may wait; what is beyond is kept at once.
 _ROOM = 32 << 20
+#: So many bytes of what has been kept may still be read from memory, of blobs up to a size: steps read what others have just made.
+_RECENT, _SMALL = 4 << 20, 1 << 16
 #: Of so many blobs it is remembered that they are durable.
 _KNOWN = 1 << 16
 #: Seconds between two turns: at most so much more is lost if the process is killed.
@@ -45,6 +47,9 @@ class _Waiting:
         self.results: dict[BlobRef, ActionResult] = {}
         self.size = 0
         self.durable: set[BlobRef] = set()
+        #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
+        self.recent: dict[BlobRef, bytes] = {}
+        self._recent_size = 0
         self._error: BaseException | None = None
         self._busy = False
         #: Whether somebody waits for all of it.
@@ -54,6 +59,8 @@ class _Waiting:
     def add(self, ref: BlobRef, data: bytes) -> bool:
         """Whether there is room for it."""
         with self._changed:
+            if ref in self.blobs:
+                return True
             if self.size + len(data) > _ROOM:
                 return False
             there = self.inner.has(ref)
@@ -118,9 +125,18 @@ class _Waiting:
                 if len(self.durable) > _KNOWN:
                     self.durable.clear()
                 self.durable.update(blobs, present)
+                self._remember(blobs)
                 self._forget(blobs, present, results)
                 if not self._hurry:  # so that more comes together
                     self._changed.wait(_PAUSE)
+
+    def _remember(self, blobs: dict[BlobRef, bytes]) -> None:
+        for ref, data in blobs.items():
+            if len(data) <= _SMALL and ref not in self.recent:
+                self.recent[ref] = data
+                self._recent_size += len(data)
+        while self._recent_size > _RECENT:
+            self._recent_size -= len(self.recent.pop(next(iter(self.recent))))
 
     def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
         for ref in blobs:
@@ -154,6 +170,8 @@ class DeferredBlobs:
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.waiting.blobs.get(ref)
+        if data is None:
+            data = self.waiting.recent.get(ref)
         return self._inner.get(ref) if data is None else data
 
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -168,7 +186,7 @@ class DeferredBlobs:
         return self._inner.locate(digest) if found is None else found
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        waiting = dict(self.waiting.blobs)  # which are whole in memory, and nowhere else; the witness will be of the others
+        waiting = self.waiting.blobs  # which are whole in memory, and nowhere else; the witness will be of the others
         return self._inner.vouch([ref for ref in refs if ref not in waiting] if waiting else refs, witness)
 
     # What is to be durable at once, or is not deferred

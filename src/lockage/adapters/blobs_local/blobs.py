@@ -34,6 +34,8 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
+#: Up to this size a blob is read with one call.
+_AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
 _FEW = 64
 #: Of so many blobs a process remembers that it wrote them.
@@ -211,7 +213,13 @@ class LocalBlobs:
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        with self._verified(ref) as stream:
+        if ref.size <= _AT_ONCE:
+            self._lease.take()
+            with suppress(OSError):
+                data = _read(self._place(ref.digest), ref.size)
+                if len(data) == ref.size and Digest.of(data) == ref.digest:
+                    return data
+        with self._verified(ref) as stream:  # which also says what is wrong
             return stream.read()
 
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -403,6 +411,15 @@ class LocalBlobs:
                 raise
             return None
         return aside
+
+
+def _read(place: str, size: int) -> bytes:
+    """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, size + 1)
+    finally:
+        os.close(handle)
 
 
 def _open(place: str) -> BufferedReader:

@@ -154,7 +154,7 @@ class Sandbox:
         return descriptor
 
     def _learn_init(self) -> bool:
-        """Learn which process is the sandbox's first, which bubblewrap tells before it makes mounts; whether it has told, and that is there."""
+        """Learn which process is the sandbox's first, as bubblewrap tells before it makes mounts; whether it has, and that is there."""
         told = b""
         while b"}" not in told:
             piece = os.read(self._told, 4096)
@@ -182,24 +182,27 @@ class Sandbox:
 
         Raises :class:`NotBuilt`, PermissionError.
         """
+        self.root = self._keep(self._found_root(place, whole))
+        os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
+        self._open_counters()
+
+    def _found_root(self, place: str, whole: str | None) -> int:
         began = now = time.monotonic()
         while True:
             try:
                 found = self._standing_root(place) if whole is None else self._bound_root(whole)
-                if found is not None:
-                    break
             except PermissionError:
                 raise
             except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
                 if not self._alive():
                     raise NotBuilt(self.words()) from error
+                found = None
+            if found is not None:
+                return found
             # The longer it takes, the less often we look: on a busy machine every look takes from what is being waited for.
             if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
                 raise NotBuilt(self.words())
             now = time.monotonic()
-        self.root = self._keep(found)
-        os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
-        self._open_counters()
 
     def _bound_root(self, whole: str) -> int | None:
         """A descriptor of the root where it is a folder that can be told by its identity: it need not be in its place yet.
@@ -291,7 +294,7 @@ class Sandbox:
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
     def release(self) -> bool:
-        """Let the step start; whether there was anybody to hear it: not if it was killed, or bubblewrap failed in what it still had to do."""
+        """Let the step start; whether anybody has heard: not if it was killed, or bubblewrap failed in what it still had to do."""
         assert self._block is not None
         try:
             os.write(self._block, b"\0")

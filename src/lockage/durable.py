@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import stat
 import sys
 import weakref
 from contextlib import contextmanager, suppress
@@ -194,13 +195,15 @@ def unused(path: Path, *, folder: bool = False) -> Iterator[bool]:
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 
-    __slots__ = ("_handle", "_spool", "name", "published")
+    __slots__ = ("_handle", "_spool", "facts", "name", "published")
 
-    def __init__(self, name: str, spool: Spool | None = None) -> None:
+    def __init__(self, name: str, spool: Spool | None = None, mode: int = 0o600) -> None:
         self._spool = spool  # which would remove the file if it were no more
         self.name = name  # there may be tens of thousands, so no object is made of it
         self.published = False
-        self._handle = os.open(name, portable.CREATE, 0o600)
+        #: Time of change in nanoseconds and inode, once it is finished.
+        self.facts = (0, 0)
+        self._handle = os.open(name, portable.CREATE, mode)
 
     @property
     def path(self) -> Path:
@@ -232,7 +235,10 @@ class Staged:
         if self._handle >= 0:
             if owner is not None:
                 portable.set_owner(self._handle, owner)
-            portable.set_mode(self._handle, mode)
+            found = os.fstat(self._handle)
+            self.facts = found.st_mtime_ns, found.st_ino
+            if stat.S_IMODE(found.st_mode) != mode:
+                portable.set_mode(self._handle, mode)
             os.close(self._handle)
             self._handle = -1
 
@@ -309,9 +315,9 @@ class Spool:
             finally:
                 os.close(handle)
 
-    def stage(self) -> Staged:
-        """A new temporary file. Raises OSError."""
-        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self)
+    def stage(self, mode: int = 0o600) -> Staged:
+        """A new temporary file, to be finished with that mode if it is known already. Raises OSError."""
+        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self, mode if portable.REPLACES_READ_ONLY else 0o600)
 
     def publish(self, staged: Sequence[Staged], targets: Sequence[Path | str], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.

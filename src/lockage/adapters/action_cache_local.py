@@ -89,7 +89,7 @@ class LocalActionCache:
                 for action, result in results:
                     paths.append(self._place(action))
                     self._ensure_shard(action.digest[:2])
-                    staged.append(self._spool.stage())
+                    staged.append(self._spool.stage(0o444))
                     staged[-1].write(_entry(action, canonical_of(result)))
                     staged[-1].finish(0o444)
             except BaseException:

@@ -1,7 +1,8 @@
 """Blobs and results that are kept a little later, many at a time: a step need not wait for the disk, and a build pays for few syncs.
 
 Invariants: what waits is in memory, where this process alone sees it, and never under a name in the store before it is durable; a result
-is kept after every blob that was put before it; what could not be kept is raised by the next call that asks for durability.
+is kept after every blob that was put before it, and what the store had of these, but damaged, has been written anew by then; what could
+not be kept is raised by the next call that asks for durability.
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ class _Waiting:
     def __init__(self, blobs: Blobs) -> None:
         self.inner = blobs
         self.cache: ActionCache | None = None
-        #: Blobs that are nowhere else yet; and those that are in the store, whose entries may not be durable.
+        #: Blobs that are nowhere else yet, or in the store without being known to be durable.
         self.blobs: dict[BlobRef, bytes] = {}
-        self.present: dict[BlobRef, bytes] = {}
         self.results: dict[BlobRef, ActionResult] = {}
         self.size = 0
         self.durable: set[BlobRef] = set()
         #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
         self.recent: dict[BlobRef, bytes] = {}
         self._recent_size = 0
+        #: Of what was kept last: what this process has not written itself, such as an empty log, is then hashed once.
+        self._witness = b""
         self._error: BaseException | None = None
         self._busy = False
         #: Whether somebody waits for all of it.
@@ -61,15 +63,12 @@ class _Waiting:
         with self._changed:
             if ref in self.blobs:
                 return True
+            if ref in self.durable and self.inner.has(ref):
+                return True
             if self.size + len(data) > _ROOM:
                 return False
-            there = self.inner.has(ref)
-            if there and ref in self.durable:
-                return True
-            into = self.present if there else self.blobs
-            if ref not in into:
-                into[ref] = data
-                self.size += len(data)
+            self.blobs[ref] = data
+            self.size += len(data)
             return True
 
     def keep(self, action: BlobRef, result: ActionResult) -> None:
@@ -99,22 +98,22 @@ class _Waiting:
                 self._hurry = False
                 error, self._error = self._error, None
                 if error is not None:
-                    self._forget(dict(self.blobs), dict(self.present), dict(self.results))
+                    self._forget(dict(self.blobs), dict(self.results))
                     raise error
-                if not (self.blobs or self.present or self.results):
+                if not (self.blobs or self.results):
                     return
             self.start()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                blobs, present, results = dict(self.blobs), dict(self.present), dict(self.results)
-                if self._error is not None or not (blobs or present or results):
+                blobs, results = dict(self.blobs), dict(self.results)
+                if self._error is not None or not (blobs or results):
                     self._busy = False
                     self._changed.notify_all()
                     return
             try:
-                self.inner.put_many([*blobs.values(), *present.values()])
+                self._put(blobs)
                 if results and self.cache is not None:
                     self.cache.put_many(results.items())
             except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)
@@ -124,11 +123,21 @@ class _Waiting:
             with self._changed:
                 if len(self.durable) > _KNOWN:
                     self.durable.clear()
-                self.durable.update(blobs, present)
+                self.durable.update(blobs)
                 self._remember(blobs)
-                self._forget(blobs, present, results)
+                self._forget(blobs, results)
                 if not self._hurry:  # so that more comes together
                     self._changed.wait(_PAUSE)
+
+    def _put(self, blobs: dict[BlobRef, bytes]) -> None:
+        """Keep blobs, those too that the store seems to have, but damaged."""
+        self.inner.put_many(blobs.values())
+        refs = list(blobs)
+        found = self.inner.vouch(refs, self._witness)
+        if found is None:  # what was damaged has been set aside, and can be written
+            self.inner.put_many(blobs.values())
+            found = self.inner.vouch(refs, b"")
+        self._witness = found or b""
 
     def _remember(self, blobs: dict[BlobRef, bytes]) -> None:
         for ref, data in blobs.items():
@@ -138,12 +147,10 @@ class _Waiting:
         while self._recent_size > _RECENT:
             self._recent_size -= len(self.recent.pop(next(iter(self.recent))))
 
-    def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
+    def _forget(self, blobs: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
         for ref in blobs:
             del self.blobs[ref]
-        for ref in present:
-            del self.present[ref]
-        self.size -= sum(map(len, blobs.values())) + sum(map(len, present.values()))
+        self.size -= sum(map(len, blobs.values()))
         for action, result in results.items():
             if self.results.get(action) is result:  # a later one waits for the next turn
                 del self.results[action]
@@ -187,7 +194,8 @@ class DeferredBlobs:
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         waiting = self.waiting.blobs  # which are whole in memory, and nowhere else; the witness will be of the others
-        return self._inner.vouch([ref for ref in refs if ref not in waiting] if waiting else refs, witness)
+        others = [ref for ref in refs if ref not in waiting] if waiting else refs
+        return (witness or b"") if refs and not others else self._inner.vouch(others, witness)
 
     # What is to be durable at once, or is not deferred
 

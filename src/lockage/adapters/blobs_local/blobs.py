@@ -145,7 +145,7 @@ class LocalBlobs:
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")
-        return self._spool.stage()
+        return self._spool.stage(0o444)
 
     def _stage(self, data: bytes) -> durable.Staged:
         with durable.unwritable(self._folder):
@@ -164,7 +164,7 @@ class LocalBlobs:
             durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
             if staged:
                 self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
-                self._know(list(staged))
+                self._know(staged)
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
@@ -175,7 +175,7 @@ class LocalBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
         with durable.unwritable(self._folder):
-            staged = self._spool.stage()
+            staged = self._spool.stage(0o444)
             try:
                 while chunk := stream.read(_CHUNK):
                     hasher.update(chunk)
@@ -190,15 +190,16 @@ class LocalBlobs:
                 staged.discard()
                 raise
             self._spool.publish([staged], [self._path(ref.digest)])
-            self._know([ref])
+            self._know({ref: staged})
         return ref
 
-    def _know(self, refs: Sequence[BlobRef]) -> None:
+    def _know(self, written: dict[BlobRef, durable.Staged]) -> None:
         """Note how files look that were just written, so that what this process has made itself needs no hashing to be vouched for."""
-        if len(self._written) + len(refs) > _KNOWN:
+        if len(self._written) + len(written) > _KNOWN:
             self._written.clear()
-        seen = self._stats(refs)
-        self._written.update((ref.digest, (seen[2 * place], seen[2 * place + 1])) for place, ref in enumerate(refs[:_KNOWN]))
+        for ref, staged in islice(written.items(), _KNOWN):
+            changed, inode = staged.facts
+            self._written[ref.digest] = changed & _WORD, inode & _WORD
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""

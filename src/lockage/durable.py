@@ -334,7 +334,7 @@ class Spool:
                 os.replace(item.name, target)  # noqa: PTH105  # as the name says
                 item.published = True
             reached("before-folder-sync")
-            sync_folders(Path(name) for name in {os.path.dirname(target) for target in targets})  # noqa: PTH120  # they may be many
+            sync_folders({str(target).rpartition(os.sep)[0] for target in targets})
             reached("published")
         finally:
             for item in staged:
@@ -384,13 +384,13 @@ def claim_folder(parent: Path, prefix: str, remove: Callable[[Path], None]) -> t
         os.close(lock)
 
 
-def sync_folders(folders: Iterable[Path]) -> None:
+def sync_folders(folders: Iterable[Path | str]) -> None:
     """Make the entries of several folders of one file system durable: each once, or many with syncfs(2). Raises OSError."""
-    wanted = sorted(set(folders))
-    if len(wanted) > _MANY and sync_file_system(wanted[0]):
+    wanted = sorted({str(folder) for folder in folders})  # text, as there may be hundreds, many times in a build
+    if len(wanted) > _MANY and sync_file_system(Path(wanted[0])):
         return
     for folder in wanted:
-        sync_folder(folder)
+        sync_folder(Path(folder))
 
 
 def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:

@@ -64,7 +64,7 @@ class LocalBlobs:
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
-        self._shards: set[Path] = set()
+        self._shards: set[str] = set()
         self._written: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
@@ -161,7 +161,8 @@ class LocalBlobs:
     def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
         with durable.unwritable(self._folder):
             self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
-            durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
+            # Whoever renamed what is present may not have come to that yet.
+            durable.sync_folders([f"{self._text}{os.sep}{shard}" for shard in present])
             if staged:
                 self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
                 self._know(staged)
@@ -203,11 +204,11 @@ class LocalBlobs:
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
-        missing = {self._objects / name for name in names} - self._shards
+        missing = set(names) - self._shards
         if missing:
             if not self._objects.exists():
                 self._begin()
-            durable.ensure_folders(self._objects, sorted(missing))
+            durable.ensure_folders(self._objects, [self._objects / name for name in sorted(missing)])
             self._lease.take()
             self._shards |= missing
 
@@ -336,7 +337,8 @@ class LocalBlobs:
                 return None
             with opened as stream:
                 state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
-                whole = Digest.of_file(stream) == ref.digest
+                small = state.st_size <= _AT_ONCE  # of which there are many
+                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:

@@ -14,6 +14,7 @@ import stat
 import sys
 import weakref
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -476,15 +477,22 @@ def _sync(staged: Sequence[Staged]) -> None:
             os.close(file)
 
 
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    if sys.platform == "win32":
+        return None
+    import ctypes  # where many files are written only
+
+    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
 def sync_file_system(folder: Path) -> bool:
     """Make everything on the file system of a folder durable with syncfs(2); False where that cannot be. Raises OSError."""
-    if sys.platform == "win32":
+    syncfs = _syncfs()
+    if syncfs is None:
         return False
-    import ctypes
-
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return syncfs is not None and syncfs(handle) == 0
+        return syncfs(handle) == 0
     finally:
         os.close(handle)

@@ -1,8 +1,7 @@
 """Blobs and results that are kept a little later, many at a time: a step need not wait for the disk, and a build pays for few syncs.
 
 Invariants: what waits is in memory, where this process alone sees it, and never under a name in the store before it is durable; a result
-is kept after every blob that was put before it, and what the store had of these, but damaged, has been written anew by then; what could
-not be kept is raised by the next call that asks for durability.
+is kept after every blob that was put before it; what could not be kept is raised by the next call that asks for durability.
 """
 
 from __future__ import annotations
@@ -50,8 +49,6 @@ class _Waiting:
         #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
         self.recent: dict[BlobRef, bytes] = {}
         self._recent_size = 0
-        #: Of what was kept last: what this process has not written itself, such as an empty log, is then hashed once.
-        self._witness = b""
         self._error: BaseException | None = None
         self._busy = False
         #: Whether somebody waits for all of it.
@@ -113,7 +110,7 @@ class _Waiting:
                     self._changed.notify_all()
                     return
             try:
-                self._put(blobs)
+                self.inner.put_many(blobs.values())
                 if results and self.cache is not None:
                     self.cache.put_many(results.items())
             except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)
@@ -128,16 +125,6 @@ class _Waiting:
                 self._forget(blobs, results)
                 if not self._hurry:  # so that more comes together
                     self._changed.wait(_PAUSE)
-
-    def _put(self, blobs: dict[BlobRef, bytes]) -> None:
-        """Keep blobs, those too that the store seems to have, but damaged."""
-        self.inner.put_many(blobs.values())
-        refs = list(blobs)
-        found = self.inner.vouch(refs, self._witness)
-        if found is None:  # what was damaged has been set aside, and can be written
-            self.inner.put_many(blobs.values())
-            found = self.inner.vouch(refs, b"")
-        self._witness = found or b""
 
     def _remember(self, blobs: dict[BlobRef, bytes]) -> None:
         for ref, data in blobs.items():

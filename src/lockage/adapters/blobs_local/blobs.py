@@ -37,7 +37,7 @@ _CHUNK = 1 << 20
 #: Up to this size a blob is read with one call.
 _AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
-_FEW = 64
+_FEW = 512
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
@@ -104,15 +104,15 @@ class LocalBlobs:
         refs: list[BlobRef] = []
         source = iter(items)
         with Batch(self._publish) as batch:
-            present = self._presence()
+            whole = self._wholeness()
             for data in islice(source, _FEW):
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or present(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or whole(ref) else self._stage(data))
             if len(refs) == _FEW:
                 from lockage.adapters.blobs_local.taking import put_beside  # with threads, for which a few are not enough
 
-                refs += put_beside(source, batch, self._taker())
+                refs += put_beside(source, batch, self._taker(whole))
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
@@ -120,28 +120,48 @@ class LocalBlobs:
         from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
 
         with Batch(self._publish) as batch:
-            return taken(items, sizes, batch, self._taker())
+            return taken(items, sizes, batch, self._taker(self._presence()))
 
-    def _taker(self) -> Taker:
+    def _taker(self, present: Callable[[BlobRef], bool]) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
 
         with durable.unwritable(self._folder):
             self._spool.claim()  # before there are threads
-        return Taker(self._presence(), self._begun, lambda: durable.unwritable(self._folder))
+        return Taker(present, self._begun, lambda: durable.unwritable(self._folder))
 
     def _presence(self) -> Callable[[BlobRef], bool]:
         """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""
         self._lease.take()
-        return self.has if self._lease.sees_trash() else self._is_present
+        trash = self._lease.sees_trash()
+        return lambda ref: self._seen(ref, trash=trash) is not None
 
-    def _is_present(self, ref: BlobRef) -> bool:
-        digest = ref.digest
+    def _wholeness(self) -> Callable[[BlobRef], bool]:
+        """How to ask which of many blobs are present and whole: what this process has neither written nor hashed is hashed, once.
+
+        What is damaged is set aside.
+        """
+        self._lease.take()
+        trash = self._lease.sees_trash()
+
+        def whole(ref: BlobRef) -> bool:
+            facts = self._seen(ref, trash=trash)
+            if facts is not None and facts != self._written.get(ref.digest):
+                facts = self._hashed(ref)
+                if facts is not None:
+                    self._written[ref.digest] = facts
+            return facts is not None
+
+        return whole
+
+    def _seen(self, ref: BlobRef, *, trash: bool) -> tuple[int, int] | None:
+        """Time of change and inode of a blob's file, as a witness has them; None if there is none of that size."""
         try:
-            return os.stat(f"{self._text}/{digest[:2]}/{digest[2:]}").st_size == ref.size  # noqa: PTH116  # as above
+            found = self._found(ref.digest, os.stat) if trash else os.stat(self._place(ref.digest))  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
         except OSError as error:
-            raise self._unreadable(digest, error) from error
+            raise self._unreadable(ref.digest, error) from error
+        return None if found is None or found.st_size != ref.size else (found.st_mtime_ns & _WORD, found.st_ino & _WORD)
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")

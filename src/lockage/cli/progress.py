@@ -97,6 +97,8 @@ class Progress:
             self._draw(event)
             return
         match event:
+            case kinds.StepQueued() | kinds.StepStarted():  # of every step
+                pass
             case kinds.Phase(text=text):
                 self._line(f"  {text}")
             case kinds.StepEnded():
@@ -113,7 +115,7 @@ class Progress:
                 self._tell_hits(steps=len(steps))
             case kinds.RunRecorded():
                 self._tell_hits()
-            case kinds.Fetched() | kinds.StepQueued() | kinds.StepStarted() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
+            case kinds.Fetched() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
                 pass
 
     def _tell_hits(self, *, steps: int | None = None) -> None:

@@ -69,16 +69,16 @@ def _plainly_ordered(value: Any) -> bool:  # Any: as above
         kind = type(value)
         if kind is dict:
             for key, item in value.items():
-                if type(key) is not str or not key.isascii():
+                if not isinstance(key, str) or not key.isascii():
                     return False
                 if type(item) is not str:
                     waiting.append(item)
-        elif kind is list:
+        elif kind is list or kind is tuple:
             waiting += [item for item in value if type(item) is not str]
         elif kind is int:
             if not -_SAFE <= value <= _SAFE:
                 return False
-        elif not (value is None or kind is str or kind is bool):
+        elif not (value is None or kind is bool or isinstance(value, str)):
             return False
     return True
 

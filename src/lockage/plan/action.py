@@ -39,11 +39,15 @@ _ISA = {"amd64": "x86-64", "arm64": "aarch64"}
 
 
 class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action's reference and the bytes of its two messages, for a store or a remote executor."""
+    """An action's reference and the bytes of its two messages, for a store or a remote executor.
+
+    ``messages`` are these, and the Directory message of the input root, by reference.
+    """
 
     ref: BlobRef
     action: bytes
     command: bytes
+    messages: tuple[tuple[BlobRef, bytes], ...]
 
 
 class Stub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,14 +111,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
                 varint_field(9, _TREE_AND_DIRECTORY),
             )
         )
-        action = b"".join(
-            (
-                bytes_field(1, encode_ref(BlobRef.of(command))),
-                bytes_field(2, encode_ref(BlobRef.of(self.input_root))),
-                bytes_field(10, platform),
-            )
-        )
-        return EncodedAction(ref=BlobRef.of(action), action=action, command=command)
+        input_root = self.input_root
+        named = ((BlobRef.of(command), command), (BlobRef.of(input_root), input_root))
+        action = b"".join((bytes_field(1, encode_ref(named[0][0])), bytes_field(2, encode_ref(named[1][0])), bytes_field(10, platform)))
+        ref = BlobRef.of(action)
+        return EncodedAction(ref=ref, action=action, command=command, messages=((ref, action), *named))
 
 
 @lru_cache(maxsize=64)

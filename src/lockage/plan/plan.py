@@ -307,7 +307,4 @@ def resolve(
         services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
     )
     encoded = action.encode()
-    blobs = {**directories, encoded.ref: encoded.action}
-    for message in (encoded.command, action.input_root):
-        blobs[BlobRef.of(message)] = message
-    return Resolved(action=action, encoded=encoded, directories=blobs)
+    return Resolved(action=action, encoded=encoded, directories={**directories, **dict(encoded.messages)})

@@ -279,8 +279,11 @@ def _fetched(inputs: Iterable[FetchInput], crates: Iterable[Crate]) -> Iterable[
         yield Descriptor(name=f"crate/{crate.title}", uri=crate.purl, digest={"sha256": str(crate.sha256)})
 
 
-def test_result(run: Run, declared: Iterable[StepName], conditions: Conditions | None = None) -> tuple[bytes, ...]:
-    """The statements about the tests of a run over its artifacts; ``declared`` are all test steps of the recipe."""
+def test_result(run: Run, declared: Iterable[StepName], conditions: Conditions | None) -> tuple[bytes, ...]:
+    """The statements about the tests of a run over its artifacts; ``declared`` are all test steps of the recipe.
+
+    ``conditions`` are those under which the test steps were executed.
+    """
     wanted = tuple(sorted(set(declared)))
     ended = {step.step: step.failure is None and step.exit_code == 0 for step in run.steps}
     failed = tuple(name for name in wanted if ended.get(name) is False)

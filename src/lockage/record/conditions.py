@@ -66,6 +66,7 @@ def deviations_of_environment(name: str, environment: LockedEnvironment) -> Iter
     """How a locked environment, and those that its Python packages are built in, deviate from what a lock should pin."""
     for suite in environment.suites:
         if suite.stale:
-            yield Deviation(kind=DeviationKind.STALE_SUITE, subject=name, what=f"{suite.suite}, whose Release file is of {suite.release_date}")
+            what = f"{suite.suite}, whose Release file is of {suite.release_date}"
+            yield Deviation(kind=DeviationKind.STALE_SUITE, subject=f"environment {name}", what=what)
     for one, builder in environment.builders.items():
         yield from deviations_of_environment(f"{name}, to build {one}", builder)

@@ -32,7 +32,8 @@ _SIGNED = "conditions"
 def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> None:
     """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
 
-    What was executed again under other conditions is told of again. With ``anew`` it is recorded again, for a ledger that does not know of it.
+    What was executed again under other conditions is told of again. With ``anew`` it is recorded again, for a ledger that does not
+    know of it.
     """
     if not built.artifacts:
         return

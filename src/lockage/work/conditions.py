@@ -6,6 +6,7 @@ few records. What is in none of them is told as not known, which no policy that 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,10 +87,8 @@ def _machines(told: Iterable[_Machine], wanted: Iterable[str]) -> list[_Machine]
 def _told(services: Services, run_id: str, run: Run, memo: Digest) -> Iterator[_Machine]:
     """Where it may be told what executed a step, the newest first."""
     yield _machine(run_id, run)
-    try:
+    with suppress(msgspec.MsgspecError):  # a memo that makes no sense counts for nothing
         yield from msgspec.msgpack.decode(services.memo.get(_MEMO, memo) or b"\x90", type=list[_Machine])
-    except msgspec.MsgspecError:
-        pass  # a memo that makes no sense counts for nothing
     for earlier in services.runs.recent(_RECORDS):
         kept = None if earlier == run_id else services.runs.get(earlier)
         if kept is not None and kept[0].project == run.project:

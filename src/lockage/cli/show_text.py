@@ -8,6 +8,7 @@ from lockage.base.units import human_size, human_time
 from lockage.cli.project import source_line
 from lockage.cli.screen import short, table
 from lockage.cli.usage_text import usage_columns
+from lockage.record.conditions import DeviationKind
 from lockage.record.host import HostFact
 from lockage.work.show import StepState
 
@@ -42,6 +43,8 @@ _HOST: dict[str, str] = {
     HostFact.SYSTEM: "system",
     HostFact.CPU_FEATURES: "CPU flags",
 }
+#: The others are told with the step, and with what was lost.
+_OF_ENVIRONMENTS = (DeviationKind.HOST_ENVIRONMENT, DeviationKind.STALE_SUITE)
 
 
 def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
@@ -64,6 +67,10 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     if run.reexecuted is not None:
         yield ""
         yield from _again_lines(run.reexecuted, full=full)
+    if told := [one for one in run.deviations if one.kind in _OF_ENVIRONMENTS]:
+        yield ""
+        yield "deviations"
+        yield from table([(one.kind, f"{one.subject}: {one.what}") for one in told], least=(1,), indent=2)
     if run.artifacts:
         yield ""
         yield "artifacts"

@@ -13,11 +13,12 @@ import msgspec
 from lockage.base.name import StepName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lockage.environment.lock import LockedEnvironment
+    from lockage.record.artifact import Lost
 
-__all__ = ["Conditions", "Deviation", "DeviationKind", "ExecutedOn", "deviations_of_environment"]
+__all__ = ["Conditions", "Deviation", "DeviationKind", "ExecutedOn", "deviations_of_environments", "failed_attempts", "repaired"]
 
 
 class DeviationKind(StrEnum):
@@ -62,11 +63,28 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     deviations: tuple[Deviation, ...] = ()
 
 
-def deviations_of_environment(name: str, environment: LockedEnvironment) -> Iterator[Deviation]:
-    """How a locked environment, and those that its Python packages are built in, deviate from what a lock should pin."""
+def deviations_of_environments(environments: Mapping[str, LockedEnvironment]) -> Iterator[Deviation]:
+    """How locked environments, and those that their Python packages are built in, deviate from what a lock should pin; by name."""
+    for name in sorted(environments):
+        yield from _of_environment(name, environments[name])
+
+
+def failed_attempts(step: StepName, failures: Iterable[str]) -> Iterator[Deviation]:
+    """The attempts at a step that failed and were followed by another, the oldest first."""
+    for number, failure in enumerate(failures, 1):
+        yield Deviation(kind=DeviationKind.RETRIED_STEP, subject=f"step {step}", what=f"attempt {number} failed ({failure})")
+
+
+def repaired(lost: Iterable[Lost]) -> Iterator[Deviation]:
+    """What a run found damaged or missing in the store."""
+    for one in lost:
+        yield Deviation(kind=DeviationKind.STORE_DAMAGE, subject=one.what, what="was damaged or missing, and brought back")
+
+
+def _of_environment(name: str, environment: LockedEnvironment) -> Iterator[Deviation]:
     for suite in environment.suites:
         if suite.stale:
             what = f"{suite.suite}, whose Release file is of {suite.release_date}"
             yield Deviation(kind=DeviationKind.STALE_SUITE, subject=f"environment {name}", what=what)
     for one, builder in environment.builders.items():
-        yield from deviations_of_environment(f"{name}, to build {one}", builder)
+        yield from _of_environment(f"{name}, to build {one}", builder)

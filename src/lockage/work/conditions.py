@@ -13,7 +13,7 @@ import msgspec
 
 from lockage.base.digest import Digest
 from lockage.compare import Grade
-from lockage.record.conditions import Conditions, Deviation, DeviationKind, ExecutedOn, deviations_of_environment
+from lockage.record.conditions import Conditions, ExecutedOn, deviations_of_environments, failed_attempts, repaired
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
     from lockage.record.artifact import Run
+    from lockage.record.conditions import Deviation
     from lockage.work.services import Services
 
 __all__ = ["conditions_here", "conditions_of_run"]
@@ -61,12 +62,8 @@ def conditions_of_run(services: Services, plan: Plan, run_id: str, names: Collec
     executions += [ExecutedOn(steps=unknown, host={})] if unknown else []
     deviations = [*_of_environments(plan, names)]
     for name, action in actions.items():
-        deviations += [
-            Deviation(kind=DeviationKind.RETRIED_STEP, subject=name, what=f"attempt {number} failed ({failure})")
-            for number, failure in enumerate(known.get(action, ()), 1)
-        ]
-    for lost in () if run is None else run.lost:
-        deviations.append(Deviation(kind=DeviationKind.STORE_DAMAGE, subject=lost.what, what="was damaged or missing, and brought back"))
+        deviations += failed_attempts(name, known.get(action, ()))
+    deviations += repaired(() if run is None else run.lost)
     return Conditions(executions=tuple(executions), deviations=tuple(deviations))
 
 
@@ -104,6 +101,4 @@ def _machine(run_id: str, run: Run) -> _Machine:
 
 
 def _of_environments(plan: Plan, names: Collection[StepName]) -> Iterator[Deviation]:
-    environments = {str(planned.step.environment): planned.environment for planned in plan.steps if planned.name in names}
-    for name in sorted(environments):
-        yield from deviations_of_environment(name, environments[name])
+    return deviations_of_environments({str(one.step.environment): one.environment for one in plan.steps if one.name in names})

@@ -90,16 +90,18 @@ class Deviations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 _GATE, f"{names_of(artifacts)}: no trusted {made} for this source, recipe and lock; run {command}, and promote again"
             )
         newest = max(refused, key=lambda fact: fact.time)
-        told = listed(list(self._objections(newest, work)), between="; ")
+        told = list(self._objections(newest, work))
+        what = listed([one for one, _ in told], between="; ")
+        remedies = "; ".join(dict.fromkeys(remedy for _, remedy in told))
         then = f"then promote again, or change the policy of {case.proposal.channel}"
-        return refuses(_GATE, f"{names_of(artifacts)}: {told}; {then} (told by {newest.principal})", refused)
+        return refuses(_GATE, f"{names_of(artifacts)}: {what} (told by {newest.principal}). To mend it, {remedies}; {then}", refused)
 
-    def _objections(self, fact: Fact, work: Work | None) -> Iterator[str]:
+    def _objections(self, fact: Fact, work: Work | None) -> Iterator[tuple[str, str]]:
         """What is refused of what a fact tells, each with what to do about it."""
         _, command, elsewhere = _MADE_BY[work]
         conditions = fact.conditions
         if conditions is None:
-            yield f"an earlier lockage signed it, which did not tell of conditions; run {command} with this one"
+            yield "an earlier lockage signed it, which did not tell of conditions", f"run {command} with this one"
             return
         for refusal in self.refuse:
             kind = refusal.kind
@@ -107,15 +109,15 @@ class Deviations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 found = [one for one in conditions.deviations if one.kind == kind]
                 if found:
                     what = listed([f"{one.subject}: {one.what}" for one in found])
-                    yield f"`{refusal}` is refused, and there is {what}; {_REMEDIES[kind]}"
+                    yield f"`{refusal}` is refused, and there is {what}", _REMEDIES[kind]
                 continue
             for execution in conditions.executions:
                 answer = refusal.refuses(execution.host)
                 if answer is None:
-                    yield f"`{refusal}` is refused, and what {_ran(execution)} was not recorded; {elsewhere}"
+                    yield f"`{refusal}` is refused, and {refusal.fact} was not recorded of what {_ran(execution)}", elsewhere
                 elif answer:
                     value = execution.host[refusal.fact] if refusal.fact is not None else ""
-                    yield f"`{refusal}` is refused, and what {_ran(execution)} has {refusal.fact} {_short(value)}; {elsewhere}"
+                    yield f"`{refusal}` is refused, and what {_ran(execution)} has {refusal.fact} {_short(value)}", elsewhere
 
 
 def _ran(execution: ExecutedOn) -> str:

@@ -66,9 +66,9 @@ def test_a_machine_that_is_refused(samples: ModuleType) -> None:
     again = "execute it on another machine (`lockage build --reexecute 100%` in the same store)"
     assert result.reason == (
         "shop-1.2.0-py3-none-any.whl, shop-1.2.0.tar.gz: "
-        f"`kernel < 5.15` is refused, and what executed wheel in run-000007 has kernel 5.10.0-8; {again}; "
-        f"`cpu-features has avx2` is refused, and what executed wheel in run-000007 has cpu-features fpu avx2; {again}; "
-        "then promote again, or change the policy of staging (told by ann@example.org)"
+        "`kernel < 5.15` is refused, and what executed wheel in run-000007 has kernel 5.10.0-8; "
+        "`cpu-features has avx2` is refused, and what executed wheel in run-000007 has cpu-features fpu avx2 (told by ann@example.org). "
+        f"To mend it, {again}; then promote again, or change the policy of staging"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_machine_that_is_refused(samples: ModuleType) -> None:
 def test_a_kind_of_deviation(samples: ModuleType, kind: DeviationKind) -> None:
     there = on("6.1.0", Deviation(kind=kind, subject="environment build", what="as it was"))
     result = _judge(samples, refusing(kind), _built(samples, there))
-    assert f"`{kind}` is refused, and there is environment build: as it was; " in result.reason
+    assert f"`{kind}` is refused, and there is environment build: as it was (told by " in result.reason
     others = [str(other) for other in DeviationKind if other is not kind]
     assert _judge(samples, refusing(*others), _built(samples, there)).passed
 
@@ -89,12 +89,13 @@ def test_a_kind_that_a_later_lockage_knows_is_no_reason_to_refuse_the_others(sam
 def test_what_was_signed_without_conditions_is_refused_and_the_reason_says_how_to_sign_it_again(samples: ModuleType) -> None:
     result = _judge(samples, refusing("host-environment"), _built(samples, None))
     assert not result.passed
-    assert "an earlier lockage signed it, which did not tell of conditions; run `lockage build` with this one" in result.reason
+    assert "an earlier lockage signed it, which did not tell of conditions (told by " in result.reason
+    assert "To mend it, run `lockage build` with this one; then promote again" in result.reason
 
 
 def test_what_was_not_recorded_of_a_machine_is_refused(samples: ModuleType) -> None:
     result = _judge(samples, refusing("kernel < 5"), _built(samples, on(None, run=None)))
-    assert "`kernel < 5` is refused, and what executed wheel was not recorded; " in result.reason
+    assert "`kernel < 5` is refused, and kernel was not recorded of what executed wheel (told by " in result.reason
     assert _judge(samples, refusing("stale-suite"), _built(samples, on(None, run=None))).passed
 
 
@@ -102,7 +103,7 @@ def test_of_several_builds_of_the_same_bytes_one_is_enough(samples: ModuleType) 
     for order in ((on("5.10"), on("6.1")), (on("6.1"), on("5.10")), (None, on("6.1"))):
         assert _judge(samples, refusing("kernel < 5.15"), _built(samples, *order)).passed
     newest = _judge(samples, refusing("kernel < 5.15"), _built(samples, on("5.1"), on("5.2")))
-    assert "has kernel 5.2;" in newest.reason
+    assert "has kernel 5.2 (told" in newest.reason
 
 
 def test_no_provenance_at_all(samples: ModuleType) -> None:

@@ -17,9 +17,10 @@ DOCS = Path(__file__).parents[3] / "docs"
 POLICIES = (DOCS / "policies.md").read_text()
 
 
-def test_the_example_is_a_policy() -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", POLICIES, re.DOTALL)
-    assert len(parse_policy(example.encode()).gates) == 3
+def test_the_examples_are_policies() -> None:
+    whole, gate = re.findall(r"```toml\n(.*?)```", POLICIES, re.DOTALL)
+    assert len(parse_policy(whole.encode()).gates) == 3
+    assert len(parse_policy(f'channel = "dev"\n{gate}'.encode()).gates) == 1
 
 
 def test_every_gate_is_described_with_its_parameters() -> None:

@@ -106,7 +106,7 @@ def command(
     path = folder / "lockage.lock"
     if as_json:
         environments = {
-            name: {"os": str(e.os), "packages": len(e.packages), "wheels": len(e.python), "sdists": len(e.sdists), "root": e.root}
+            name: {"os": str(e.base), "packages": len(e.packages), "wheels": len(e.python), "sdists": len(e.sdists), "root": e.root}
             for name, e in lock.environments.items()
         }
         document = {"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited}
@@ -115,7 +115,7 @@ def command(
     if edited:
         say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
     rows = [
-        (name, str(e.os), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
+        (name, str(e.base), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
         for name, e in lock.environments.items()
     ]
     for line in table(rows):

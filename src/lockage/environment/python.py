@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockage.base.errors import Usage
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

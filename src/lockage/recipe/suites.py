@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Keyring, OsBase, Suites
+from lockage.environment.declaration import Keyring, Suites
 from lockage.recipe.reader import shown
 
 if TYPE_CHECKING:
+    from lockage.environment.base import OsBase
     from lockage.recipe.reader import Table
 
 __all__ = ["suites_of"]

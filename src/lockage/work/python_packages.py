@@ -223,7 +223,7 @@ class _Resolving:
             chain = " → ".join((*self._building, stand_in.name))
             raise SdistCycle(f"{stand_in.name} has only an sdist, and is needed to build itself: {chain}", packages=(stand_in.name,))
         added = (*_of_python(self._declaration.packages), *self._rules.build_packages.get(ProjectName(stand_in.name), ()))
-        recipe = infer_recipe(source.project, os=self._declaration.os, added=added)
+        recipe = infer_recipe(source.project, os=self._declaration.archive, added=added)
         if isinstance(self._declaration.suites, Suites):
             declared = msgspec.structs.replace(recipe.environments[ENVIRONMENT], suites=self._declaration.suites)
             recipe = msgspec.structs.replace(recipe, environments={ENVIRONMENT: declared})

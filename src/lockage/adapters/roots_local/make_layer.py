@@ -85,7 +85,7 @@ def _lent(spec: LayerSpec, spool: FileSpool, packages: KeptPackages) -> dict[Dig
     lent: dict[Digest, dict[int, int]] = {}
     for key in spec.packages:
         borrowed = spool.borrowed(key)
-        found = packages.whole(key) if borrowed or (packages.folder / key).exists() else None
+        found = packages.whole(key) if borrowed or packages.get(key) is not None else None
         if found is not None:
             spool.borrow(key)  # what another process kept meanwhile is the same
             lent[key] = found

@@ -20,14 +20,13 @@ from lockage.base.path import RelPath
 from lockage.environment.root import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Hashes", "Kept", "Walked", "first_difference", "stamp_of", "walked"]
 
-#: Paths and states, sorted by path.
+#: Paths and states.
 Walked = list[tuple[str, os.stat_result]]
-
 
 _NONE: Mapping[int, int] = MappingProxyType({})
 
@@ -62,8 +61,8 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 def walked(folder: Path) -> Walked:
-    """Everything in a folder, and what stat says of it. Raises OSError."""
-    return sorted(_walk(str(folder), ""))
+    """Everything in a folder, and what stat says of it, sorted by path. Raises OSError."""
+    return sorted(_walk(str(folder)))
 
 
 def stamp_of(found: Walked, shared: Mapping[int, int] = _NONE) -> Digest:
@@ -79,16 +78,18 @@ def stamp_of(found: Walked, shared: Mapping[int, int] = _NONE) -> Digest:
     return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
-def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    below: list[str] = []
-    with os.scandir(folder) as found:
-        for item in found:
-            path = prefix + item.name
-            yield path, item.stat(follow_symlinks=False)
-            if item.is_dir(follow_symlinks=False):
-                below.append(item.name)
-    for name in below:
-        yield from _walk(f"{folder}/{name}", f"{prefix}{name}/")
+def _walk(top: str) -> Walked:
+    found: Walked = []
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with os.scandir(f"{top}/{prefix}") as items:
+            for item in items:
+                path = prefix + item.name
+                found.append((path, item.stat(follow_symlinks=False)))
+                if item.is_dir(follow_symlinks=False):
+                    waiting.append(f"{path}/")
+    return found
 
 
 class Hashes:
@@ -115,7 +116,7 @@ def first_difference(folder: Path, manifest: Sequence[Kept], hashes: Hashes | No
     """
     hashes = Hashes() if hashes is None else hashes
     expected = {kept.path: kept for kept in manifest}
-    actual = dict(_walk(str(folder), ""))
+    actual = dict(_walk(str(folder)))
     for path in sorted(expected.keys() | actual.keys()):
         if path not in actual:
             return path, "is missing"

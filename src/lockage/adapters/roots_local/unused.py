@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.adapters.roots_local.audit import kept_layers
 from lockage.adapters.roots_local.kept_packages import listed
+from lockage.adapters.roots_local.sweep import walked
 from lockage.ports.storage import Swept
 
 if TYPE_CHECKING:
@@ -76,9 +78,8 @@ class _Freed:
         """A folder goes, and is still there. Raises OSError."""
         if not self._together:
             self._seen.clear()
-        for folder, _, files in os.walk(home):
-            for file in files:
-                state = os.lstat(os.path.join(folder, file))  # noqa: PTH118 (tens of thousands)
+        for _, state in walked(home):
+            if not stat.S_ISDIR(state.st_mode):
                 self._seen[state.st_ino] = self._seen.get(state.st_ino, 0) + 1
                 if self._seen[state.st_ino] == state.st_nlink:
                     self.size += state.st_size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
@@ -12,12 +12,24 @@ from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 
-__all__ = ["Declaration", "Keyring", "OsBase", "PythonLock", "PythonRules", "Suites"]
+__all__ = ["ARCHITECTURES", "Architecture", "Declaration", "Keyring", "OsBase", "PythonLock", "PythonRules", "Suites", "read_platform"]
+
+#: The platforms that environments are locked for, by Debian's names of their architectures.
+Architecture = Literal["amd64", "arm64"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
 
 _DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 _COMPONENT = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9.-]+)*")
+
+
+def read_platform(text: str) -> Architecture:
+    """The name of a platform, ``amd64`` or ``arm64``; raises ValueError."""
+    for known in ARCHITECTURES:
+        if text == known:
+            return known
+    raise ValueError(f"not a platform ({' or '.join(ARCHITECTURES)}): {text[:80]!r}")
 
 
 class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,6 +122,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock``, ``suites`` and
     ``python_rules`` are left out of the encoding where there are none, so that declarations without them have the digest they always had.
+    ``platforms``, sorted, are those that it is locked for; without them that is the one of the machine on which it is locked.
     """
 
     os: OsBase
@@ -119,6 +132,11 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
     python_rules: PythonRules | msgspec.UnsetType = msgspec.UNSET
+    platforms: tuple[Architecture, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    def platforms_on(self, machine: Architecture) -> tuple[Architecture, ...]:
+        """The platforms that it is locked for by a machine of this one."""
+        return self.platforms if isinstance(self.platforms, tuple) else (machine,)
 
     @property
     def names_files(self) -> bool:
@@ -127,5 +145,5 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def digest(self) -> Digest:
-        """Identity of what the lock depends on: everything but the variables."""
-        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={})))
+        """Identity of what is resolved, the same for each platform: everything but the variables and the platforms."""
+        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, platforms=msgspec.UNSET)))

@@ -13,13 +13,13 @@ import msgspec
 
 from lockage.base.canonical import encode_hook
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import Drift, Usage
+from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
-from lockage.environment.declaration import PythonLock
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, stamps
+from lockage.plan.fit import check_lock, locked_on
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
 from lockage.recipe.service import Form, Service, url, variable
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InputsCollide",
-    "LockMismatch",
     "NoInputs",
     "NoRecording",
     "NoSuchStep",
     "Plan",
     "PlannedStep",
     "Resolved",
-    "check_lock",
     "make_plan",
     "resolution_key",
     "resolve",
@@ -51,13 +49,6 @@ __all__ = [
 
 #: So many steps are named in an error.
 _NAMED = 20
-
-
-class LockMismatch(Drift):
-    """The recipe declares an environment that the lock does not hold as declared."""
-
-    code = "lock-mismatch"
-    hint = "Run `lockage lock` and commit lockage.lock."
 
 
 class NoSuchStep(Usage):
@@ -123,28 +114,11 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     directories: dict[BlobRef, bytes]
 
 
-def check_lock(recipe: Recipe, lock: Lock) -> None:
-    """Raise :class:`LockMismatch` unless the lock holds every environment as the recipe declares it."""
-    for name, declaration in recipe.environments.items():
-        locked = lock.environments.get(name)
-        if locked is None:
-            raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
-        if locked.declaration != declaration.digest:
-            from lockage.environment.disagreement import disagreements  # only where a lock does not fit
-
-            taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
-            found = disagreements(declaration, locked)
-            raise LockMismatch(
-                f"environment {name!r} was changed in the recipe{taken} since it was locked",
-                environment=name,
-                differences=found,
-                expected=locked.declaration,
-                found=declaration.digest,
-            )
-
-
 def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[StepName] = (), kinds: Collection[StepKind] = ()) -> Plan:
-    """Plan the named steps, or all of the given kinds (none: all), with everything they need. Raises :class:`LockMismatch`."""
+    """Plan the named steps, or all of the given kinds (none: all), with everything they need.
+
+    Raises LockMismatch, and PlatformNotLocked if a step is of an environment that is not there for the lock's platform.
+    """
     check_lock(recipe, lock)
     known = {step.name: step for step in recipe.steps}
     for name in only:
@@ -189,7 +163,7 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict
         variables = alike[key] = _variables(step, recipe, lock, source, services)
     return PlannedStep(
         step=step,
-        environment=lock.environments[step.environment],
+        environment=locked_on(lock, step.environment),
         variables=variables,
         fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
         services=services,
@@ -197,7 +171,7 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict
 
 
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    variables = prevention(step.cpus, lock.environments[step.environment].architecture)
+    variables = prevention(step.cpus, locked_on(lock, step.environment).architecture)
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}

@@ -12,10 +12,12 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.lock import Lock
-from lockage.plan.plan import Plan, check_lock, make_plan
+from lockage.plan.fit import check_lock
+from lockage.plan.plan import Plan, make_plan
 from lockage.recipe.model import INFERENCE, Recipe
 from lockage.record.event import Phase
 from lockage.record.source import SdistOrigin
+from lockage.work.platforms import on_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,12 +81,12 @@ def lock_of_inferred(
 ) -> Lock:
     """The lock that must be used, or the one from an earlier build if it still fits, or a new one."""
     if fixed is not None:
-        lock = Lock.decode(fixed)
+        lock = on_this_machine(services, Lock.decode(fixed))
         check_lock(recipe, lock)
         return lock
     if beside is not None:
         try:
-            lock = Lock.decode(beside)
+            lock = on_this_machine(services, Lock.decode(beside))
             check_lock(recipe, lock)
         except LockageError:
             pass  # it belongs to another build; a new one takes its place

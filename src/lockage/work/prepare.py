@@ -12,17 +12,20 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import Drift, Usage
 from lockage.environment.lock import Lock
-from lockage.plan.plan import LockMismatch, check_lock
+from lockage.environment.platforms import locked_name
+from lockage.plan.fit import LockMismatch, check_lock, check_platforms
 from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
 from lockage.record.source import CommitOrigin, Source
 from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inferred, remembered_recipe, unasked, with_added
+from lockage.work.platforms import on_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lockage.base.instant import Instant
+    from lockage.environment.declaration import Architecture
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
@@ -85,11 +88,11 @@ def prepare(
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
-        lock = Lock.decode(data)
+        lock = on_this_machine(services, Lock.decode(data))
         check_lock(recipe, lock)
     else:
         fixed = given if given is not None else read.lock
-        decoded = Lock.decode(fixed) if fixed is not None else None
+        decoded = on_this_machine(services, Lock.decode(fixed)) if fixed is not None else None
         wanted = _checked(wanted, decoded)
         recipe, asked_in = inferred(services, read, decoded, locator, wanted, keep)
         lock = lock_of_inferred(services, recipe, fixed, beside, asked_in, wanted.added)
@@ -108,7 +111,7 @@ def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = No
         raise RecipeDecides(
             f"{locator} has a lockage.toml, so no build backend is asked", hint="Name a step of lockage.toml.", source=locator
         )
-    decoded = Lock.decode(given) if given is not None else None
+    decoded = on_this_machine(services, Lock.decode(given)) if given is not None else None
     project, recipe, lock = unasked(services, read, decoded, locator, _checked(wanted, decoded))
     environment = build_environments(recipe)[0]
     asking = msgspec.structs.replace(
@@ -192,13 +195,15 @@ def lock_project(
     edited: Edited | None = None,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
+    platforms: Collection[Architecture] = (),
 ) -> tuple[Lock, bool]:
     """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
 
     ``wanted`` shapes a recipe that is inferred; its packages come beside those that the present lock says were added before.
     ``edited`` is a recipe that takes the place of the one that is there, once it could be locked. ``renewed`` OS packages and Python
     projects of the present lock move to their newest versions. With ``as_of`` the Python packages are those uploaded before.
-    Raises :class:`LockMissing`, PackageNotLocked and what locking raises.
+    ``platforms`` are the only ones that are locked or looked at, if any are named. The lock that is returned is that of all.
+    Raises :class:`LockMissing`, PackageNotLocked, NoSuchPlatform and what locking raises.
     """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
@@ -212,18 +217,21 @@ def lock_project(
         recipe = read_recipe(services, read, text, locator)
     else:
         added = tuple(sorted({*added_in(previous), *checked_terms(wanted.added)}))
-        recipe, _ = inferred(services, read, previous, locator, msgspec.structs.replace(wanted, added=added))
+        here = on_this_machine(services, previous) if previous is not None else None
+        recipe, _ = inferred(services, read, here, locator, msgspec.structs.replace(wanted, added=added))
     if check:
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
-        check_lock(recipe, previous)
-        extra = sorted(set(previous.environments) - set(recipe.environments))
+        check_platforms(recipe, previous, services.architecture, platforms)
+        declared = {name: declaration.platforms_on(services.architecture) for name, declaration in recipe.environments.items()}
+        places = {locked_name(name, several, platform) for name, several in declared.items() for platform in several}
+        extra = sorted(set(previous.environments) - places)
         if extra:
             raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))
         return previous, False
     from lockage.work.lock import lock_recipe
 
-    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of), added)
+    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of, platforms=platforms), added)
     if edited is not None:
         services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()

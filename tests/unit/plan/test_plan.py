@@ -15,14 +15,13 @@ from lockage.base.tree import FileNode, Tree, read_tree
 from lockage.environment.declaration import Declaration, OsBase
 from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
 from lockage.plan.contract import FIXED, JOBS, PLATFORM, PREVENTION, relocated
+from lockage.plan.fit import LockMismatch, check_lock
 from lockage.plan.plan import (
     InputsCollide,
-    LockMismatch,
     NoInputs,
     NoSuchStep,
     PlannedStep,
     Resolved,
-    check_lock,
     make_plan,
     resolution_key,
     resolve,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.downloads import MemoryDownloads
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lockage.adapters.memory.executor import Workspace
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.record.event import Event
@@ -81,7 +82,7 @@ class MemoryServices:
         self.keys = MemoryKeys()
         self.pins = MemoryPins()
         self.principal = PrincipalName("alice")
-        self.architecture: Literal["amd64", "arm64"] = "amd64"
+        self.architecture: Architecture = "amd64"
         self.capacity = Capacity(cpus=4, memory=16 << 30, jobs=jobs)
         self.host = {"kernel": "none"}
         self.told: list[Event] = []

@@ -21,7 +21,7 @@ from lockage.adapters.roots_local.sweep import Kept
 from lockage.base.canonical import canonical, decode, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
 from lockage.environment.python import NoPython
 from lockage.environment.root import InvalidPackage, Kind, PackagesCollide, UnsupportedPackage, stacked

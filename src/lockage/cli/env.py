@@ -109,7 +109,7 @@ def show(names: tuple[str, ...], platform: Architecture | None, source: str, loc
     if as_json:
         documents = {
             name: {
-                "os": str(environment.os),
+                "os": str(environment.base),
                 "architecture": environment.architecture,
                 "release_date": environment.release_date,
                 "root": environment.root,
@@ -125,7 +125,7 @@ def show(names: tuple[str, ...], platform: Architecture | None, source: str, loc
         if number:
             say()
         size, kept = sum(item.ref.size for item in items), sum(item.kept for item in items)
-        say(f"{name}: {environment.os} {environment.architecture}, root {short(environment.root.tree.digest)}")
+        say(f"{name}: {environment.base} {environment.architecture}, root {short(environment.root.tree.digest)}")
         say(f"  {len(items):,} files, {human_size(size)}; {'all' if kept == len(items) else f'{kept:,}'} of them in the store")
         rows = [(item.kind, item.name, item.version, human_size(item.ref.size), "" if item.kept else "not kept") for item in items]
         for line in table(rows, header=("kind", "name", "version", "size", "")):

@@ -127,7 +127,7 @@ def command(
     if as_json:
         environments = {
             name: {
-                "os": str(e.os),
+                "os": str(e.base),
                 "architecture": e.architecture,
                 "packages": len(e.packages),
                 "wheels": len(e.python),
@@ -142,7 +142,7 @@ def command(
     if edited:
         say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
     rows = [
-        (name, str(e.os), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
+        (name, str(e.base), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
         for name, e in lock.environments.items()
     ]
     for line in table(rows):

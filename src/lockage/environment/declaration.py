@@ -11,15 +11,14 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
+from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
 
-__all__ = ["ARCHITECTURES", "Architecture", "Declaration", "Keyring", "OsBase", "PythonLock", "PythonRules", "Suites", "read_platform"]
+__all__ = ["ARCHITECTURES", "Architecture", "Declaration", "Keyring", "PythonLock", "PythonRules", "Suites", "read_platform"]
 
 #: The platforms that environments are locked for, by Debian's names of their architectures.
 Architecture = Literal["amd64", "arm64"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
-
-_DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 _COMPONENT = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9.-]+)*")
 
@@ -30,24 +29,6 @@ def read_platform(text: str) -> Architecture:
         if text == known:
             return known
     raise ValueError(f"not a platform ({' or '.join(ARCHITECTURES)}): {text[:80]!r}")
-
-
-class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The distribution and suite that OS packages come from; its text is ``debian:bookworm``."""
-
-    distribution: str
-    suite: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution}:{self.suite}"
-
-    @classmethod
-    def parse(cls, text: str) -> OsBase:
-        """Read ``DISTRIBUTION:SUITE``; raises ValueError."""
-        distribution, colon, suite = text.partition(":")
-        if not _DISTRIBUTION.fullmatch(distribution) or not colon or not _SUITE.fullmatch(suite):
-            raise ValueError(f"not an operating system base (debian:SUITE): {text[:80]!r}")
-        return cls(distribution=distribution, suite=suite)
 
 
 class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,12 +101,16 @@ class PythonRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An environment as declared: OS packages as Debian dependency terms, Python requirements as PEP 508 text, variables.
 
-    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock``, ``suites`` and
-    ``python_rules`` are left out of the encoding where there are none, so that declarations without them have the digest they always had.
+    Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``.
+    Variables are given to every step of the environment and are part of its actions, not of its root. Bases,
+    ``python_lock``, ``suites`` and ``python_rules`` are left out of the encoding where there are none, so that declarations without
+    them have the digest they always had.
     ``platforms``, sorted, are those that it is locked for; without them that is the one of the machine on which it is locked.
     """
 
-    os: OsBase
+    os: OsBase | msgspec.UnsetType = msgspec.UNSET
+    image: ImageBase | msgspec.UnsetType = msgspec.UNSET
+    host: HostBase | msgspec.UnsetType = msgspec.UNSET
     packages: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     variables: dict[str, str] = {}
@@ -137,6 +122,16 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def platforms_on(self, machine: Architecture) -> tuple[Architecture, ...]:
         """The platforms that it is locked for by a machine of this one."""
         return self.platforms if isinstance(self.platforms, tuple) else (machine,)
+
+    @property
+    def base(self) -> Base:
+        """What it begins with."""
+        return the_base(self.os, self.image, self.host)
+
+    @property
+    def archive(self) -> OsBase:
+        """The suite that its OS packages come from; only where that is its base."""
+        return archive_of(self.base)
 
     @property
     def names_files(self) -> bool:

@@ -17,7 +17,8 @@ from lockage.base.canonical import decode_hook, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Architecture, OsBase
+from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
+from lockage.environment.declaration import Architecture
 from lockage.environment.platforms import has_several, misnamed, of_platform
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment, resolved: ``declaration`` is the digest of what it was resolved from.
 
-    ``release_date`` and ``release_sha256`` tell which signed Release file the packages came from; they are information, not identity.
+    Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``. ``os`` goes with
+    ``release_date`` and ``release_sha256``, which tell what signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
     written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first. ``sdists`` are Python
@@ -131,10 +133,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """
 
     declaration: Digest
-    os: OsBase
+    os: OsBase | msgspec.UnsetType = msgspec.UNSET
+    image: ImageBase | msgspec.UnsetType = msgspec.UNSET
+    host: HostBase | msgspec.UnsetType = msgspec.UNSET
     architecture: Architecture
-    release_date: str
-    release_sha256: Digest
+    release_date: str | msgspec.UnsetType = msgspec.UNSET
+    release_sha256: Digest | msgspec.UnsetType = msgspec.UNSET
     root: RootRef
     packages: tuple[LockedPackage, ...]
     python: tuple[LockedWheel, ...] = ()
@@ -150,9 +154,20 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         return msgspec.structs.replace(self, python=tuple(sorted((*self.python, *built))), sdists=(), builders={})
 
     @property
-    def newest_release(self) -> str:
-        """The date of the newest Release file that packages came from."""
-        return max((self.release_date, *(suite.release_date for suite in self.suites)))
+    def base(self) -> Base:
+        """What it begins with."""
+        return the_base(self.os, self.image, self.host)
+
+    @property
+    def archive(self) -> OsBase:
+        """The suite that its OS packages come from; only where that is its base."""
+        return archive_of(self.base)
+
+    @property
+    def newest_release(self) -> str | None:
+        """The date of the newest Release file that packages came from; None where none did."""
+        dates = (*(() if self.release_date is msgspec.UNSET else (self.release_date,)), *(suite.release_date for suite in self.suites))
+        return max(dates, default=None)
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -262,8 +277,9 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         environment = environments.pop(name)
         for kind in ("packages", "python", "instruments", "sdists"):
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
-        for kind in ("os", "root"):
-            environment[kind] = _Line(environment[kind])
+        for kind in ("os", "image", "host", "root"):
+            if kind in environment:
+                environment[kind] = _Line(environment[kind])
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from lockage.base.errors import Usage
-from lockage.environment.declaration import Architecture, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,7 +10,9 @@ import msgspec
 
 from lockage.base.excerpt import excerpt_of
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import HostBase, ImageBase, OsBase
+from lockage.environment.declaration import Declaration
+from lockage.recipe.base import base_of
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
@@ -244,12 +246,12 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
     for name in table.names():
         named(table, name, EnvironmentName)
         one = table.table(name)
-        base = one.text("os", OsBase.parse, 'an operating system base such as "debian:bookworm"', required=True)
+        base = base_of(one)
         packages = one.texts("packages", debian_term, "Debian packages") or ()
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
         python_lock = python_lock_of(one)
-        suites = suites_of(one, base)
+        suites = suites_of(one, base if isinstance(base, OsBase) else None)
         rules = python_rules_of(one)
         own = platforms_of(one)
         one.close()
@@ -257,7 +259,9 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
             found[name] = None
             continue
         found[name] = Declaration(
-            os=base,
+            os=base if isinstance(base, OsBase) else msgspec.UNSET,
+            image=base if isinstance(base, ImageBase) else msgspec.UNSET,
+            host=base if isinstance(base, HostBase) else msgspec.UNSET,
             packages=packages,
             python=python,
             variables=variables,

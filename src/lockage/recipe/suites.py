@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.path import RelPath
-from lockage.environment.declaration import ARCHITECTURES, Architecture, Keyring, OsBase, Suites, read_platform
+from lockage.environment.declaration import ARCHITECTURES, Architecture, Keyring, Suites, read_platform
 from lockage.recipe.reader import shown
 
 if TYPE_CHECKING:
+    from lockage.environment.base import OsBase
     from lockage.recipe.reader import Table
 
 __all__ = ["platforms_of", "suites_of"]

@@ -144,7 +144,7 @@ def _plan(source: DependencySource, builder: LockedEnvironment) -> Plan:
     from lockage.plan.plan import make_plan
     from lockage.recipe.inference import ENVIRONMENT, infer_recipe
 
-    recipe: Recipe = infer_recipe(source.project, os=builder.os)
+    recipe: Recipe = infer_recipe(source.project, os=builder.archive)
     locked = msgspec.structs.replace(builder, declaration=recipe.environments[ENVIRONMENT].digest)
     return make_plan(recipe, Lock.of({ENVIRONMENT: locked}), source.read.source(recipe.version))
 

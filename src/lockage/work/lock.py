@@ -9,9 +9,10 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError, Usage
+from lockage.environment.base import OsBase
 from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
-from lockage.environment.declaration import OsBase, PythonLock, Suites
+from lockage.environment.declaration import PythonLock, Suites
 from lockage.environment.lock import REALISER, Lock, LockedEnvironment, LockedSuite, RootRef
 from lockage.environment.platforms import locked_name
 from lockage.recipe.modes import PRELOADED
@@ -81,7 +82,7 @@ def lock_recipe(
             if platforms and platform not in platforms:
                 locked |= {place: before} if before is not None else {}
                 continue
-            if before is not None and (upgrade or before.os != declaration.os):
+            if before is not None and (upgrade or before.base != declaration.base):
                 before = None
             stays = before is not None and not _held(before).intersection(renewed) and (as_of is None or not declaration.python)
             if before is not None and stays and before.declaration == declaration.digest:
@@ -137,7 +138,7 @@ def lock_environment(
     ``building`` are the projects that the environment is to build, each for the sake of the one before it.
     """
     architecture = platform or services.architecture
-    services.tell(Phase(text=f"environment {name}: resolving {declaration.os}{_beside(declaration)}"))
+    services.tell(Phase(text=f"environment {name}: resolving {declaration.archive}{_beside(declaration)}"))
     suites = _suites(services, declaration, architecture)
     index, preferred = _with_kept(services, index_of(suites), before, renewed)
     with_python = bool(declaration.python) or isinstance(declaration.python_lock, PythonLock)
@@ -148,7 +149,7 @@ def lock_environment(
     instruments = tuple(sorted(found for found in pins if found is not None))
     everything = (*packages, *instruments)
     services.tell(Phase(text=f"environment {name}: fetching {len(packages)} OS packages", total=bytes_missing(services, everything)))
-    with services.os_packages.arriving(declaration.os, everything) as arriving:
+    with services.os_packages.arriving(declaration.archive, everything) as arriving:
 
         def settle() -> None:
             """Have all packages, before others are fetched, or so that once the requirements are mended nothing has to be fetched again."""
@@ -169,7 +170,7 @@ def lock_environment(
                 raise
         draft = LockedEnvironment(
             declaration=declaration.digest,
-            os=declaration.os,
+            os=declaration.archive,
             architecture=architecture,
             release_date=str(suites[0].release.date),
             release_sha256=suites[0].release.sha256,
@@ -194,8 +195,8 @@ def _suites(services: Services, declaration: Declaration, architecture: Architec
     rules = declaration.suites if isinstance(declaration.suites, Suites) else Suites()
     keyring = None if rules.keyring is None else keyring_of(services, rules.keyring)
     found = []
-    for name in (declaration.os.suite, *rules.further):
-        base = OsBase(distribution=declaration.os.distribution, suite=name)
+    for name in (declaration.archive.suite, *rules.further):
+        base = OsBase(distribution=declaration.archive.distribution, suite=name)
         release, stanzas = services.os_packages.index(
             base, architecture, components=rules.components, stale=name in rules.stale, keyring=keyring
         )

@@ -232,7 +232,7 @@ class _Resolving:
             f"the other platform as it is locked. Or require a version of {stand_in.name} that has wheels for {architecture}.",
         )
         added = (*_of_python(self._declaration.packages), *self._rules.build_packages.get(ProjectName(stand_in.name), ()))
-        recipe = infer_recipe(source.project, os=self._declaration.os, added=added)
+        recipe = infer_recipe(source.project, os=self._declaration.archive, added=added)
         if isinstance(self._declaration.suites, Suites):
             declared = msgspec.structs.replace(recipe.environments[ENVIRONMENT], suites=self._declaration.suites)
             recipe = msgspec.structs.replace(recipe, environments={ENVIRONMENT: declared})

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.lock import (
     LOCK_VERSION,
     REALISER,

@@ -12,7 +12,8 @@ from lockage.base.instant import ZIP_FLOOR, Instant
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree, read_tree
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
 from lockage.plan.contract import FIXED, JOBS, PLATFORM, PREVENTION, relocated
 from lockage.plan.fit import LockMismatch, check_lock

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, Keyring, OsBase, Suites
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration, Keyring, Suites
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.model import Recipe
 from lockage.recipe.parse import parse_recipe

@@ -143,7 +143,8 @@ def sdist(services: MemoryServices, **more: bytes) -> None:
 
 def root_with(services: MemoryServices, *added: str) -> object:
     """The root of the environment with these packages on top."""
-    from lockage.environment.declaration import Declaration, OsBase
+    from lockage.environment.base import OsBase
+    from lockage.environment.declaration import Declaration
     from lockage.work.lock import lock_environment
 
     packages = tuple(sorted((*PACKAGES, *added)))

@@ -16,6 +16,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
+from lockage.environment.declaration import Architecture
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, stamps
@@ -94,12 +95,13 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will run for one source, recipe and lock."""
+    """What will run for one source, recipe and lock, and which platform of the lock counts."""
 
     source: Source
     recipe: Recipe
     lock_digest: Digest
     steps: tuple[PlannedStep, ...]
+    platform: Architecture | None = None
 
     def deliver(self) -> tuple[PlannedStep, ...]:
         """The steps that deliver artifacts."""
@@ -128,7 +130,7 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
     wanted = [step for step in recipe.steps if step.name in named or (not only and (not kinds or step.kind in kinds))]
     alike: dict[object, tuple[tuple[str, str], ...]] = {}
     steps = tuple(_planned(step, recipe, lock, source, alike) for step in _ordered(wanted, known))
-    return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
+    return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps, platform=lock.platform)
 
 
 def _has(name: str, known: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import Drift, Usage
 from lockage.environment.lock import Lock
-from lockage.environment.platforms import locked_name
+from lockage.environment.platforms import split_name
 from lockage.plan.fit import LockMismatch, check_lock, check_platforms
 from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
@@ -223,11 +223,7 @@ def lock_project(
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
         check_platforms(recipe, previous, services.architecture, platforms)
-        declared = {name: declaration.platforms_on(services.architecture) for name, declaration in recipe.environments.items()}
-        places = {locked_name(name, several, platform) for name, several in declared.items() for platform in several}
-        extra = sorted(set(previous.environments) - places)
-        if extra:
-            raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))
+        _refuse_more(recipe, previous, services.architecture)
         return previous, False
     from lockage.work.lock import lock_recipe
 
@@ -239,3 +235,11 @@ def lock_project(
     if data != present:
         services.folders.write(folder, _LOCK, data)
     return lock, data != present
+
+
+def _refuse_more(recipe: Recipe, lock: Lock, machine: Architecture) -> None:
+    """Raise :class:`LockMismatch` if the lock holds what the recipe does not declare."""
+    declared = {(name, platform) for name, declaration in recipe.environments.items() for platform in declaration.platforms_on(machine)}
+    extra = sorted(place for place, found in lock.environments.items() if (split_name(place)[0], found.architecture) not in declared)
+    if extra:
+        raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))

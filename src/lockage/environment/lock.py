@@ -19,7 +19,6 @@ from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
 from lockage.environment.declaration import Architecture
-from lockage.environment.platforms import has_several, misnamed, of_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -185,6 +184,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
         """The lock of these environments."""
         everything = (one for level in _levels(environments) for one in level.values())
+        from lockage.environment.platforms import has_several  # what only reads a lock of one platform needs none of it
+
         return cls(
             lock=SEVERAL_PLATFORMS if has_several(environments) else LOCK_VERSION,
             realiser=max((one.realiser for one in everything), default=1),
@@ -193,7 +194,14 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def on(self, platform: Architecture) -> Lock:
         """The lock as it counts on one platform: what is locked for that, by the environments' names, in the file that it was."""
-        view = msgspec.structs.replace(self, environments=of_platform(self.complete.environments, platform))
+        everything = self.complete.environments
+        if self.lock == LOCK_VERSION:
+            found = {name: one for name, one in everything.items() if one.architecture == platform}
+        else:
+            from lockage.environment.platforms import of_platform
+
+            found = of_platform(everything, platform)
+        view = msgspec.structs.replace(self, environments=found)
         view.__dict__.update(_bytes=self._bytes, platform=platform, complete=self.complete)
         return view
 
@@ -235,11 +243,11 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {SEVERAL_PLATFORMS} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
-        wrong = misnamed(found.environments)
-        if (found.lock == SEVERAL_PLATFORMS) != has_several(found.environments):
-            wrong = f"format {found.lock} is not that of a lock of {'one platform' if found.lock != LOCK_VERSION else 'several platforms'}"
-        if wrong is not None:
-            raise InvalidLock(f"lockage.lock cannot be read: {wrong}")
+        if found.lock == SEVERAL_PLATFORMS or any("@" in name for name in found.environments):
+            from lockage.environment.platforms import misnamed
+
+            if (wrong := misnamed(found.environments, several=found.lock == SEVERAL_PLATFORMS)) is not None:
+                raise InvalidLock(f"lockage.lock cannot be read: {wrong}")
         for depth, level in enumerate(_levels(found.environments)):
             if depth > _DEEPEST:
                 raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")

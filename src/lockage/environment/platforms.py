@@ -52,8 +52,13 @@ def platforms_of(environments: Mapping[str, LockedEnvironment], name: str) -> tu
     return tuple(sorted(found.architecture for locked, found in environments.items() if split_name(locked)[0] == name))
 
 
-def misnamed(environments: Mapping[str, LockedEnvironment]) -> str | None:
-    """What is wrong with the names under which environments stand; None if nothing is."""
+def misnamed(environments: Mapping[str, LockedEnvironment], *, several: bool) -> str | None:
+    """What is wrong with the names under which environments stand in a lock that says that it is of ``several`` platforms, or not.
+
+    None if nothing is.
+    """
+    if several != has_several(environments):
+        return f"its format is that of a lock of {'several platforms' if several else 'one platform'}, and its environments are not"
     for locked, found in environments.items():
         name, platform = split_name(locked)
         if platform is not None and found.architecture != platform:

@@ -1,4 +1,4 @@
-"""Whether a lock holds what a recipe declares, on one platform or on all."""
+"""In what a lock does not hold what a recipe declares, on one platform or on any."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from lockage.base.errors import Drift
 from lockage.environment.declaration import ARCHITECTURES, PythonLock
+from lockage.environment.disagreement import disagreements
 from lockage.environment.platforms import platforms_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lockage.environment.declaration import Architecture, Declaration
-    from lockage.environment.lock import Lock, LockedEnvironment
+    from lockage.environment.lock import Lock
     from lockage.recipe.model import Recipe
 
-__all__ = ["LockMismatch", "PlatformNotLocked", "check_lock", "check_platforms", "locked_on"]
+__all__ = ["LockMismatch", "PlatformNotLocked", "check_platforms", "misfit"]
 
 
 class LockMismatch(Drift):
@@ -32,18 +33,8 @@ class PlatformNotLocked(Drift):
     hint = "Name the platform in `platforms` of lockage.toml, run `lockage lock`, and commit lockage.lock."
 
 
-def check_lock(recipe: Recipe, lock: Lock) -> None:
-    """Raise :class:`LockMismatch` unless the lock holds every environment as the recipe declares it.
-
-    On one platform that is what is declared for it, or for none by name. Raises :class:`PlatformNotLocked`.
-    """
-    for name, declaration in recipe.environments.items():
-        if lock.platform is None or lock.platform in declaration.platforms_on(lock.platform):
-            _check(name, declaration, lock)
-
-
 def check_platforms(recipe: Recipe, lock: Lock, machine: Architecture, only: Collection[Architecture] = ()) -> None:
-    """Raise what :func:`check_lock` does unless the lock holds every environment for all of its platforms, or for these ``only``.
+    """Raise what :func:`misfit` gives unless the lock holds every environment for all of its platforms, or for these ``only``.
 
     ``machine`` is the platform of what is declared for none by name.
     """
@@ -52,39 +43,31 @@ def check_platforms(recipe: Recipe, lock: Lock, machine: Architecture, only: Col
             continue
         on_it = lock.on(platform)
         for name, declaration in recipe.environments.items():
-            if platform in declaration.platforms_on(machine):
-                _check(name, declaration, on_it)
+            locked = on_it.environments.get(name)
+            if platform in declaration.platforms_on(machine) and (locked is None or locked.declaration != declaration.digest):
+                raise misfit(name, declaration, on_it)
 
 
-def locked_on(lock: Lock, name: str) -> LockedEnvironment:
-    """The environment of that name. Raises :class:`LockMismatch`, :class:`PlatformNotLocked`."""
-    found = lock.environments.get(name)
-    if found is not None:
-        return found
+def misfit(name: str, declaration: Declaration, lock: Lock) -> LockMismatch | PlatformNotLocked:
+    """In what a lock, or one platform of it, does not hold an environment as it is declared."""
+    locked = lock.environments.get(name)
     others = platforms_of(lock.complete.environments, name)
-    if not others or lock.platform is None:
-        raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
-    raise PlatformNotLocked(
-        f"environment {name!r} is not locked for {lock.platform}; it is for {' and '.join(others)}",
-        environment=name,
-        expected=lock.platform,
-        found=others,
-    )
-
-
-def _check(name: str, declaration: Declaration, lock: Lock) -> None:
-    locked = locked_on(lock, name)
-    if locked.declaration == declaration.digest:
-        return
-    from lockage.environment.disagreement import disagreements  # only where a lock does not fit
-
-    several = len(platforms_of(lock.complete.environments, name)) > 1
+    if locked is None and (lock.platform is None or not others):
+        return LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
+    if locked is None:
+        return PlatformNotLocked(
+            f"environment {name!r} is not locked for {lock.platform}; it is for {' and '.join(others)}",
+            environment=name,
+            expected=lock.platform,
+            found=others,
+        )
     taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
-    raise LockMismatch(
-        f"environment {name!r} was changed in the recipe{taken} since it was locked{f' for {locked.architecture}' if several else ''}",
+    where = locked.architecture if len(others) > 1 else None
+    return LockMismatch(
+        f"environment {name!r} was changed in the recipe{taken} since it was locked{f' for {where}' if where else ''}",
         environment=name,
         differences=disagreements(declaration, locked),
         expected=locked.declaration,
         found=declaration.digest,
-        **({"platform": locked.architecture} if several else {}),
+        **({"platform": where} if where else {}),
     )

@@ -20,7 +20,6 @@ from lockage.environment.declaration import Architecture
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, stamps
-from lockage.plan.fit import check_lock, locked_on
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
 from lockage.recipe.service import Form, Service, url, variable
@@ -42,6 +41,7 @@ __all__ = [
     "Plan",
     "PlannedStep",
     "Resolved",
+    "check_lock",
     "make_plan",
     "resolution_key",
     "resolve",
@@ -116,6 +116,20 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     directories: dict[BlobRef, bytes]
 
 
+def check_lock(recipe: Recipe, lock: Lock) -> None:
+    """Raise LockMismatch unless the lock holds every environment as the recipe declares it.
+
+    On one platform that is what is declared for it, or for none by name. Raises PlatformNotLocked.
+    """
+    for name, declaration in recipe.environments.items():
+        if lock.platform is None or lock.platform in declaration.platforms_on(lock.platform):
+            locked = lock.environments.get(name)
+            if locked is None or locked.declaration != declaration.digest:
+                from lockage.plan.fit import misfit  # only where a lock does not fit
+
+                raise misfit(name, declaration, lock)
+
+
 def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[StepName] = (), kinds: Collection[StepKind] = ()) -> Plan:
     """Plan the named steps, or all of the given kinds (none: all), with everything they need.
 
@@ -165,15 +179,24 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict
         variables = alike[key] = _variables(step, recipe, lock, source, services)
     return PlannedStep(
         step=step,
-        environment=locked_on(lock, step.environment),
+        environment=_locked(step, recipe, lock),
         variables=variables,
         fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
         services=services,
     )
 
 
+def _locked(step: Step, recipe: Recipe, lock: Lock) -> LockedEnvironment:
+    found = lock.environments.get(step.environment)
+    if found is None:
+        from lockage.plan.fit import misfit  # a step of another platform
+
+        raise misfit(step.environment, recipe.environments[step.environment], lock)
+    return found
+
+
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    variables = prevention(step.cpus, locked_on(lock, step.environment).architecture)
+    variables = prevention(step.cpus, _locked(step, recipe, lock).architecture)
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}

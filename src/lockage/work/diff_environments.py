@@ -14,7 +14,7 @@ from lockage.environment.platforms import split_name
 from lockage.environment.root import stacked
 from lockage.record.event import Phase
 from lockage.work.environments import NoSuchEnvironment, environment_of, read_lock
-from lockage.work.platforms import on_this_machine
+from lockage.work.prepare import on_this_machine
 from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:

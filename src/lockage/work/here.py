@@ -23,7 +23,7 @@ from lockage.record.release import artifact_set
 from lockage.record.source import CommitOrigin
 from lockage.work.book import Book, NoStore
 from lockage.work.inspect import ChannelStatus, channel_status
-from lockage.work.platforms import machine_of
+from lockage.work.prepare import machine_of
 from lockage.work.release import release_title
 
 if TYPE_CHECKING:

@@ -10,16 +10,14 @@ import msgspec
 from lockage import __version__
 from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
-from lockage.base.errors import Drift, Usage
+from lockage.base.errors import Drift, LockageError, Usage
 from lockage.environment.lock import Lock
-from lockage.environment.platforms import split_name
-from lockage.plan.fit import LockMismatch, check_lock, check_platforms
+from lockage.plan.plan import check_lock
 from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
 from lockage.record.source import CommitOrigin, Source
 from lockage.work.inferred import added_in, checked_terms, inferred, lock_of_inferred, remembered_recipe, unasked, with_added
-from lockage.work.platforms import on_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,7 +27,19 @@ if TYPE_CHECKING:
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
-__all__ = ["Edited", "LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare", "prepare_to_ask", "read_recipe"]
+__all__ = [
+    "Edited",
+    "LockMissing",
+    "Project",
+    "RecipeDecides",
+    "infer_recipe",
+    "lock_project",
+    "machine_of",
+    "on_this_machine",
+    "prepare",
+    "prepare_to_ask",
+    "read_recipe",
+]
 
 _LOCK = "lockage.lock"
 _RECIPE = "lockage.toml"
@@ -65,6 +75,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     locator: str | None = None
 
 
+def machine_of(services: Services, lock: Lock) -> Architecture:
+    """The machine's platform. One on which no step can run, and which only reads, is taken for the first that is locked."""
+    try:
+        return services.architecture
+    except LockageError:
+        return min((found.architecture for found in lock.complete.environments.values()), default="amd64")
+
+
+def on_this_machine(services: Services, lock: Lock) -> Lock:
+    """The lock as it counts here."""
+    return lock.on(machine_of(services, lock))
+
+
 def prepare(
     services: Services,
     locator: str,
@@ -95,7 +118,7 @@ def prepare(
         decoded = on_this_machine(services, Lock.decode(fixed)) if fixed is not None else None
         wanted = _checked(wanted, decoded)
         recipe, asked_in = inferred(services, read, decoded, locator, wanted, keep)
-        lock = lock_of_inferred(services, recipe, fixed, beside, asked_in, wanted.added)
+        lock = lock_of_inferred(services, recipe, decoded, _readable(services, beside), asked_in, wanted.added)
     source = read.source(recipe.version)
     _say_last_resort(services, read, source)
     return Project(recipe=recipe, source=source, lock=lock, locator=locator)
@@ -120,6 +143,14 @@ def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = No
         environments={environment: recipe.environments[environment]},
     )
     return Project(recipe=asking, source=read.source(recipe.version), lock=lock, locator=locator)
+
+
+def _readable(services: Services, beside: bytes | None) -> Lock | None:
+    """The lock of an earlier build; None if it cannot be read: a new one takes its place."""
+    try:
+        return None if beside is None else on_this_machine(services, Lock.decode(beside))
+    except LockageError:
+        return None
 
 
 def _checked(wanted: Wanted, lock: Lock | None) -> Wanted:
@@ -222,6 +253,8 @@ def lock_project(
     if check:
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
+        from lockage.plan.fit import check_platforms  # a build asks for less
+
         check_platforms(recipe, previous, services.architecture, platforms)
         _refuse_more(recipe, previous, services.architecture)
         return previous, False
@@ -238,7 +271,10 @@ def lock_project(
 
 
 def _refuse_more(recipe: Recipe, lock: Lock, machine: Architecture) -> None:
-    """Raise :class:`LockMismatch` if the lock holds what the recipe does not declare."""
+    """Raise LockMismatch if the lock holds what the recipe does not declare."""
+    from lockage.environment.platforms import split_name
+    from lockage.plan.fit import LockMismatch
+
     declared = {(name, platform) for name, declaration in recipe.environments.items() for platform in declaration.platforms_on(machine)}
     extra = sorted(place for place, found in lock.environments.items() if (split_name(place)[0], found.architecture) not in declared)
     if extra:

@@ -10,7 +10,7 @@ from lockage.environment.lock import Lock, LockedEnvironment
 from lockage.environment.platforms import preferring
 from lockage.recipe.model import Recipe
 from lockage.work.inferred import remembered_recipe
-from lockage.work.platforms import machine_of
+from lockage.work.prepare import machine_of
 from lockage.work.release import RELEASED_RECIPES
 
 if TYPE_CHECKING:

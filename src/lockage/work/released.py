@@ -23,8 +23,7 @@ from lockage.record.version import VersionCandidates
 from lockage.work.book import Book, NoStore
 from lockage.work.build import Built
 from lockage.work.inferred import added_in, inferred, remembered_recipe
-from lockage.work.platforms import on_this_machine
-from lockage.work.prepare import read_recipe
+from lockage.work.prepare import on_this_machine, read_recipe
 from lockage.work.release import RELEASED_RECIPES, NoRelease, find_release, read_release, release_title
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from lockage.work.diff_environments import changed_environments, compare_environ
 from lockage.work.environments import NoSuchEnvironment, environment_of, environments_of, lay_in, read_lock
 from lockage.work.gc import KeepRule, collect_garbage
 from lockage.work.lock import NoSuchPlatform
-from lockage.work.platforms import ForeignBuild, check_native, machine_of, on_this_machine
-from lockage.work.prepare import Project, lock_project, prepare
+from lockage.work.platforms import ForeignBuild, check_native
+from lockage.work.prepare import Project, lock_project, machine_of, on_this_machine, prepare
 from lockage.work.recorded import environments_of_lock, environments_of_run
 from lockage.work.roots import whole
 from lockage.work.verify_environments import RootState, verify_environments

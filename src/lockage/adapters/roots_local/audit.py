@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lockage import durable
+from lockage.adapters.roots_local.read_only import move_aside
 from lockage.adapters.roots_local.sweep import Kept, first_difference
 from lockage.base.canonical import decode
 from lockage.base.errors import LockageError
@@ -28,7 +29,10 @@ def kept_layers(folder: Path) -> list[Path]:
 
 
 def audit_layers(folder: Path, homes: Sequence[Path], heard: Heard) -> Audit:
-    """Look at layers of the roots in ``folder``; one that differs is set aside, where builds do not look. Raises StoreUnwritable."""
+    """Look at layers of the roots in ``folder``; one that differs is set aside, where builds do not look, if it can be.
+
+    Raises StoreUnwritable.
+    """
     count, size, damaged = 0, 0, []
     for home in homes:
         count += 1
@@ -49,7 +53,6 @@ def audit_layers(folder: Path, homes: Sequence[Path], heard: Heard) -> Audit:
             kind = home.parent.name
             aside = folder / "damaged" / f"{kind}-{home.name}-{os.getpid()}"
             with durable.unwritable(folder):
-                durable.ensure_folder(aside.parent)
-                home.rename(aside)
-            damaged.append(Damage(name=f"{kind}/{home.name}", what=" ".join(difference), aside=str(aside)))
+                moved = move_aside(home, aside)
+            damaged.append(Damage(name=f"{kind}/{home.name}", what=" ".join(difference), aside=str(aside) if moved else None))
     return Audit(count=count, size=size, damaged=tuple(damaged))

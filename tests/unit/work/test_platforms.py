@@ -212,7 +212,7 @@ def test_a_lock_of_another_platform_builds_nothing(services: MemoryServices) -> 
 
 def test_a_machine_that_runs_no_steps_reads_what_there_is() -> None:
     class Elsewhere(MemoryServices):
-        @property  # type: ignore[override] # a machine that has none
+        @property
         def architecture(self) -> Architecture:
             raise LockageError("no Linux")
 

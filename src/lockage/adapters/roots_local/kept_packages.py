@@ -222,10 +222,13 @@ def _read_times(folder: Path) -> dict[int, int]:
 
 
 def _write_times(folder: Path, times: Mapping[int, int]) -> None:
-    """So that others read the old or the new; what a power cut leaves of it is no more than doubt. Raises OSError."""
-    partial = folder / f".{_TIMES}"
-    partial.write_bytes(array("q", [number for pair in times.items() for number in pair]).tobytes())
-    partial.replace(folder / _TIMES)
+    """Others read the old or the new, or nothing for a moment; what a power cut leaves is no more than doubt. Raises OSError."""
+    file = f"{folder}/{_TIMES}"
+    with open(f"{file}.new", "wb") as partial:  # noqa: PTH123 (a hundred of them for a layer)
+        partial.write(array("q", [number for pair in times.items() for number in pair]).tobytes())
+    with suppress(FileNotFoundError):
+        os.unlink(file)  # noqa: PTH108 (as above). A rename that replaces a file makes ext4 write the new one at once
+    os.rename(f"{file}.new", file)  # noqa: PTH104 (as above)
 
 
 def _states(folder: Path) -> dict[str, os.stat_result]:

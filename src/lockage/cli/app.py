@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockage.base.errors import ExitCode, LockageError
+from lockage.cli import reader_gone
 from lockage.cli.progress import end_observers
 from lockage.cli.screen import settle, show_error
 
@@ -156,7 +157,7 @@ def _run(arguments: list[str], errors: list[str]) -> int:
     _heed_signals()
     as_json = "--json" in arguments
     try:
-        result = program.main(args=arguments, prog_name="lockage", standalone_mode=False)
+        result = program.main(args=arguments, prog_name="lockage", standalone_mode=False, obj=tuple(arguments))  # as they were given
         return int(result) if isinstance(result, int) else ExitCode.DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -175,8 +176,7 @@ def _run(arguments: list[str], errors: list[str]) -> int:
     except _Terminated as ended:
         return _ended("terminated", 128 + ended.number)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader is gone; Python would complain once more at exit
-        return 141
+        return reader_gone()
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
         return show(_fault(error))
 

@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["record_provenance", "record_reproductions", "record_tests"]
 
 
-def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> None:
+def record_provenance(
+    services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False
+) -> tuple[BlobRef, ...]:
     """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
 
-    With ``anew`` it is recorded again, for a ledger that does not know of it.
+    With ``anew`` it is recorded again, for a ledger that does not know of it. Returns what was signed.
     """
     if not built.artifacts:
-        return
+        return ()
     run = _until(built.run, services.clock.now())
     key = Digest.of(canonical([run.source.digest, run.recipe, run.lock, *sorted(f"{a.name} {a.blob}" for a in run.artifacts)]))
-    if not anew and _signed_before(services, services.memo.get("provenance", key)):
-        return
+    kept_bundles = () if anew else _signed_before(services, services.memo.get("provenance", key))
+    if kept_bundles:
+        return kept_bundles
     from lockage.base.path import RelPath  # the rest is needed only when something new was built
     from lockage.evidence.predicate import PROVENANCE, provenance
     from lockage.evidence.trust import Role
@@ -55,6 +58,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
     services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())
+    return bundles
 
 
 def _until(run: Run, now: Instant) -> Run:
@@ -75,12 +79,13 @@ def _crates(services: Services, plan: Plan) -> tuple[Crate, ...]:
     return tuple(crate for path in paths for crate in crates_of(services, source, path))
 
 
-def _signed_before(services: Services, kept: bytes | None) -> bool:
-    """Whether every bundle that a memo names is still there."""
+def _signed_before(services: Services, kept: bytes | None) -> tuple[BlobRef, ...]:
+    """The bundles that a memo names, if every one of them is still there."""
     try:
-        return bool(kept) and all(services.blobs.has(BlobRef.parse(text)) for text in (kept or b"").decode().split())
+        bundles = tuple(BlobRef.parse(text) for text in (kept or b"").decode().split())
     except ValueError:
-        return False  # a memo that makes no sense counts for nothing
+        return ()  # a memo that makes no sense counts for nothing
+    return bundles if all(map(services.blobs.has, bundles)) else ()
 
 
 def record_tests(services: Services, project: Project, built: Built, steps: Iterable[StepRun]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockage import durable, portable
 from lockage.base.digest import Digest
-from lockage.echo.echo import SPOOL as _SPOOL
+from lockage.echo.kept import SPOOL as _SPOOL
 from lockage.ports import KEPT_MARK, BlobCorrupt, FolderUnwritable
 
 if TYPE_CHECKING:

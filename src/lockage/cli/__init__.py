@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from gc import freeze, set_threshold  # as names: the module of `lockage gc` takes the name gc in this room
 
-__all__ = ["main", "reader_gone"]
+__all__ = ["main"]
 
 #: How many new objects it takes for a search for cycles. Starting up makes tens of thousands that all stay: with Python's own
 #: 700 the collector takes a tenth of a build in which nothing is to be done.
@@ -19,20 +19,16 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         from lockage.echo.front import answered  # so that importing the room costs nothing
 
-        if answered(words):
-            sys.exit()
+        unprinted = None
+        try:
+            if answered(words):
+                sys.exit()
+        except OSError as error:
+            unprinted = error
         from lockage.cli.app import run
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(reader_gone())
 
-    status = run(words)
+    status = run(words, unprinted)
     freeze()  # the process ends: its last collection need not walk through every module
     sys.exit(status)
-
-
-def reader_gone() -> int:
-    """The exit code where nobody reads what is printed any more; Python would complain once more at exit."""
-    sys.stderr.close()
-    return 141

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockage.base.errors import ExitCode, LockageError
-from lockage.cli import reader_gone
 from lockage.cli.progress import end_observers
 from lockage.cli.screen import settle, show_error
 
@@ -133,21 +132,21 @@ def program(context: click.Context, as_json: bool) -> None:
         raise click.UsageError("--json stands behind the command", context)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return the process's exit code."""
+def run(arguments: list[str], unprinted: OSError | None = None) -> int:
+    """Run one command and return the process's exit code; ``unprinted`` is why what it prints could not be printed already."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
     status, errors = int(ExitCode.FAULT), list[str]()
     try:
-        status = _run(arguments, errors)
+        status = _run(arguments, errors, unprinted)
         return status
     finally:
         settle()  # whatever else happened: no half-drawn view, and the cursor is back
         end_observers(status, errors[0] if errors else None)
 
 
-def _run(arguments: list[str], errors: list[str]) -> int:
+def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> int:
     """The exit code; the code of an error that was shown is put into ``errors``."""
 
     def show(error: LockageError) -> int:
@@ -157,6 +156,8 @@ def _run(arguments: list[str], errors: list[str]) -> int:
     _heed_signals()
     as_json = "--json" in arguments
     try:
+        if unprinted is not None:
+            raise unprinted
         result = program.main(args=arguments, prog_name="lockage", standalone_mode=False, obj=tuple(arguments))  # as they were given
         return int(result) if isinstance(result, int) else ExitCode.DONE
     except click.exceptions.Exit as leave:
@@ -176,7 +177,8 @@ def _run(arguments: list[str], errors: list[str]) -> int:
     except _Terminated as ended:
         return _ended("terminated", 128 + ended.number)
     except BrokenPipeError:
-        return reader_gone()
+        sys.stderr.close()  # the reader is gone; Python would complain once more at exit
+        return 141
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
         return show(_fault(error))
 

@@ -132,7 +132,8 @@ def built_lines(project: Project, built: Built, out: Path) -> list[str]:
     if again := built.run.reexecuted:
         lines.append(f"  {len(again.steps)} unchanged steps executed again, all with the same result (seed {again.seed})")
     if project.recipe.inferred and executed:
-        lines.append(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
+        inferred = "no lockage.toml there: the recipe was inferred (`lockage init` writes it down)"
+        lines.append(f"  {inferred}, the lock is {out / 'lockage.lock'}")
         if added := added_in(project.lock):
             lines.append(f"  OS packages added to what is inferred: {', '.join(added)}")
     rows = [(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts]

@@ -21,7 +21,10 @@ _WHOLE = frozenset({"HOME", "PATH", "LANG", "TERM", "COLUMNS", "GITHUB_ACTIONS",
 
 
 def store_folder(environ: Mapping[str, str]) -> str | None:
-    """The store's folder by LOCKAGE_HOME, XDG_DATA_HOME or HOME; None where none of them says it. As :class:`lockage.wiring.places.Places` has it."""
+    """The store's folder by LOCKAGE_HOME, XDG_DATA_HOME or HOME; None where none of them says it.
+
+    As :class:`lockage.wiring.places.Places` has it.
+    """
     own = environ.get("LOCKAGE_HOME")
     if own:
         return own

@@ -13,14 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ECHO_MEMO", "FORMAT_FILE", "SPOOL", "Echo", "recalled"]
+__all__ = ["ECHO_MEMO", "FORMAT_FILE", "Echo", "recalled"]
 
 #: The meaning of an echo; to be raised when a build looks at more than an echo holds.
 ECHO_MEMO = "echo-1"
 #: The file that says a store's format.
 FORMAT_FILE = "format"
-#: The folder of temporary files in a folder of results; one that is there says that not everything may be durable.
-SPOOL = ".lockage"
 
 
 class Echo:
@@ -101,7 +99,7 @@ class Echo:
         objects = f"{store}/blobs/sha256"
         return (
             format_of(store) == self.store_format
-            and settled_folder(self.out, SPOOL)
+            and settled_folder(self.out)
             and holds_files(self.files)
             and there(f"{store}/actions", *self.actions, sized=False)
             and unchanged(objects, *self.blobs, self.facts)

@@ -11,8 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["holds_files", "settled_folder", "there", "unchanged"]
+__all__ = ["SPOOL", "holds_files", "settled_folder", "there", "unchanged"]
 
+#: The folder of temporary files in a folder of results; one that is there says that not everything may be durable.
+SPOOL = ".lockage"
 _DIGEST = 32
 _HEX = 2 * _DIGEST
 
@@ -57,7 +59,7 @@ def holds_files(files: Iterable[tuple[str, bytes]]) -> bool:
     return all(stat.S_ISREG(os.lstat(path).st_mode) and sha256_of_file(path) == digest for path, digest in files)
 
 
-def settled_folder(folder: str, spool: str) -> bool:
-    """Whether a folder of results has some, and no process left ``spool`` in it, the sign that not all is durable. Raises OSError."""
+def settled_folder(folder: str) -> bool:
+    """Whether a folder of results has some, and all of them are durable. Raises OSError."""
     names = os.listdir(folder)  # noqa: PTH208
-    return bool(names) and spool not in names
+    return bool(names) and SPOOL not in names

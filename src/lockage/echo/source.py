@@ -44,8 +44,8 @@ class Look:
         for fields, before in changed(said):
             if fields[-1].endswith(b"/") or (fields[0] != b"?" and fields[2].startswith(b"S")):
                 return None  # another repository in this one
-            for path in (fields[-1], before) if before is not None else fields[-1:]:
-                seen.append(self._state(os.fsencode(self._top) + b"/" + path))
+            paths = fields[-1:] if before is None else [fields[-1], before]
+            seen += [self._state(os.fsencode(self._top) + b"/" + path) for path in paths]
         return packed([b"git", os.fsencode(self._folder), os.fsencode(self._top), said, *seen])
 
     def _repository(self, folder: str) -> Iterator[bytes]:

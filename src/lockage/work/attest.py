@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["record_provenance", "record_reproductions", "record_tests"]
 
 
-def record_provenance(
-    services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False
-) -> tuple[BlobRef, ...]:
+def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> tuple[BlobRef, ...]:
     """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
 
     With ``anew`` it is recorded again, for a ledger that does not know of it. Returns what was signed.

@@ -38,7 +38,8 @@ def key_of(words: Sequence[str], here: str, environ: Mapping[str, str], streams:
     """All of it as bytes: two commands of one key differ in files alone. ``streams`` are what it prints to. Raises OSError, ValueError."""
     seen = sorted(f"{name}={value}" for name, value in environ.items() if name.startswith(_BEGINNINGS) or name in _WHOLE)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0  # which LOCKAGE_CPUS must not exceed
-    texts = [__version__, str(sys.hexversion), str(cpus), here, *map(_stream, streams), str(len(words)), *words, *seen]
+    machine = os.uname().machine  # a lock is that of one platform
+    texts = [__version__, str(sys.hexversion), machine, str(cpus), here, *map(_stream, streams), str(len(words)), *words, *seen]
     return packed(map(os.fsencode, texts))
 
 

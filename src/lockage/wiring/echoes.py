@@ -18,7 +18,6 @@ from lockage.echo.command import key_of
 from lockage.echo.echo import ECHO_MEMO, Echo, format_of
 from lockage.echo.fields import sha256
 from lockage.echo.source import COARSEST, looking
-from lockage.environment.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +89,7 @@ def _files(
         yield os.path.join(here, out, "lockage.lock"), Digest.of(project.lock.encode()).raw  # noqa: PTH118
     if lock_file is not None:
         data = lock_file.read_bytes()
-        if Lock.decode(data) != project.lock:
+        if data != project.lock.encode():
             raise ValueError("the lock has changed meanwhile")
         yield os.path.join(here, lock_file), Digest.of(data).raw  # noqa: PTH118
 

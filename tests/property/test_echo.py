@@ -115,7 +115,7 @@ class Place:
         """What a command gives, and what it prints."""
         with self._here() as (output, errors):
             given = command(self.words)
-            return given, *(_text(stream) for stream in (output, errors))
+            return given, _text(output), _text(errors)
 
     @contextmanager
     def _here(self) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
@@ -142,7 +142,7 @@ def _text(stream: io.TextIOWrapper) -> str:
     return stream.buffer.getvalue().decode()
 
 
-def written(name: str, text: str) -> Callable[[Place], None]:
+def written(name: str, text: str) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         (place.project / name).parent.mkdir(exist_ok=True, parents=True)
         (place.project / name).write_text(text)
@@ -150,14 +150,14 @@ def written(name: str, text: str) -> Callable[[Place], None]:
     return change
 
 
-def of_git(*arguments: str) -> Callable[[Place], None]:
+def of_git(*arguments: str) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         subprocess.run([*GIT, *arguments], cwd=place.project, env=place.environ, check=False, capture_output=True)
 
     return change
 
 
-def of_environ(name: str, value: str) -> Callable[[Place], None]:
+def of_environ(name: str, value: str) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         if place.environ.pop(name, None) is None:
             place.environ[name] = value
@@ -165,14 +165,14 @@ def of_environ(name: str, value: str) -> Callable[[Place], None]:
     return change
 
 
-def of_words(*words: str) -> Callable[[Place], None]:
+def of_words(*words: str) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         place.words = ["build"] if place.words == ["build", *words] else ["build", *words]
 
     return change
 
 
-def of_store(folder: str, what: Callable[[Path], object], number: int = 0) -> Callable[[Place], None]:
+def of_store(folder: str, what: Callable[[Path], object], number: int = 0) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         found = place.files(folder)
         if found:
@@ -181,7 +181,7 @@ def of_store(folder: str, what: Callable[[Path], object], number: int = 0) -> Ca
     return change
 
 
-def of_blob(what: Callable[[Path], object]) -> Callable[[Place], None]:
+def of_blob(what: Callable[[Path], object]) -> Callable[[Place], object]:
     def change(place: Place) -> None:
         artifact = place.out / "out.txt"
         name = Digest.of(artifact.read_bytes()) if artifact.is_file() else ""
@@ -229,7 +229,7 @@ def untouched(place: Place) -> None:
     """Nothing happens."""
 
 
-CHANGES: dict[str, Callable[[Place], None]] = {
+CHANGES: dict[str, Callable[[Place], object]] = {
     "nothing": untouched,
     "the same bytes": written("src/a.txt", "one\n"),
     "as many other bytes": written("src/a.txt", "two\n"),

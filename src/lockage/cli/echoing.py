@@ -47,16 +47,19 @@ class Overheard:
     def end(self, exit_code: int, error: str | None) -> None:
         """Nothing waits for it."""
 
+    def said(self) -> str:
+        """All of it, up to the end of the command."""
+        if self._plain is not None:
+            self._lines += self._plain.closed()
+        elif self._view is not None:
+            self._lines += self._view.closed(0.0)
+        return "".join(f"{line}\n" for line in self._lines)
+
     def keep(self, wiring: Wiring, project: Project, built: Built, *, output: str, out: Path, lock_file: Path | None) -> None:
         """Keep what was printed as an echo, if nothing had to be done and only the user was told of it."""
         if built.basis is None or len(observers()) > 1:
             return
         from lockage.wiring.echoes import keep_echo  # only after a build that did nothing
 
-        if self._plain is not None:
-            self._lines += self._plain.closed()
-        elif self._view is not None:
-            self._lines += self._view.closed(0.0)
-        errors = "".join(f"{line}\n" for line in self._lines)
         words = click.get_current_context().find_root().obj
-        keep_echo(wiring, words, project, built, printed=(errors, output), out=out, lock_file=lock_file)
+        keep_echo(wiring, words, project, built, printed=(self.said(), output), out=out, lock_file=lock_file)

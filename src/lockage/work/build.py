@@ -12,7 +12,7 @@ from lockage.base.errors import LockageError, StepFailed
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
 from lockage.record.event import BlobsLost
-from lockage.work.last_build import LastBuild
+from lockage.work.last_build import Basis, LastBuild
 from lockage.work.outcome import over, skipped
 from lockage.work.whole import AS_USUAL
 
@@ -45,10 +45,11 @@ class StepNotDone(StepFailed):
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What a build gave: the run, its id on this machine, and the artifacts."""
+    """What a build gave: the run, its id on this machine, and the artifacts; ``basis`` if it repeated another one."""
 
     run: Run
     run_id: str
+    basis: Basis | None = None
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -82,7 +83,7 @@ def build(
     anew = use.sample is not None or (attempts is not None and bool(attempts.lost or attempts.ran))
     repeated = None if last is None or anew else last.repeated(started)
     if repeated is not None:
-        return Built(run=repeated[0], run_id=repeated[1])
+        return Built(run=repeated[0], run_id=repeated[1], basis=None if last is None else last.basis)
     from lockage.work.execute import execute  # not needed where nothing has changed
 
     results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts, last=last)

@@ -268,6 +268,13 @@ class Blobs(Protocol):
         """
         ...
 
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        """As :meth:`put_streams` for files, which may be many: names below the folder ``top``, with guesses of their sizes, taken as they come.
+
+        A file that is not read by its name, nobody knows why, is opened by ``opened``, which says so by what it raises.
+        """
+        ...
+
     def get(self, ref: BlobRef) -> bytes: ...
     def open(self, ref: BlobRef) -> BinaryIO:
         """A verified binary stream of the blob, seekable; the caller closes it."""

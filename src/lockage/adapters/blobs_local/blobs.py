@@ -120,6 +120,13 @@ class LocalBlobs:
         with Batch(self._publish) as batch:
             return taken(items, sizes, batch, self._taker())
 
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.batch import Batch
+        from lockage.adapters.blobs_local.files import taken_files  # as above
+
+        with Batch(self._publish) as batch:
+            return taken_files(os.fsencode(self._objects), top, files, opened, batch, self._taker())
+
     def _taker(self) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage.base.digest import BlobRef, Digest
@@ -50,6 +51,10 @@ class MemoryBlobs:
             with opened() as stream:
                 refs.append(self.put(stream.read()))
         return refs
+
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        del top
+        return self.put_streams(partial(opened, name) for name, _ in files)
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.data.get(ref.digest)

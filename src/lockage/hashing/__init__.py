@@ -2,7 +2,7 @@
 
 A file of a few KiB costs an interpreter more than it costs sha256, and threads of one interpreter wait for each other at every call of the
 system. So many files are hashed by helpers (:mod:`.helper`), one for each core, while this process goes on finding the next ones.
-A helper only reads: what it says of a file decides nothing that a reading would not be asked to confirm, and what it cannot read is read here.
+A helper only reads. What it cannot read it says nothing of; who asked reads that himself and says what is wrong. So also if a helper ends.
 """
 
 from lockage.hashing.files import Hashed, hashed, worthwhile

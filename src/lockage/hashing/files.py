@@ -113,7 +113,7 @@ def _exchanged(helpers: list[_Helper], waiting: list[tuple[int, int, _Piece]], *
         for helper in busy:
             if helper.answers in ready:
                 yield from helper.answered()
-    
+
 
 def _unread(piece: _Piece) -> Iterator[Hashed]:
     return (Hashed(place, None, 0, present=False) for place in range(piece.first, piece.first + len(piece.names)))
@@ -125,7 +125,7 @@ class _Helper:
     def __init__(self, command: Sequence[bytes | str]) -> None:
         self.asked: deque[_Piece] = deque()
         self.alive = True
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 (the interpreter that runs this, with a file of this package)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, process_group=0
         )
         assert self._process.stdin is not None

@@ -269,9 +269,9 @@ class Blobs(Protocol):
         ...
 
     def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
-        """As :meth:`put_streams` for files, which may be many: names below the folder ``top``, with guesses of their sizes, taken as they come.
+        """As :meth:`put_streams` for files, of which there may be many: names below the folder ``top``, each with a guess of its size.
 
-        A file that is not read by its name, nobody knows why, is opened by ``opened``, which says so by what it raises.
+        They are taken as they come. Those that an adapter does not read by their names, or cannot, are opened by ``opened``.
         """
         ...
 

@@ -286,20 +286,40 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        good = _facts(names, named, witness)
+        unsure = self._unsure(refs, seen, _facts(names, named, witness), written=witness is not None)
+        whole = self._whole([(refs[place], seen[2 * place + 1]) for place in unsure])
         lost = False
-        for place, ref in enumerate(refs):
-            facts = seen[2 * place : 2 * place + 2]
-            if not facts[1] or facts != good[2 * place : 2 * place + 2]:  # an absent one has no inode
-                if witness is not None and facts[1] and self._written.get(ref.digest) == tuple(facts):
-                    continue
-                hashed = self._hashed(ref) if facts[1] else None
+        for place in unsure:
+            if refs[place] not in whole:
+                hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
                 lost = lost or hashed is None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
         if not lost:
             return named + seen.tobytes() + names
         self._lost()
         return None
+
+    def _unsure(self, refs: Sequence[BlobRef], seen: memoryview[int], good: memoryview[int], *, written: bool) -> list[int]:
+        """Which files do not look as they did when they were good. ``written``: what this process wrote is good as it looked then."""
+        unsure = []
+        for place, ref in enumerate(refs):
+            facts = seen[2 * place : 2 * place + 2]
+            if (not facts[1] or facts != good[2 * place : 2 * place + 2]) and not (  # an absent one has no inode
+                written and facts[1] and self._written.get(ref.digest) == tuple(facts)
+            ):
+                unsure.append(place)
+        return unsure
+
+    def _whole(self, files: list[tuple[BlobRef, int]]) -> Collection[BlobRef]:
+        """Those that helpers found to be whole, each with its inode if it is there; none if there are few.
+
+        What was seen of them before stands: what has been changed between that look and the hashing is seen the next time.
+        """
+        if len(files) < _FEW:
+            return ()
+        from lockage.adapters.blobs_local.files import whole  # no build needs it that finds everything as it was
+
+        return whole(os.fsencode(self._objects), [ref for ref, inode in files if inode])
 
     def _stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
         """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
@@ -343,37 +363,17 @@ class LocalBlobs:
         return state.st_mtime_ns & _WORD, state.st_ino & _WORD
 
     def audit(self, heard: Heard) -> Audit:
-        from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side
+        from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        from lockage.ports.storage import Audit  # no build needs it
-
-        files = [path for shard in self._entries(self._objects) for path in self._entries(shard)]
-        size, damaged = 0, []
-        pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="audit")
-        try:
-            for read, found in pool.map(self._examine, files):
-                size += read
-                heard(read)
-                if found is not None:
-                    damaged.append(found)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        if damaged:
+        found = audit(self._objects, self._examine, heard)
+        if found.damaged:
             self._lost()
-        return Audit(count=len(files), size=size, damaged=tuple(damaged))
+        return found
 
     def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
         from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
 
         return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
-
-    def _entries(self, folder: Path) -> list[Path]:
-        try:
-            return sorted(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=str(folder)) from error
 
     def _examine(self, path: Path) -> tuple[int, Damage | None]:
         """How many bytes a file has, and what is wrong with it."""

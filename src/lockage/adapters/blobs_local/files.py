@@ -16,13 +16,13 @@ from lockage.base.digest import BlobRef
 from lockage.hashing import hashed, worthwhile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lockage.adapters.blobs_local.batch import Batch
     from lockage.adapters.blobs_local.taking import Taker
     from lockage.ports.storage import Stream
 
-__all__ = ["taken_files"]
+__all__ = ["taken_files", "whole"]
 
 #: So many of the smallest files say whether most are present.
 _ASKED = 16
@@ -84,3 +84,12 @@ def _hashed(store: bytes, top: bytes, files: Iterable[tuple[bytes, int]], batch:
                     break
     batch.note(shards)
     return found
+
+
+def whole(store: bytes, refs: Sequence[BlobRef]) -> set[BlobRef]:
+    """Which blobs of a store helpers found to have the bytes of their names; none if they are too few for helpers."""
+    if not worthwhile(len(refs), sum(ref.size for ref in refs)):
+        return set()
+    names = ((f"{ref.digest[:2]}/{ref.digest[2:]}".encode(), ref.size) for ref in refs)
+    with closing(hashed(store, names)) as answers:
+        return {refs[place] for place, digest, _, _ in answers if digest == refs[place].digest}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage.base.digest import BlobRef, Digest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,9 +17,10 @@ import msgspec
 from lockage.base.digest import Digest, Hasher
 from lockage.base.path import RelPath
 from lockage.environment.root import Entry, Kind
+from lockage.hashing import hashed, worthwhile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Kept", "first_difference", "stamp_of"]
@@ -78,18 +80,33 @@ def first_difference(folder: Path, manifest: Sequence[Kept]) -> tuple[str, str] 
     """The first path, in sorted order, where a folder is not what its manifest says, and what is wrong there. Raises OSError."""
     expected = {kept.path: kept for kept in manifest}
     actual = dict(_walk(str(folder), ""))
+    digests = _digests(folder, [kept for kept in manifest if kept.kind is Kind.FILE], actual)
     for path in sorted(expected.keys() | actual.keys()):
         if path not in actual:
             return path, "is missing"
         if path not in expected:
             return path, "was added"
-        wrong = _wrong(folder, expected[path], actual[path])
+        wrong = _wrong(folder, expected[path], actual[path], digests.get(path))
         if wrong is not None:
             return path, wrong
     return None
 
 
-def _wrong(folder: Path, kept: Kept, found: os.stat_result) -> str | None:
+def _digests(folder: Path, files: Sequence[Kept], actual: Mapping[str, os.stat_result]) -> dict[str, Digest]:
+    """What helpers find in the files that are to be hashed; nothing if they are few."""
+    same = [kept for kept in files if kept.path in actual and _is_file_of(actual[kept.path], kept.size)]
+    if not worthwhile(len(same), sum(kept.size for kept in same)):
+        return {}
+    names = ((os.fsencode(kept.path), kept.size) for kept in same)
+    with closing(hashed(os.fsencode(folder), names)) as answers:
+        return {same[place].path: digest for place, digest, _, _ in answers if digest is not None}
+
+
+def _is_file_of(found: os.stat_result, size: int) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
+
+
+def _wrong(folder: Path, kept: Kept, found: os.stat_result, digest: Digest | None) -> str | None:
     path = folder / kept.path
     if kept.kind is Kind.LINK:
         if not stat.S_ISLNK(found.st_mode):
@@ -104,6 +121,7 @@ def _wrong(folder: Path, kept: Kept, found: os.stat_result) -> str | None:
         return None
     if found.st_size != kept.size:
         return f"has {found.st_size} bytes instead of {kept.size}"
-    with path.open("rb") as file:
-        digest = Digest.of_file(file)
+    if digest is None:
+        with path.open("rb") as file:
+            digest = Digest.of_file(file)
     return None if digest == kept.sha256 else f"has sha256 {digest} instead of {kept.sha256}"

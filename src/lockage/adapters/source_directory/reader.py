@@ -89,7 +89,7 @@ class DirectorySource:
         return root
 
     def _put(self, folder: Path, files: Iterable[tuple[bytes, int]]) -> list[BlobRef | None]:
-        """The blobs of files, read; None for one that is gone. With their names are guesses of their sizes. Raises :class:`SourceUnusable`."""
+        """The blobs of files, read; None for one that is gone. With each name is a guess of its size. Raises :class:`SourceUnusable`."""
         top = os.fsencode(folder)
         gone: set[bytes] = set()
         names: list[bytes] = []

@@ -153,10 +153,9 @@ class _Helper:
             return
         self.asked.popleft()
         digests, sizes, states = found[: 32 * files].hex(), struct.unpack_from(f"<{files}q", found, 32 * files), found[40 * files :]
-        for place in range(files):
-            state = states[place]
+        for place, size, state in zip(range(files), sizes, states, strict=True):
             digest = None if state == UNREAD else str.__new__(Digest, digests[64 * place : 64 * place + 64])
-            yield Hashed(piece.first + place, digest, sizes[place], state == PRESENT)
+            yield tuple.__new__(Hashed, (piece.first + place, digest, size, state == PRESENT))  # a call of it takes twice as long
 
     def _whole(self, length: int) -> bytes:
         parts: list[bytes] = []

@@ -20,7 +20,7 @@ from lockage.base.errors import ExitCode
 from lockage.base.instant import Instant
 from lockage.base.name import ProjectName, Version
 from lockage.base.path import RelPath
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, RootRef
 from lockage.ports import ActionCache, Blobs, Roots, Runs, Storage, StoreFormatUnknown, StoreUnreadable
 from lockage.record.artifact import Run

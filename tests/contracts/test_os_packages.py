@@ -14,8 +14,8 @@ from lockage.adapters.memory.signed_archive import SignedArchive, SigningKey
 from lockage.adapters.openpgp import Keyring
 from lockage.base.digest import Digest
 from lockage.base.instant import Instant
+from lockage.environment.base import OsBase
 from lockage.environment.debian import Index, PackagedFile, Release, parse_packages, resolve
-from lockage.environment.declaration import OsBase
 from lockage.environment.errors import InvalidIndex
 from lockage.environment.lock import LockedPackage
 from lockage.ports import (

@@ -16,8 +16,8 @@ from lockage.adapters.memory.signed_archive import SignedArchive, SigningKey
 from lockage.adapters.openpgp import Keyring
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
+from lockage.environment.base import OsBase
 from lockage.environment.debian import Index, resolve
-from lockage.environment.declaration import OsBase
 from lockage.environment.lock import LockedPackage
 from lockage.ports import MirrorUnconfigured, PackageVanished, ServiceUnreachable
 from lockage.transfer.credentials import discover_logins

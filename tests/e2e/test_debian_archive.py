@@ -9,8 +9,8 @@ from lockage.adapters.clock_system import SystemClock
 from lockage.adapters.debian_mirror import DebianMirror, discover_mirrors, discover_proxies
 from lockage.adapters.memory import MemoryBlobs, MemoryMemo
 from lockage.adapters.openpgp import Keyring, debian_keyring
+from lockage.environment.base import OsBase
 from lockage.environment.debian import Index, resolve
-from lockage.environment.declaration import OsBase
 
 TERMS = ["python3", "python3-dev", "gcc", "g++", "libc6-dev", "make", "pkg-config", "binutils", "ca-certificates"]
 

@@ -11,7 +11,8 @@ import pytest
 from lockage.adapters.roots_local import LocalRoots
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.lock import LockedEnvironment
 from lockage.plan.action import Action
 from lockage.plan.contract import FIXED

@@ -144,7 +144,9 @@ class _Tree:
         environment = self._environments.get(name)
         if environment is None:
             return _Branch(f"environment {name}, not kept")
-        title = f"environment {name}: {environment.os} of {environment.release_date}, {counted(len(environment.packages), 'OS package')}"
+        of = f" of {environment.release_date}" if environment.release_date else ""
+        title = f"environment {name}: {environment.os} {environment.architecture}{of}"
+        title += f", {counted(len(environment.packages), 'OS package')}"
         title += f", {counted(len(environment.python), 'Python package')}" if environment.python else ""
         title += f"  root {short(environment.root.digest)}"
         if f"environment {name}" in self._told:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
@@ -11,31 +11,24 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
+from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
 
-__all__ = ["Declaration", "Keyring", "OsBase", "PythonLock", "PythonRules", "Suites"]
+__all__ = ["ARCHITECTURES", "Architecture", "Declaration", "Keyring", "PythonLock", "PythonRules", "Suites", "read_platform"]
 
+#: The platforms that environments are locked for, by Debian's names of their architectures.
+Architecture = Literal["amd64", "arm64"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
-_DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 _COMPONENT = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9.-]+)*")
 
 
-class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The distribution and suite that OS packages come from; its text is ``debian:bookworm``."""
-
-    distribution: str
-    suite: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution}:{self.suite}"
-
-    @classmethod
-    def parse(cls, text: str) -> OsBase:
-        """Read ``DISTRIBUTION:SUITE``; raises ValueError."""
-        distribution, colon, suite = text.partition(":")
-        if not _DISTRIBUTION.fullmatch(distribution) or not colon or not _SUITE.fullmatch(suite):
-            raise ValueError(f"not an operating system base (debian:SUITE): {text[:80]!r}")
-        return cls(distribution=distribution, suite=suite)
+def read_platform(text: str) -> Architecture:
+    """The name of a platform, ``amd64`` or ``arm64``; raises ValueError."""
+    for known in ARCHITECTURES:
+        if text == known:
+            return known
+    raise ValueError(f"not a platform ({' or '.join(ARCHITECTURES)}): {text[:80]!r}")
 
 
 class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,17 +101,37 @@ class PythonRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An environment as declared: OS packages as Debian dependency terms, Python requirements as PEP 508 text, variables.
 
-    Variables are given to every step of the environment and are part of its actions, not of its root. ``python_lock``, ``suites`` and
-    ``python_rules`` are left out of the encoding where there are none, so that declarations without them have the digest they always had.
+    Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``.
+    Variables are given to every step of the environment and are part of its actions, not of its root. Bases,
+    ``python_lock``, ``suites`` and ``python_rules`` are left out of the encoding where there are none, so that declarations without
+    them have the digest they always had.
+    ``platforms``, sorted, are those that it is locked for; without them that is the one of the machine on which it is locked.
     """
 
-    os: OsBase
+    os: OsBase | msgspec.UnsetType = msgspec.UNSET
+    image: ImageBase | msgspec.UnsetType = msgspec.UNSET
+    host: HostBase | msgspec.UnsetType = msgspec.UNSET
     packages: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
     python_rules: PythonRules | msgspec.UnsetType = msgspec.UNSET
+    platforms: tuple[Architecture, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    def platforms_on(self, machine: Architecture) -> tuple[Architecture, ...]:
+        """The platforms that it is locked for by a machine of this one."""
+        return self.platforms if isinstance(self.platforms, tuple) else (machine,)
+
+    @property
+    def base(self) -> Base:
+        """What it begins with."""
+        return the_base(self.os, self.image, self.host)
+
+    @property
+    def archive(self) -> OsBase:
+        """The suite that its OS packages come from; only where that is its base."""
+        return archive_of(self.base)
 
     @property
     def names_files(self) -> bool:
@@ -127,5 +140,5 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def digest(self) -> Digest:
-        """Identity of what the lock depends on: everything but the variables."""
-        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={})))
+        """Identity of what is resolved, the same for each platform: everything but the variables and the platforms."""
+        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, platforms=msgspec.UNSET)))

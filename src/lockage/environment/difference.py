@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.path import RelPath
+from lockage.environment.base import OsBase
 from lockage.environment.root import Kind
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ class EnvironmentDifference(msgspec.Struct, frozen=True, kw_only=True):
 def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> EnvironmentDifference:
     """What two locks say differently of an environment; the root, its packages, wheels and instruments, by name."""
     facts = (
-        ("os", str(a.os), str(b.os)),
+        ("os", str(a.base), str(b.base)),
         ("architecture", a.architecture, b.architecture),
         ("suites", _suites(a), _suites(b)),
-        ("release", a.release_date, b.release_date),
+        ("release", _release(a), _release(b)),
         *_builders(a, b),
         ("realiser", str(a.realiser), str(b.realiser)),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
@@ -114,7 +115,13 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
 def _suites(environment: LockedEnvironment) -> str:
     """The suites that packages came from, with those that were out of date marked."""
     told = [f"{suite.suite} (stale)" if suite.stale else suite.suite for suite in environment.suites]
-    return ", ".join(told) or environment.os.suite
+    if told:
+        return ", ".join(told)
+    return environment.os.suite if isinstance(environment.os, OsBase) else ""
+
+
+def _release(environment: LockedEnvironment) -> str:
+    return environment.release_date if isinstance(environment.release_date, str) else ""
 
 
 def _builders(a: LockedEnvironment, b: LockedEnvironment) -> Iterable[tuple[str, str, str]]:

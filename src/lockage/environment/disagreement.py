@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.environment.base import OsBase
 from lockage.environment.debian.relation import parse_term
 from lockage.environment.debian.version import satisfies
 from lockage.environment.declaration import Suites
@@ -29,8 +30,17 @@ def disagreements(declaration: Declaration, locked: LockedEnvironment) -> tuple[
 
 
 def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:
-    if declaration.os != locked.os:
-        yield f"os is {declaration.os}, locked is {locked.os}"
+    if declaration.base != locked.base:
+        yield f"os is {declaration.base}, locked is {locked.base}"
+        return
+    yield from _package_disagreements(declaration, locked)
+    if declaration.python:
+        versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
+        yield from _python_disagreements(declaration, versions)
+
+
+def _package_disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:
+    if not isinstance(declaration.os, OsBase) or not isinstance(locked.os, OsBase):
         return
     suites = (declaration.os.suite, *(declaration.suites.further if isinstance(declaration.suites, Suites) else ()))
     pinned_to = tuple(suite.suite for suite in locked.suites) or (locked.os.suite,)
@@ -45,9 +55,6 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
         if alternatives and not any(_holds(relation, packages) for relation in alternatives):
             pinned = [f"{relation.name} {packages[relation.name]}" for relation in alternatives if relation.name in packages]
             yield f"package {term}: {f'locked is {pinned[0]}' if pinned else 'not locked by that name'}"
-    if declaration.python:
-        versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
-        yield from _python_disagreements(declaration, versions)
 
 
 def _holds(relation: Relation, packages: Mapping[str, str]) -> bool:

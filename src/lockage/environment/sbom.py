@@ -80,7 +80,7 @@ def _key(component: _Component) -> str:
 
 
 def _components(environment: LockedEnvironment, installed: Sequence[Installed]) -> Iterable[_Component]:
-    os = environment.os
+    os = environment.archive
     yield _Component(kind="operating-system", bom_ref=f"os:{os}", name=os.distribution, version=os.suite)
     for package in environment.packages:
         yield _package(package, os.distribution, os.suite)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
+    from lockage.environment.base import OsBase
     from lockage.environment.debian import PackagedFile, Release, Stanza
-    from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage, LockedSdist, LockedWheel
     from lockage.environment.python import PythonTarget
     from lockage.environment.python_lock import Pin

@@ -15,7 +15,7 @@ import msgspec
 
 from lockage.base.name import EnvironmentName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.python import choose_suite
 from lockage.recipe.backend import Backend, InvalidProject, NotAProject, VersionTool, quoting, read_backend, read_pyproject, version_tools
 from lockage.recipe.crates import read_crates
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
+    from lockage.environment.base import OsBase
     from lockage.recipe.metadata import Read
 
 __all__ = [

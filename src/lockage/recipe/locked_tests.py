@@ -25,7 +25,7 @@ _SETTINGS = ("conftest.py", "pyproject.toml", "pytest.ini", "setup.cfg", "tox.in
 def locked_tests(recipe: Recipe, lock: PythonLock, paths: Collection[str]) -> tuple[tuple[EnvironmentName, Declaration], Step]:
     """The environment and the step: the wheel of the recipe's last step is unpacked, as no installer is among what is pinned."""
     wheel = recipe.steps[-1]
-    declaration = Declaration(os=recipe.environments[wheel.environment].os, packages=("python3",), python_lock=lock)
+    declaration = Declaration(os=recipe.environments[wheel.environment].archive, packages=("python3",), python_lock=lock)
     environment = EnvironmentName(_NAME)
     folders = [f"{folder}/**" for folder in _FOLDERS if any(path.startswith(f"{folder}/") for path in paths)]
     line = f'python3 -m zipfile -e {wheel.artifacts[0]} .installed\nPYTHONPATH="$PWD/.installed" python3 -P -m pytest\n'

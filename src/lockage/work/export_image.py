@@ -78,7 +78,7 @@ def export_image(
         layers = []
         for number, layer in enumerate(below, 1):
             services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
-            comment = f"{environment.os}: {len(environment.packages)} packages" if not layer.place else f"{len(built.python)} wheels"
+            comment = f"{environment.base}: {len(environment.packages)} packages" if not layer.place else f"{len(built.python)} wheels"
             layers.append(_packed(services, layout, layer.entries, layer.read, comment))
         if release is not None:
             services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))

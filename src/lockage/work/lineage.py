@@ -278,9 +278,9 @@ def _environment(name: str, environment: LockedEnvironment) -> LineageEnvironmen
     return LineageEnvironment(
         name=name,
         root=environment.root.tree,
-        os=str(environment.os),
+        os=str(environment.base),
         architecture=environment.architecture,
-        release_date=environment.release_date,
+        release_date=environment.release_date if isinstance(environment.release_date, str) else "",
         packages=tuple(_package(one.name, one.version, one.path.name, one.sha256) for one in environment.packages),
         python=tuple(_package(one.name, one.version, one.file, one.sha256) for one in environment.python),
     )

@@ -21,7 +21,7 @@ def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     """Fetch the locked packages that are not kept yet; asks no mirror and no index if all are. Raises PackageVanished, PackageChanged."""
     packages = _missing_packages(services, environment)
     if packages:
-        services.os_packages.fetch(environment.os, packages, as_of=environment.newest_release)
+        services.os_packages.fetch(environment.archive, packages, as_of=environment.newest_release)
     _fetch_wheels(services, environment)
     for builder in environment.builders.values():
         fetch_missing(services, builder)
@@ -79,7 +79,7 @@ def realise(services: Services, environment: LockedEnvironment, name: str = "") 
         if not packages:
             _fetch_wheels(services, complete)
             return services.roots.realise(complete)
-        with services.os_packages.arriving(environment.os, packages, as_of=environment.newest_release) as arriving:
+        with services.os_packages.arriving(environment.archive, packages, as_of=environment.newest_release) as arriving:
             _fetch_wheels(services, complete)
             return services.roots.realise(complete, arriving=arriving)
     except RootDrift as error:

@@ -73,7 +73,7 @@ def suggest(services: Services, environment: LockedEnvironment, lacks: Iterable[
     wanting = [lacking for lacking in lacks if endings(lacking)]
     if not wanting:
         return Suggestions()
-    services.tell(Phase(text=f"looking up which packages of {environment.os} have what is missing"))
+    services.tell(Phase(text=f"looking up which packages of {environment.archive} have what is missing"))
     asked = _Asked(services, environment)
     installed = {package.name for package in environment.packages}
     found: list[Suggested] = []
@@ -94,7 +94,7 @@ class _Asked:
     def __init__(self, services: Services, environment: LockedEnvironment) -> None:
         self._services = services
         self._environment = environment
-        own = environment.os
+        own = environment.archive
         self._bases = [own, *(suite.base for suite in SUITES if suite.base != own)]
         self.failure: str | None = None
 
@@ -119,7 +119,7 @@ class _Asked:
                     raise
                 del self._bases[0]
                 continue
-            if base == self._environment.os:
+            if base == self._environment.archive:
                 return files
             names = {stanza.name for stanza in self._stanzas()}
             return [file for file in files if file.package in names]
@@ -134,7 +134,7 @@ class _Asked:
         return min(equals, key=lambda name: (-users[name], len(name), name))
 
     def _stanzas(self) -> Sequence[Stanza]:
-        return self._services.os_packages.index(self._environment.os, self._environment.architecture)[1]
+        return self._services.os_packages.index(self._environment.archive, self._environment.architecture)[1]
 
 
 def endings(lacking: Missing) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from lockage.adapters.roots_local import LocalRoots
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.cli.app import run
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, RootRef
 
 DEB = make_deb("tool", [TarNode(name="./usr/bin/tool", data=b"#!/bin/sh\n", mode=0o755)])

@@ -5,7 +5,8 @@ import pytest
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.difference import FileChangeKind, ItemChange, ItemKind, environment_difference, file_changes
 from lockage.environment.disagreement import disagreements
 from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef

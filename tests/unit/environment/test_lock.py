@@ -5,7 +5,7 @@ import pytest
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 from lockage.environment.lock import InvalidLock, Lock, LockedEnvironment, LockedPackage, LockedSdist, RootRef
 
 

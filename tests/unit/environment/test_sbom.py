@@ -8,7 +8,7 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.declaration import OsBase
+from lockage.environment.base import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
 from lockage.environment.sbom import Installed, sbom
 

@@ -10,7 +10,8 @@ from lockage.base.instant import ZIP_FLOOR
 from lockage.base.name import EnvironmentName, FetchName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree, read_tree
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.environment.lock import Lock, LockedEnvironment, RootRef
 from lockage.plan.plan import InputsCollide, PlannedStep, make_plan, resolution_key, resolve
 from lockage.recipe.model import FetchInput, Recipe, Step, VersionFrom

@@ -5,7 +5,8 @@ import pytest
 
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, OsBase, PythonLock
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration, PythonLock
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.inference import infer, infer_recipe
 from lockage.recipe.locked_tests import locked_tests

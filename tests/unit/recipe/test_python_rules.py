@@ -4,7 +4,8 @@ import pytest
 
 from lockage.base.canonical import canonical_of, decode
 from lockage.base.name import ProjectName
-from lockage.environment.declaration import Declaration, OsBase, PythonRules
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration, PythonRules
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.model import Recipe
 from lockage.recipe.parse import parse_recipe

@@ -8,7 +8,8 @@ import pytest
 from lockage.base.digest import Digest
 from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.base import OsBase
+from lockage.environment.declaration import Declaration
 from lockage.recipe.model import FetchInput, Recipe, Resources, Stamp, Step, StepKind, VersionFrom
 from lockage.recipe.modes import Mode
 from lockage.recipe.parse import parse_recipe

@@ -7,8 +7,9 @@ import pytest
 
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import BlobRef
+from lockage.environment.base import OsBase
 from lockage.environment.debian import PackagedFile, Stanza
-from lockage.environment.declaration import Declaration, OsBase
+from lockage.environment.declaration import Declaration
 from lockage.ports import ServiceUnreachable, UntrustedRelease
 from lockage.work.diagnose import Lack, Missing
 from lockage.work.lock import lock_environment

@@ -375,6 +375,9 @@ class LocalBlobs:
 
         return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
 
+    def used_since(self) -> Instant | None:
+        return self._lease.others_since()
+
     def _examine(self, path: Path) -> tuple[int, Damage | None]:
         """How many bytes a file has, and what is wrong with it."""
         name = path.parent.name + path.name

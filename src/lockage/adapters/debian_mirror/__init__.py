@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from lockage.adapters.debian_mirror.contents import KeptContents
     from lockage.adapters.debian_mirror.suite import Verify
+    from lockage.environment.base import OsBase
     from lockage.environment.debian import PackagedFile, Release, Stanza
-    from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage
     from lockage.ports import Blobs, Clock, Memo
     from lockage.transfer.credentials import Login

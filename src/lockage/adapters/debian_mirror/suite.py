@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.adapters.debian_mirror.discovery import Mirror
-    from lockage.environment.declaration import OsBase
+    from lockage.environment.base import OsBase
     from lockage.ports import Memo
     from lockage.transfer import Transport
 

@@ -14,8 +14,8 @@ from lockage.ports import MirrorUnconfigured, PackageChanged, PackageVanished
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lockage.environment.base import OsBase
     from lockage.environment.debian import PackagedFile, Release, Stanza
-    from lockage.environment.declaration import OsBase
     from lockage.environment.lock import LockedPackage
     from lockage.ports import Blobs
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from lockage.base.digest import Digest
 from lockage.hashing import hashed, worthwhile
 from lockage.ports import StoreUnreadable
 from lockage.ports.storage import Audit, Damage
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
 
     from lockage.ports.storage import Heard
 
-    #: How many bytes a file has, and what is wrong with it.
-    Examine = Callable[[Path], tuple[int, Damage | None]]
+    #: Sets a file of that inode aside; where it is now, None if it was left or healed meanwhile.
+    SetAside = Callable[[Path, int], Path | None]
 
 __all__ = ["audit"]
 
 
-def audit(objects: Path, examine: Examine, heard: Heard) -> Audit:
+def audit(objects: Path, set_aside: SetAside, heard: Heard) -> Audit:
     """Look at all files of ``objects``. Raises :class:`StoreUnreadable`."""
     files = [(f"{shard}/{name}", size) for shard, _ in _entries(objects) for name, size in _entries(objects / shard)]
     size = 0
     damaged: list[Damage] = []
-    for read, found in _examined(objects, files, examine):
+    for read, found in _examined(objects, files, set_aside):
         size += read
         heard(read)
         if found is not None:
@@ -36,7 +37,7 @@ def audit(objects: Path, examine: Examine, heard: Heard) -> Audit:
     return Audit(count=len(files), size=size, damaged=tuple(sorted(damaged, key=lambda damage: damage.name)))
 
 
-def _examined(objects: Path, files: list[tuple[str, int]], examine: Examine) -> Iterator[tuple[int, Damage | None]]:
+def _examined(objects: Path, files: list[tuple[str, int]], set_aside: SetAside) -> Iterator[tuple[int, Damage | None]]:
     left = files
     if worthwhile(len(files), sum(size for _, size in files)):
         left = []
@@ -48,9 +49,25 @@ def _examined(objects: Path, files: list[tuple[str, int]], examine: Examine) -> 
                     left.append(files[place])
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="audit") as pool:
         try:
-            yield from pool.map(examine, [objects / name for name, _ in left])
+            yield from pool.map(lambda file: _examine(objects / file[0], set_aside), left)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _examine(path: Path, set_aside: SetAside) -> tuple[int, Damage | None]:
+    """How many bytes a file has, and what is wrong with it."""
+    name = path.parent.name + path.name
+    try:
+        with path.open("rb") as stream:
+            found, size, inode = Digest.of_file(stream), stream.tell(), os.fstat(stream.fileno()).st_ino
+    except FileNotFoundError:
+        return 0, None  # a process that reads found it damaged, and was quicker
+    except OSError as error:
+        return 0, Damage(name=name, what=f"cannot be read: {error.strerror or error}")
+    if found == name:
+        return size, None
+    aside = set_aside(path, inode)
+    return size, Damage(name=name, what=f"has sha256 {found}", aside=None if aside is None else str(aside))
 
 
 def _entries(folder: Path) -> list[tuple[str, int]]:

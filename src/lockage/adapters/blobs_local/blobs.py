@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.blobs_local.taking import Taker
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard, Stream
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream
 
 __all__ = ["LocalBlobs"]
 
@@ -286,10 +286,13 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        unsure = self._unsure(refs, seen, _facts(names, named, witness), written=witness is not None)
-        whole = self._whole([(refs[place], seen[2 * place + 1]) for place in unsure])
+        from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
+
+        written = {} if witness is None else self._written  # what this process wrote is good as it looked then
+        doubted = unsure(refs, seen, facts(names, named, witness), written)
+        whole = self._whole([(refs[place], seen[2 * place + 1]) for place in doubted])
         lost = False
-        for place in unsure:
+        for place in doubted:
             if refs[place] not in whole:
                 hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
                 lost = lost or hashed is None
@@ -298,17 +301,6 @@ class LocalBlobs:
             return named + seen.tobytes() + names
         self._lost()
         return None
-
-    def _unsure(self, refs: Sequence[BlobRef], seen: memoryview[int], good: memoryview[int], *, written: bool) -> list[int]:
-        """Which files do not look as they did when they were good. ``written``: what this process wrote is good as it looked then."""
-        unsure = []
-        for place, ref in enumerate(refs):
-            facts = seen[2 * place : 2 * place + 2]
-            if (not facts[1] or facts != good[2 * place : 2 * place + 2]) and not (  # an absent one has no inode
-                written and facts[1] and self._written.get(ref.digest) == tuple(facts)
-            ):
-                unsure.append(place)
-        return unsure
 
     def _whole(self, files: list[tuple[BlobRef, int]]) -> Collection[BlobRef]:
         """Those that helpers found to be whole, each with its inode if it is there; none if there are few.
@@ -365,7 +357,7 @@ class LocalBlobs:
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        found = audit(self._objects, self._examine, heard)
+        found = audit(self._objects, self._set_aside, heard)
         if found.damaged:
             self._lost()
         return found
@@ -377,25 +369,6 @@ class LocalBlobs:
 
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
-
-    def _examine(self, path: Path) -> tuple[int, Damage | None]:
-        """How many bytes a file has, and what is wrong with it."""
-        name = path.parent.name + path.name
-        try:
-            with path.open("rb") as stream:
-                found, size, inode = Digest.of_file(stream), stream.tell(), os.fstat(stream.fileno()).st_ino
-        except FileNotFoundError:
-            return 0, None  # a process that reads found it damaged, and was quicker
-        except OSError as error:
-            from lockage.ports.storage import Damage
-
-            return 0, Damage(name=name, what=f"cannot be read: {error.strerror or error}")
-        if found == name:
-            return size, None
-        from lockage.ports.storage import Damage
-
-        aside = self._set_aside(path, inode)
-        return size, Damage(name=name, what=f"has sha256 {found}", aside=None if aside is None else str(aside))
 
     def _set_aside(self, path: Path, inode: int) -> Path | None:
         """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
@@ -422,26 +395,3 @@ def _open(place: str) -> BufferedReader:
 def _numbers(data: bytearray) -> memoryview[int]:
     """Bytes seen as numbers of 64 bits."""
     return memoryview(data).cast("Q")
-
-
-def _facts(names: bytes, named: bytes, witness: bytes | None) -> memoryview[int]:
-    """What a witness says of each of the named blobs; zeros for those that it does not know, and for all if it is none.
-
-    A witness is the digest of its names, two numbers for each of them, and the names (32 bytes each).
-    """
-    found = _numbers(bytearray(len(names) // 2))
-    count, rest = divmod(len(witness or b"") - len(named), 48)
-    if witness is None or count < 0 or rest:
-        return found
-    known = _numbers(bytearray(witness[32 : 32 + 16 * count]))
-    others = witness[32 + 16 * count :]
-    if witness.startswith(named) and others == names:
-        return known
-    if not witness.startswith(sha256(others)):
-        return found
-    places = {others[32 * place : 32 * place + 32]: 2 * place for place in range(count)}
-    for place in range(len(names) // 32):
-        at = places.get(names[32 * place : 32 * place + 32])
-        if at is not None:
-            found[2 * place : 2 * place + 2] = known[at : at + 2]
-    return found

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from lockage import durable
+from lockage import durable, portable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
@@ -421,7 +421,7 @@ class LocalBlobs:
 
 def _read(place: str, size: int) -> bytes:
     """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
-    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(place, portable.READ)
     try:
         return os.read(handle, size + 1)
     finally:

@@ -61,6 +61,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.project, self.store = folder, folder / "shop", folder / "store"
         self.words = ["build"]
+        self.settled = True
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -128,7 +129,8 @@ class Place:
             patch.chdir(self.project)
             patch.setattr(sys, "stdout", streams[0])
             patch.setattr(sys, "stderr", streams[1])
-            patch.setattr(echoes, "COARSEST", -(10**18))  # nothing here happens within a tick of the clock
+            if self.settled:
+                patch.setattr(echoes, "COARSEST", -(10**18))  # nothing here happens within a tick of the clock
             patch.setattr(Wiring, "executor", property(lambda self: MemoryExecutor(self.blobs, {"put": put})))
             patch.setattr(Wiring, "roots", property(lambda self: MemoryRoots(self.blobs)))
             yield streams
@@ -329,6 +331,30 @@ def test_a_build_with_nothing_to_do_is_answered_the_second_time(words: list[str]
     with place() as there:
         there.words = ["build", *words]
         assert [answers(there) for _ in range(3)] == [False, False, True]
+
+
+def test_of_a_source_that_has_just_changed_no_echo_is_kept() -> None:
+    with place() as there:
+        there.settled = False
+        assert [answers(there) for _ in range(3)] == [False, False, False]
+        assert there.files("memo/echo-1") == []
+
+
+def test_of_a_build_that_did_something_no_echo_is_kept() -> None:
+    with place() as there:
+        assert not answers(there)
+        assert there.files("memo/echo-1") == []
+        assert not answers(there)
+        assert len(there.files("memo/echo-1")) == 1
+
+
+def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
+    with place() as there:
+        assert [answers(there) for _ in range(3)] == [False, False, True]
+        of_blob(damage)(there)
+        there.words = ["build", "--recheck"]
+        assert not answers(there)
+        assert there.files("memo/echo-1") == []
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -34,8 +34,10 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
+#: Up to this size a blob is read with one call.
+_AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
-_FEW = 64
+_FEW = 512
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
@@ -62,7 +64,7 @@ class LocalBlobs:
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
-        self._shards: set[Path] = set()
+        self._shards: set[str] = set()
         self._written: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
@@ -102,15 +104,15 @@ class LocalBlobs:
         refs: list[BlobRef] = []
         source = iter(items)
         with Batch(self._publish) as batch:
-            present = self._presence()
+            whole = self._wholeness()
             for data in islice(source, _FEW):
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or present(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or whole(ref) else self._stage(data))
             if len(refs) == _FEW:
                 from lockage.adapters.blobs_local.taking import put_beside  # with threads, for which a few are not enough
 
-                refs += put_beside(source, batch, self._taker())
+                refs += put_beside(source, batch, self._taker(whole))
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
@@ -118,39 +120,59 @@ class LocalBlobs:
         from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
 
         with Batch(self._publish) as batch:
-            return taken(items, sizes, batch, self._taker())
+            return taken(items, sizes, batch, self._taker(self._presence()))
 
     def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
         from lockage.adapters.blobs_local.batch import Batch
         from lockage.adapters.blobs_local.files import taken_files  # as above
 
         with Batch(self._publish) as batch:
-            return taken_files(os.fsencode(self._objects), top, files, opened, batch, self._taker())
+            return taken_files(os.fsencode(self._objects), top, files, opened, batch, self._taker(self._presence()))
 
-    def _taker(self) -> Taker:
+    def _taker(self, present: Callable[[BlobRef], bool]) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
 
         with durable.unwritable(self._folder):
             self._spool.claim()  # before there are threads
-        return Taker(self._presence(), self._begun, lambda: durable.unwritable(self._folder))
+        return Taker(present, self._begun, lambda: durable.unwritable(self._folder))
 
     def _presence(self) -> Callable[[BlobRef], bool]:
         """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""
         self._lease.take()
-        return self.has if self._lease.sees_trash() else self._is_present
+        trash = self._lease.sees_trash()
+        return lambda ref: self._seen(ref, trash=trash) is not None
 
-    def _is_present(self, ref: BlobRef) -> bool:
-        digest = ref.digest
+    def _wholeness(self) -> Callable[[BlobRef], bool]:
+        """How to ask which of many blobs are present and whole: what this process has neither written nor hashed is hashed, once.
+
+        What is damaged is set aside.
+        """
+        self._lease.take()
+        trash = self._lease.sees_trash()
+
+        def whole(ref: BlobRef) -> bool:
+            facts = self._seen(ref, trash=trash)
+            if facts is not None and facts != self._written.get(ref.digest):
+                facts = self._hashed(ref)
+                if facts is not None:
+                    self._written[ref.digest] = facts
+            return facts is not None
+
+        return whole
+
+    def _seen(self, ref: BlobRef, *, trash: bool) -> tuple[int, int] | None:
+        """Time of change and inode of a blob's file, as a witness has them; None if there is none of that size."""
         try:
-            return os.stat(f"{self._text}/{digest[:2]}/{digest[2:]}").st_size == ref.size  # noqa: PTH116  # as above
+            found = self._found(ref.digest, os.stat) if trash else os.stat(self._place(ref.digest))  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
         except OSError as error:
-            raise self._unreadable(digest, error) from error
+            raise self._unreadable(ref.digest, error) from error
+        return None if found is None or found.st_size != ref.size else (found.st_mtime_ns & _WORD, found.st_ino & _WORD)
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")
-        return self._spool.stage()
+        return self._spool.stage(0o444)
 
     def _stage(self, data: bytes) -> durable.Staged:
         with durable.unwritable(self._folder):
@@ -166,10 +188,11 @@ class LocalBlobs:
     def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
         with durable.unwritable(self._folder):
             self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
-            durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
+            # Whoever renamed what is present may not have come to that yet.
+            durable.sync_folders([f"{self._text}{os.sep}{shard}" for shard in present])
             if staged:
                 self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
-                self._know(list(staged))
+                self._know(staged)
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
@@ -180,7 +203,7 @@ class LocalBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
         with durable.unwritable(self._folder):
-            staged = self._spool.stage()
+            staged = self._spool.stage(0o444)
             try:
                 while chunk := stream.read(_CHUNK):
                     hasher.update(chunk)
@@ -195,30 +218,37 @@ class LocalBlobs:
                 staged.discard()
                 raise
             self._spool.publish([staged], [self._path(ref.digest)])
-            self._know([ref])
+            self._know({ref: staged})
         return ref
 
-    def _know(self, refs: Sequence[BlobRef]) -> None:
+    def _know(self, written: dict[BlobRef, durable.Staged]) -> None:
         """Note how files look that were just written, so that what this process has made itself needs no hashing to be vouched for."""
-        if len(self._written) + len(refs) > _KNOWN:
+        if len(self._written) + len(written) > _KNOWN:
             self._written.clear()
-        seen = self._stats(refs)
-        self._written.update((ref.digest, (seen[2 * place], seen[2 * place + 1])) for place, ref in enumerate(refs[:_KNOWN]))
+        for ref, staged in islice(written.items(), _KNOWN):
+            changed, inode = staged.facts
+            self._written[ref.digest] = changed & _WORD, inode & _WORD
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
-        missing = {self._objects / name for name in names} - self._shards
+        missing = set(names) - self._shards
         if missing:
             if not self._objects.exists():
                 self._begin()
-            durable.ensure_folders(self._objects, sorted(missing))
+            durable.ensure_folders(self._objects, [self._objects / name for name in sorted(missing)])
             self._lease.take()
             self._shards |= missing
 
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        with self._verified(ref) as stream:
+        if ref.size <= _AT_ONCE:
+            self._lease.take()
+            with suppress(OSError):
+                data = _read(self._place(ref.digest), ref.size)
+                if len(data) == ref.size and Digest.of(data) == ref.digest:
+                    return data
+        with self._verified(ref) as stream:  # which also says what is wrong
             return stream.read()
 
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -346,7 +376,8 @@ class LocalBlobs:
                 return None
             with opened as stream:
                 state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
-                whole = Digest.of_file(stream) == ref.digest
+                small = state.st_size <= _AT_ONCE  # of which there are many
+                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:
@@ -386,6 +417,15 @@ class LocalBlobs:
                 raise
             return None
         return aside
+
+
+def _read(place: str, size: int) -> bytes:
+    """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, size + 1)
+    finally:
+        os.close(handle)
 
 
 def _open(place: str) -> BufferedReader:

@@ -93,12 +93,12 @@ class Place:
         root = MemoryRoots(MemoryBlobs()).realise(environment, expect=False).ref
         return Lock.of({"build": msgspec.structs.replace(environment, root=root)}).encode()
 
-    def git(self, *arguments: str) -> None:
-        subprocess.run([*GIT, *arguments], cwd=self.project, env=self.environ, check=True, capture_output=True)
+    def git(self, *arguments: str, check: bool = True) -> None:
+        subprocess.run([*GIT, *arguments], cwd=self.project, env=self.environ, check=check, capture_output=True)
 
-    def commit(self) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "one")
+    def commit(self, *, check: bool = True) -> None:
+        self.git("add", "-A", check=check)
+        self.git("commit", "-q", "--allow-empty", "-m", "one", check=check)
 
     def files(self, folder: str) -> list[Path]:
         return sorted(path for path in (self.store / folder).rglob("*") if path.is_file())
@@ -153,10 +153,8 @@ def written(name: str, text: str) -> Callable[[Place], object]:
 
 
 def of_git(*arguments: str) -> Callable[[Place], object]:
-    def change(place: Place) -> None:
-        subprocess.run([*GIT, *arguments], cwd=place.project, env=place.environ, check=False, capture_output=True)
-
-    return change
+    """What git makes of it; it may refuse, as after other changes."""
+    return lambda place: place.git(*arguments, check=False)
 
 
 def of_environ(name: str, value: str) -> Callable[[Place], object]:
@@ -254,7 +252,7 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "all of it back": of_git("checkout", "-q", "-f", "."),
     "all of it back, new files as well": of_git("clean", "-qfd"),
     "staged": of_git("add", "-A"),
-    "a commit": lambda place: place.commit(),
+    "a commit": lambda place: place.commit(check=False),
     "the commit before": of_git("reset", "-q", "--hard", "HEAD~"),
     "moved in the index": of_git("mv", "src/b.txt", "src/moved.txt"),
     "another branch": of_git("checkout", "-q", "-B", "other"),

@@ -179,7 +179,15 @@ def realising(fixture: Fixture, rounds: int) -> list[Line]:
             KeptPackages(kept).remove_layer(layer.parent)
         return cost(realise)
 
-    command = [sys.executable, "-P", "-c", _REALISE, fixture.made.project / "lockage.lock", folder / "store" / "blobs", kept]
+    command: list[str | Path] = [
+        sys.executable,
+        "-P",
+        "-c",
+        _REALISE,
+        fixture.made.project / "lockage.lock",
+        folder / "store" / "blobs",
+        kept,
+    ]
     found = in_turns(
         rounds,
         {

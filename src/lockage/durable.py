@@ -394,14 +394,14 @@ def sync_folders(folders: Iterable[Path | str]) -> None:
         sync_folder(Path(folder))
 
 
-def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None, tidy: bool = False) -> None:
     """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`.
 
     ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it. Temporary files of the
-    same name are removed if their processes were killed.
+    same name are removed if their processes were killed; with ``tidy`` those of all names: the folder has only files written this way.
     """
     with unwritable(target.parent):
-        staged, lock = _staged_beside(target)
+        staged, lock = _staged_beside(target, tidy=tidy)
         try:
             staged.write(data)
             staged.finish(mode, owner)
@@ -419,14 +419,14 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int
         reached("published")
 
 
-def _staged_beside(target: Path) -> tuple[Staged, int | None]:
+def _staged_beside(target: Path, *, tidy: bool = False) -> tuple[Staged, int | None]:
     """A temporary file beside a file, and a descriptor that is locked as long as it is needed; None where open files cannot be renamed."""
     prefix, suffix = f".{target.name}.", ".partial"
     name = f"{prefix}{os.getpid()}-{os.urandom(6).hex()}{suffix}"
     if sys.platform == "win32":
         return Staged(str(target.with_name(name))), None
     for left in os.listdir(target.parent):  # noqa: PTH208 (of names, most of which are of no interest)
-        if left.startswith(prefix) and left.endswith(suffix):
+        if left.startswith("." if tidy else prefix) and left.endswith(suffix):
             _remove_left(target.with_name(left))
     while True:
         staged = Staged(str(target.with_name(name)))

@@ -198,6 +198,9 @@ class DeferredBlobs:
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
         return self._inner.put_streams(items, sizes)
 
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        return self._inner.put_files(top, files, opened)
+
     def audit(self, heard: Heard) -> Audit:
         self.settle()
         return self._inner.audit(heard)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.blobs_local.taking import Taker
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard, Stream
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream
 
 __all__ = ["LocalBlobs"]
 
@@ -121,6 +121,13 @@ class LocalBlobs:
 
         with Batch(self._publish) as batch:
             return taken(items, sizes, batch, self._taker(self._presence()))
+
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.batch import Batch
+        from lockage.adapters.blobs_local.files import taken_files  # as above
+
+        with Batch(self._publish) as batch:
+            return taken_files(os.fsencode(self._objects), top, files, opened, batch, self._taker(self._presence()))
 
     def _taker(self, present: Callable[[BlobRef], bool]) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
@@ -309,20 +316,32 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        good = _facts(names, named, witness)
+        from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
+
+        written = {} if witness is None else self._written  # what this process wrote is good as it looked then
+        doubted = unsure(refs, seen, facts(names, named, witness), written)
+        whole = self._whole([(refs[place], seen[2 * place + 1]) for place in doubted])
         lost = False
-        for place, ref in enumerate(refs):
-            facts = seen[2 * place : 2 * place + 2]
-            if not facts[1] or facts != good[2 * place : 2 * place + 2]:  # an absent one has no inode
-                if witness is not None and facts[1] and self._written.get(ref.digest) == tuple(facts):
-                    continue
-                hashed = self._hashed(ref) if facts[1] else None
+        for place in doubted:
+            if refs[place] not in whole:
+                hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
                 lost = lost or hashed is None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
         if not lost:
             return named + seen.tobytes() + names
         self._lost()
         return None
+
+    def _whole(self, files: list[tuple[BlobRef, int]]) -> Collection[BlobRef]:
+        """Those that helpers found to be whole, each with its inode if it is there; none if there are few.
+
+        What was seen of them before stands: what has been changed between that look and the hashing is seen the next time.
+        """
+        if len(files) < _FEW:
+            return ()
+        from lockage.adapters.blobs_local.files import whole  # no build needs it that finds everything as it was
+
+        return whole(os.fsencode(self._objects), [ref for ref, inode in files if inode])
 
     def _stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
         """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
@@ -367,24 +386,12 @@ class LocalBlobs:
         return state.st_mtime_ns & _WORD, state.st_ino & _WORD
 
     def audit(self, heard: Heard) -> Audit:
-        from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side
+        from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        from lockage.ports.storage import Audit  # no build needs it
-
-        files = [path for shard in self._entries(self._objects) for path in self._entries(shard)]
-        size, damaged = 0, []
-        pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="audit")
-        try:
-            for read, found in pool.map(self._examine, files):
-                size += read
-                heard(read)
-                if found is not None:
-                    damaged.append(found)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        if damaged:
+        found = audit(self._objects, self._set_aside, heard)
+        if found.damaged:
             self._lost()
-        return Audit(count=len(files), size=size, damaged=tuple(damaged))
+        return found
 
     def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
         from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
@@ -393,33 +400,6 @@ class LocalBlobs:
 
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
-
-    def _entries(self, folder: Path) -> list[Path]:
-        try:
-            return sorted(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=str(folder)) from error
-
-    def _examine(self, path: Path) -> tuple[int, Damage | None]:
-        """How many bytes a file has, and what is wrong with it."""
-        name = path.parent.name + path.name
-        try:
-            with path.open("rb") as stream:
-                found, size, inode = Digest.of_file(stream), stream.tell(), os.fstat(stream.fileno()).st_ino
-        except FileNotFoundError:
-            return 0, None  # a process that reads found it damaged, and was quicker
-        except OSError as error:
-            from lockage.ports.storage import Damage
-
-            return 0, Damage(name=name, what=f"cannot be read: {error.strerror or error}")
-        if found == name:
-            return size, None
-        from lockage.ports.storage import Damage
-
-        aside = self._set_aside(path, inode)
-        return size, Damage(name=name, what=f"has sha256 {found}", aside=None if aside is None else str(aside))
 
     def _set_aside(self, path: Path, inode: int) -> Path | None:
         """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
@@ -455,26 +435,3 @@ def _open(place: str) -> BufferedReader:
 def _numbers(data: bytearray) -> memoryview[int]:
     """Bytes seen as numbers of 64 bits."""
     return memoryview(data).cast("Q")
-
-
-def _facts(names: bytes, named: bytes, witness: bytes | None) -> memoryview[int]:
-    """What a witness says of each of the named blobs; zeros for those that it does not know, and for all if it is none.
-
-    A witness is the digest of its names, two numbers for each of them, and the names (32 bytes each).
-    """
-    found = _numbers(bytearray(len(names) // 2))
-    count, rest = divmod(len(witness or b"") - len(named), 48)
-    if witness is None or count < 0 or rest:
-        return found
-    known = _numbers(bytearray(witness[32 : 32 + 16 * count]))
-    others = witness[32 + 16 * count :]
-    if witness.startswith(named) and others == names:
-        return known
-    if not witness.startswith(sha256(others)):
-        return found
-    places = {others[32 * place : 32 * place + 32]: 2 * place for place in range(count)}
-    for place in range(len(names) // 32):
-        at = places.get(names[32 * place : 32 * place + 32])
-        if at is not None:
-            found[2 * place : 2 * place + 2] = known[at : at + 2]
-    return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import weakref
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
@@ -196,7 +195,7 @@ class LocalRoots:
             handle = os.open(self._lock_file(left.name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
+                self._packages.remove_layer(left)
             except BlockingIOError:
                 pass  # its maker lives
             finally:

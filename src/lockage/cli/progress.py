@@ -105,6 +105,10 @@ class Progress:
                 from lockage.cli.view import step_line
 
                 self._line(f"  {step_line(event)}")
+            case kinds.HostUsed():
+                from lockage.cli.view import host_line
+
+                self._line(f"  {host_line(event)}")
             case kinds.BlobsLost():
                 from lockage.cli.view import lost_line
 

@@ -75,6 +75,10 @@ def build(
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each; :class:`lockage.work.reexecute.ReexecutionDiffers`.
     """
     started = services.clock.now()
+    if any(planned.environment.root.is_host for planned in plan.steps):
+        from lockage.work.on_host import say_host  # few environments are the host
+
+        say_host(services, plan)
     # Who asks for everything to be looked at again is not to be told what was remembered of it all.
     last = None if use.recheck else LastBuild(services, plan)
     lost = attempts.lost if attempts is not None else ()

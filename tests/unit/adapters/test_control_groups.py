@@ -12,7 +12,7 @@ import pytest
 from lockage.adapters.sandbox_bwrap.cgroup import Group, Groups, Totals
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, measured
 from lockage.adapters.sandbox_bwrap.sandbox import Ended
-from lockage.adapters.sandbox_bwrap.watch import Watch
+from lockage.running.watch import Watch
 from lockage.recipe.model import Resources
 from lockage.record.result import Exceeded
 from lockage.variation import CONTRACT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockage.adapters.sandbox_bwrap.keep import keep_workspace
+from lockage.running.keep import keep_workspace
 from lockage.ports import KEPT_MARK, FolderUnwritable
 
 

@@ -11,8 +11,8 @@ from lockage.record.result import Exceeded, Usage
 
 if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.sandbox import Ended
-    from lockage.adapters.sandbox_bwrap.watch import Watch
     from lockage.recipe.model import Resources
+    from lockage.running.watch import Watch
     from lockage.variation.world import World
 
 __all__ = ["SHARED_MEMORY", "ceiling", "explain_kill", "host_kills", "measured"]

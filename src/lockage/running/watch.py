@@ -79,7 +79,7 @@ class Watch:
             if log in ready and not self._copy(log):
                 poll.unregister(log)
             if monitor in ready:
-                members = _members(processes)
+                members = self.members(processes)
                 self._count(members)
                 self._taken(processes, members)
                 return
@@ -119,7 +119,7 @@ class Watch:
     def look(self, processes: int, folders: Sequence[int]) -> None:
         """Sum up what the step takes now, and end it if that is too much."""
         self.disk(folders)
-        members = _members(processes)
+        members = self.members(processes)
         self._count(members)
         if len(members) >= self._resources.processes:  # do not read thousands of files while it goes on forking
             self.too_many_processes(len(members))
@@ -131,6 +131,10 @@ class Watch:
             self.too_much_memory(memory)
         if threads >= self._resources.processes:
             self.too_many_processes(threads)
+
+    def members(self, processes: int) -> list[str]:
+        """The step's processes, by their names in the open /proc: all that there are, where a step has one to itself."""
+        return _members(processes)
 
     def _taken(self, processes: int, members: Sequence[str]) -> tuple[int, int]:
         """Bytes of memory, and processes and threads: as the kernel counts them, or summed up."""

@@ -1,0 +1,64 @@
+"""Environments that are the host: which machine this is, found when a lock is used, and said to whoever builds on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockage.base.errors import LockageError, Usage
+from lockage.environment.base import HostBase
+from lockage.environment.host import Fingerprint
+from lockage.plan.contract import search_path
+from lockage.record.event import HostUsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lockage.environment.lock import Lock, LockedEnvironment, RootRef
+    from lockage.plan.plan import Plan
+    from lockage.work.services import Services
+
+__all__ = ["HostHasNoRoot", "fingerprint_of", "must_have_root", "on_this_host", "say_host"]
+
+
+class HostHasNoRoot(Usage):
+    """What was asked for needs a root, and the environment is the host, which has none."""
+
+    code = "host-has-no-root"
+    hint = "Declare a suite (`os`) in the place of `host` in the recipe, and lock it (docs/environments.md#the-host)."
+
+
+def on_this_host(services: Services, lock: Lock) -> Lock:
+    """The lock with the identity of this machine in each environment that is the host; its fingerprints are kept."""
+    roots: dict[str, RootRef] = {}
+    known: dict[tuple[str, ...], RootRef] = {}
+    for name, environment in lock.environments.items():
+        if isinstance(environment.host, HostBase):
+            path = search_path(environment.host)
+            if path not in known:
+                found = services.survey.fingerprint(path)
+                services.blobs.put_soon([found.encode()])
+                known[path] = found.root
+            roots[name] = known[path]
+    return lock.bound(roots) if roots else lock
+
+
+def say_host(services: Services, plan: Plan) -> None:
+    """Tell of every environment of the plan that is the host."""
+    hosts = {planned.step.environment: planned.environment for planned in plan.steps if planned.environment.root.is_host}
+    for name, environment in hosts.items():
+        services.tell(HostUsed(environment=name, fingerprint=environment.root.tree.digest))
+
+
+def fingerprint_of(services: Services, root: RootRef) -> Fingerprint | None:
+    """What a host was made of; None if its fingerprint is not kept any more."""
+    try:
+        return Fingerprint.decode(services.blobs.get(root.tree))
+    except LockageError:
+        return None
+
+
+def must_have_root(environments: Iterable[tuple[str, LockedEnvironment]], what: str) -> None:
+    """Raise :class:`HostHasNoRoot` if one of these is the host; ``what`` is what needs a root, such as ``lockage verify``."""
+    for name, environment in environments:
+        if isinstance(environment.host, HostBase):
+            raise HostHasNoRoot(f"{what} needs a root, and environment {name!r} is the host as it is", environment=name)

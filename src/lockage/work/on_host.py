@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockage.base.errors import LockageError, Usage
 from lockage.environment.base import HostBase
-from lockage.environment.host import Fingerprint
+from lockage.environment.host import Fingerprint, HostChange, fingerprint_changes
 from lockage.plan.contract import search_path
 from lockage.record.event import HostUsed
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lockage.plan.plan import Plan
     from lockage.work.services import Services
 
-__all__ = ["HostHasNoRoot", "fingerprint_of", "must_have_root", "on_this_host", "say_host"]
+__all__ = ["HostHasNoRoot", "can_be_verified", "fingerprint_of", "host_changes", "must_have_root", "on_this_host", "say_host"]
 
 
 class HostHasNoRoot(Usage):
@@ -57,8 +57,25 @@ def fingerprint_of(services: Services, root: RootRef) -> Fingerprint | None:
         return None
 
 
-def must_have_root(environments: Iterable[tuple[str, LockedEnvironment]], what: str) -> None:
-    """Raise :class:`HostHasNoRoot` if one of these is the host; ``what`` is what needs a root, such as ``lockage verify``."""
+def must_have_root(environments: Iterable[tuple[str, LockedEnvironment]], what: str, *, hint: str | None = None) -> None:
+    """Raise :class:`HostHasNoRoot` if one of these is the host; ``what`` says what cannot be done without a root."""
     for name, environment in environments:
         if isinstance(environment.host, HostBase):
-            raise HostHasNoRoot(f"{what} needs a root, and environment {name!r} is the host as it is", environment=name)
+            raise HostHasNoRoot(f"{what}, and environment {name!r} is the host as it is", hint=hint, environment=name)
+
+
+def can_be_verified(environments: Iterable[tuple[str, LockedEnvironment]]) -> None:
+    """Raise :class:`HostHasNoRoot` if one of these is the host, of which another world cannot be shown to a step."""
+    hint = (
+        "`lockage build --reexecute` runs steps once more as they were, and compares; for more, declare a suite (`os`) in the place of "
+        "`host` in the recipe (docs/environments.md#the-host)."
+    )
+    must_have_root(environments, "a verification varies what only a sandbox can vary", hint=hint)
+
+
+def host_changes(services: Services, a: RootRef, b: RootRef) -> tuple[HostChange, ...]:
+    """What differs between two hosts; only that they differ, if the fingerprint of one is not kept any more."""
+    before, after = fingerprint_of(services, a), fingerprint_of(services, b)
+    if before is None or after is None:
+        return (HostChange(what="fingerprint", a=a.tree.digest, b=b.tree.digest),) if a != b else ()
+    return fingerprint_changes(before, after)

@@ -207,6 +207,7 @@ def release_lines(release: ShownRelease) -> Iterator[str]:
     rows = [("sha256", str(release.digest)), ("channels", channels_text(release.channels).removeprefix("on "))]
     rows += [("source", source_line(release.source))] if release.source is not None else []
     rows += [("lock", str(release.lock))]
+    rows += [("UNPINNED HOST", f"environment {name} was the machine itself, as it was") for name in release.unpinned_hosts]
     rows += [("evidence", f"{count} of {kind.rpartition('://')[2]}") for kind, count in release.evidence.items()]
     yield from table(rows, indent=2)
     yield ""

@@ -114,7 +114,8 @@ def _by_name(kind: str, a: dict[str, str], b: dict[str, str]) -> Iterator[tuple[
 
 
 def _tools(tools: Sequence[HostTool]) -> dict[str, str]:
-    return {tool.name: f"{tool.file} {tool.sha256 or 'unreadable'}" for tool in tools}
+    """Which file each leads to, and the beginning of its sha256."""
+    return {tool.name: f"{tool.file} {(tool.sha256 or 'unreadable')[:12]}" for tool in tools}
 
 
 def _packages(packages: Sequence[HostPackage]) -> dict[str, str]:

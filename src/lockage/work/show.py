@@ -19,7 +19,7 @@ from lockage.record.lineage import OnChannel
 from lockage.record.release import ReleaseArtifact
 from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
-from lockage.work.recorded import environments_of_run, recipe_of_run
+from lockage.work.recorded import environments_of_run, hosts_of_lock, recipe_of_run
 from lockage.work.release import read_release, release_title
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownRelease(msgspec.Struct, frozen=True, kw_only=True):
-    """A release; ``source`` is None and there are no artifacts if its document is not kept."""
+    """A release; ``source`` is None and there are no artifacts if its document is not kept.
+
+    ``unpinned_hosts`` are the environments of its lock that were the machine that built it, as it was.
+    """
 
     release: str
     digest: Digest
@@ -118,6 +121,7 @@ class ShownRelease(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: tuple[ReleaseArtifact, ...]
     channels: tuple[OnChannel, ...]
     evidence: dict[str, int]
+    unpinned_hosts: tuple[str, ...] = ()
 
 
 class ShownArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,6 +251,7 @@ def show_release(services: Services, catalog: Catalog | None, found: FoundReleas
         artifacts=artifacts,
         channels=channels_of(catalog, record),
         evidence=dict(sorted(evidence.items())),
+        unpinned_hosts=hosts_of_lock(services, record.lock),
     )
 
 

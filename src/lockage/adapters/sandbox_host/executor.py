@@ -149,7 +149,7 @@ def _check(request: ExecutionRequest) -> None:
     if request.world != CONTRACT:
         raise SandboxUnavailable(
             "a step on the host cannot be run in another world: only a sandbox can show it one",
-            hint="`lockage build --reexecute` runs it once more as it was, and compares (docs/environments.md#the-host).",
+            hint="`lockage build --reexecute 100%` runs it once more as it was, and compares (docs/environments.md#the-host).",
         )
 
 

@@ -119,14 +119,14 @@ class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def is_host(self) -> bool:
-        """Whether this is no root but a machine as it is: ``tree`` is its fingerprint then (environment/host.py)."""
+        """Whether this is no root but a machine as it is: ``tree`` is its fingerprint then (environment/host.py), once it is known."""
         return self.metadata == HOST_METADATA
 
 
 #: Stands in the place of a root's metadata where there is no root: no root has it, so nothing made on a host is taken for what one gave.
 HOST_METADATA = Digest.of(b"lockage: an unpinned host, which is no root")
 #: The root of an environment that has none that could be pinned: what a lock says of a host, whose identity is found when it is used.
-UNPINNED = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
+UNPINNED = RootRef(tree=BlobRef.of(b""), metadata=HOST_METADATA)
 
 
 class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

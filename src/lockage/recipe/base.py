@@ -44,7 +44,7 @@ def _host(table: Table) -> HostBase | None:
     table.text("host", _unpinned, f'"{UNPINNED_HOST}"')
     path = table.texts("path", _folder, "folders of the host")
     for other in ("os", "image"):
-        if table.has(other):
+        if table.raw(other) is not None:
             table.fault(other, f"an environment begins with one thing, and this one says {shown('host')} as well")
     for name in _RESOLVED:
         if table.has(name):

@@ -18,8 +18,8 @@ from lockage.record.result import Exceeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lockage.adapters.sandbox_bwrap.cgroup import Group
     from lockage.recipe.model import Resources
+    from lockage.running.cgroup import Group
 
 __all__ = ["LOG_LIMIT", "Watch", "disk_exceeded", "disk_message"]
 

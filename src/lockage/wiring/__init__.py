@@ -253,12 +253,12 @@ class Wiring(Places):
         host.only_linux()
         from lockage.adapters.executor_router import ExecutorRouter
 
+        self._scratch.mkdir(exist_ok=True)
         return ExecutorRouter(sandbox=self._sandboxed, host=self._unsandboxed)
 
     def _sandboxed(self) -> ports.Executor:
         from lockage.adapters.sandbox_bwrap import BwrapExecutor
 
-        self._scratch.mkdir(exist_ok=True)
         return BwrapExecutor(self.blobs, self._bwrap(), self._scratch, host_cpus=self.host_cpus)
 
     def _unsandboxed(self) -> ports.Executor:

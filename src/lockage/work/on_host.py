@@ -67,8 +67,8 @@ def must_have_root(environments: Iterable[tuple[str, LockedEnvironment]], what: 
 def can_be_verified(environments: Iterable[tuple[str, LockedEnvironment]]) -> None:
     """Raise :class:`HostHasNoRoot` if one of these is the host, of which another world cannot be shown to a step."""
     hint = (
-        "`lockage build --reexecute 100%` runs steps once more as they were, and compares; for more, declare a suite (`os`) in the place of "
-        "`host` in the recipe (docs/environments.md#the-host)."
+        "`lockage build --reexecute 100%` runs steps once more as they were, and compares; for more, declare a suite (`os`) "
+        "in its place (docs/environments.md#the-host)."
     )
     must_have_root(environments, "a verification varies what only a sandbox can vary", hint=hint)
 

@@ -10,13 +10,13 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lockage.adapters.sandbox_bwrap.cgroup import Groups
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
 from lockage.base.errors import StepFailed
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
+from lockage.running.cgroup import Groups
 from lockage.running.cpus import CpuShare
 from lockage.running.outcome import LOG_IN_MEMORY, failed, finished, keep_failed, scratch
 from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lockage.adapters.sandbox_bwrap.cgroup import Totals
     from lockage.adapters.sandbox_bwrap.services import Standing
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.ports import Attached, Blobs, ExecutionRequest
     from lockage.record.result import ActionResult
+    from lockage.running.cgroup import Totals
 
 __all__ = ["BwrapExecutor"]
 

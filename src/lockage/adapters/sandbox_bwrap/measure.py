@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lockage.adapters.sandbox_bwrap.cgroup import Totals
 from lockage.base.units import human_size
 from lockage.record.result import Exceeded, Usage
+from lockage.running.cgroup import Totals
 
 if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.sandbox import Ended

@@ -91,7 +91,7 @@ def test_a_root_is_not_searched_elsewhere() -> None:
 
 @pytest.mark.parametrize(
     ("more", "key"),
-    [('modes = ["frozen-clock"]', "modes"), ('services = ["tea"]\n[service.tea]\nresponses = "tea"', "services")],
+    [('modes = ["frozen-clock"]', "modes"), ('services = ["tea"]\n[service.tea]\nresponses = "tea"\nport = 80', "services")],
 )
 def test_what_only_a_sandbox_gives_is_refused_with_its_line(more: str, key: str) -> None:
     ((line, where, message),) = faults('host = "unpinned"', STEP + more)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.base.errors import LockageError, Usage
 from lockage.wiring.settings import InvalidSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from lockage.environment.declaration import Architecture
 
 __all__ = ["PlatformUnsupported", "architecture", "cpus", "facts", "memory", "only_linux"]
 
@@ -41,7 +43,7 @@ def _unsupported() -> PlatformUnsupported:
     )
 
 
-def architecture() -> Literal["amd64", "arm64"]:
+def architecture() -> Architecture:
     """Debian's name of the architecture. Raises :class:`PlatformUnsupported`; :class:`InvalidSetting` if there is no such Debian."""
     machine = _uname().machine
     if machine in ("x86_64", "amd64"):

@@ -14,6 +14,7 @@ from lockage.record.artifact import Artifact, Run
 from lockage.record.event import BlobsLost
 from lockage.work.last_build import LastBuild
 from lockage.work.outcome import over, skipped
+from lockage.work.put_back import put_back
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     document = services.blobs.put(canonical_of(plan.recipe))  # what tells later which step needed which, and saw what
     run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
+    put_back(services, run)
     services.memo.put("run", key, run_id.encode())
     for event in over(run, run_id):
         services.tell(event)

@@ -130,7 +130,7 @@ class LastBuild:
         """Of all that a build's run and artifacts follow from."""
         plan = self._plan
         hosts = [planned.environment.root for planned in plan.steps if planned.environment.root.is_host]  # which no lock pins
-        parts = (plan.recipe, plan.source, plan.lock_digest, *hosts)
+        parts = (plan.recipe, plan.source, plan.lock_digest, plan.platform, *hosts)
         return Digest.of(msgspec.json.encode(parts, enc_hook=encode_hook)).raw
 
     def repeated(self, started: Instant) -> tuple[Run, str] | None:

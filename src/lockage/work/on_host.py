@@ -29,17 +29,11 @@ class HostHasNoRoot(Usage):
 
 def on_this_host(services: Services, lock: Lock) -> Lock:
     """The lock with the identity of this machine in each environment that is the host; its fingerprints are kept."""
-    roots: dict[str, RootRef] = {}
-    known: dict[tuple[str, ...], RootRef] = {}
-    for name, environment in lock.environments.items():
-        if isinstance(environment.host, HostBase):
-            path = search_path(environment.host)
-            if path not in known:
-                found = services.survey.fingerprint(path)
-                services.blobs.put_soon([found.encode()])
-                known[path] = found.root
-            roots[name] = known[path]
-    return lock.bound(roots) if roots else lock
+    here = services.architecture
+    hosts = {one.host for one in lock.complete.environments.values() if isinstance(one.host, HostBase) and one.architecture == here}
+    found = {host: services.survey.fingerprint(search_path(host)) for host in hosts}
+    services.blobs.put_soon([fingerprint.encode() for fingerprint in found.values()])
+    return lock.bound({host: fingerprint.root for host, fingerprint in found.items()}, here) if found else lock
 
 
 def say_host(services: Services, plan: Plan) -> None:

@@ -178,7 +178,7 @@ def show_run(services: Services, found: FoundRun) -> ShownRun:
         lost=run.lost,
         reexecuted=run.reexecuted,
         deviations=(
-            *deviations_of_environments(environments_of_run(services, run)),
+            *deviations_of_environments(environments_of_run(services, run) if run.steps else {}),
             *(found for step in run.steps for found in failed_attempts(step.step, [attempt.failure for attempt in step.attempts])),
             *repaired(run.lost),
         ),

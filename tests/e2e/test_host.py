@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lockage.adapters.sandbox_host.supervise import descendants
+from lockage.echo.echo import ECHO_MEMO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,9 @@ def test_a_changed_program_builds_again_and_is_named(project: Callable[..., Stor
     make.chmod(0o755)
     store = project('[step.wheel]\nrun = "make > out"\noutputs = ["out"]\nartifacts = ["out"]\n', path=tools)
     store("build", expect=0)
+    for _ in range(2):
+        assert "nothing to do" in store("build", expect=0).stdout
+    assert not list((store.home / "memo").glob(f"{ECHO_MEMO}*")), "an echo would not look at the machine"
     make.write_text("#!/bin/sh\necho 4.4\n")
     explained = store("explain", "wheel", "--json", expect=0).json
     assert [(change["kind"], change["name"]) for change in explained["changes"]] == [("host", "tool make")]

@@ -67,7 +67,7 @@ def finished(
 def _log(blobs: Blobs, log: BinaryIO) -> BlobRef:
     size = log.tell()
     log.seek(0)
-    return blobs.put_stream(log) if size > LOG_IN_MEMORY else blobs.put_soon([log.read()])[0]
+    return blobs.put_stream(log) if size > LOG_IN_MEMORY else blobs.put_soon([log.read(size)])[0]
 
 
 def _outputs(blobs: Blobs, request: ExecutionRequest, workspace: int, exit_code: int) -> BlobRef:

@@ -10,7 +10,7 @@ import errno
 import os
 import select
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lockage.base.units import human_duration, human_size
 from lockage.record.result import Exceeded
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lockage.recipe.model import Resources
     from lockage.running.cgroup import Group
 
-__all__ = ["LOG_LIMIT", "Watch", "disk_exceeded", "disk_message"]
+__all__ = ["LOG_LIMIT", "Watch", "Watched", "disk_exceeded", "disk_message"]
 
 LOG_LIMIT = 64 << 20
 #: Seconds between two looks at what a step takes; the first ones follow each other faster, as most steps are short.
@@ -30,6 +30,21 @@ _FIRST = 0.0125
 _PIECE = 1 << 18
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Watched(Protocol):
+    """A step that runs: descriptors of what it prints and of its first process, which can be read once that has ended, and of /proc."""
+
+    @property
+    def log(self) -> int: ...
+    @property
+    def monitor(self) -> int: ...
+    @property
+    def processes(self) -> int: ...
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else of it is left once its first process has ended."""
+        ...
 
 
 class Watch:
@@ -65,8 +80,9 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, log: int, monitor: int, processes: int, folders: Sequence[int]) -> None:
-        """Until the descriptor ``monitor`` is readable: copy the log and hold the limits. ``processes`` is the sandbox's /proc."""
+    def run(self, step: Watched, folders: Sequence[int]) -> None:
+        """Until the step's first process has ended: copy the log and hold the limits."""
+        log, monitor = step.log, step.monitor
         poll = select.poll()
         poll.register(log, select.POLLIN)
         poll.register(monitor, select.POLLIN)
@@ -77,11 +93,12 @@ class Watch:
         while True:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)}
             if log in ready and not self._copy(log):
-                poll.unregister(log)
+                return  # all that could write to it has ended, and with it everything in the sandbox and bubblewrap itself
             if monitor in ready:
-                members = self.members(processes)
-                self._count(members)
-                self._taken(processes, members)
+                if not step.alone:
+                    members = self.members(step.processes)
+                    self._count(members)
+                    self._taken(step.processes, members)
                 return
             now = time.monotonic()
             if now >= until:
@@ -90,7 +107,7 @@ class Watch:
                 self.end("timeout", f"the step ran longer than its limit of {human_duration(limit)}", exceeded)
                 until = now + _INTERVAL
             if now >= look:
-                self.look(processes, folders)
+                self.look(step.processes, folders)
                 now = time.monotonic()
                 interval = min(2 * interval, _INTERVAL)
                 look = now + interval

@@ -10,6 +10,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from lockage.running.cgroup import Totals
 
 __all__ = ["BwrapExecutor"]
+
+#: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
+_STALE = 0.1
 
 
 @contextlib.contextmanager
@@ -73,6 +77,8 @@ class BwrapExecutor:
         self._log_limit = log_limit
         self._groups = control_groups or Groups.of_this_process()
         self._running: dict[int, Watch] = {}
+        #: When it was asked how many processes the kernel had killed for want of memory, and the answer.
+        self._killed: tuple[float, int | None] = (-1.0, None)
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
@@ -159,7 +165,7 @@ class BwrapExecutor:
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
         with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox, watch) as asked:
-            kills = host_kills()
+            kills = self._kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
             if watch.reason is None and ended.exit_code != 0:
@@ -175,11 +181,19 @@ class BwrapExecutor:
         assert ended.exit_code is not None
         return finished(self._blobs, request, watch, log, folders[0], ended.exit_code, usage)
 
+    def _kills(self) -> int | None:
+        """What :func:`host_kills` says, or said a moment ago: the kernel sums up a hundred counters for each answer."""
+        now = time.monotonic()
+        if now > self._killed[0] + _STALE:
+            self._killed = now, host_kills()
+        return self._killed[1]
+
     def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
         started = time.monotonic()
-        sandbox.release()
-        watch.run(sandbox.log, sandbox.monitor, sandbox.processes, folders)
+        if not sandbox.release() and watch.reason is None:
+            raise unavailable(sandbox.words())
+        watch.run(sandbox, folders)
         ended = sandbox.wait()
         wall = time.monotonic() - started
         watch.drain(sandbox.log)

@@ -90,7 +90,6 @@ class HostExecutor:
         action = request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         workspace = os.open(place.build, _FOLDER)
-        processes = os.open("/proc", _FOLDER)
         try:
             try:
                 populate(workspace, action.workspace, self._blobs, order=CONTRACT.file_order, time=epoch)
@@ -119,7 +118,7 @@ class HostExecutor:
                 process.kill()
             started = time.monotonic()
             process.release()
-            watch.run(process.log, process.monitor, processes, ())
+            watch.run(process, ())
             ended = process.wait()
             usage = _usage(ended, time.monotonic() - started, watch)
             watch.drain(process.log)
@@ -133,7 +132,6 @@ class HostExecutor:
             assert ended.exit_code is not None
             return finished(self._blobs, request, watch, log, workspace, ended.exit_code, usage)
         finally:
-            os.close(processes)
             os.close(workspace)
 
 

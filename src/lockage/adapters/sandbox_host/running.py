@@ -54,6 +54,12 @@ class HostProcess:
         self.supervisor = 0
         self.monitor = -1
         self.log = -1
+        self.processes = -1
+
+    @property
+    def alone(self) -> bool:
+        """The supervisor ends last."""
+        return True
 
     def start(
         self,
@@ -91,6 +97,7 @@ class HostProcess:
         started.returncode = 0  # waited for here, and by nobody else
         self.supervisor = started.pid
         self.monitor = self._keep(os.pidfd_open(self.supervisor))
+        self.processes = self._keep(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         if os.read(self._told, 64) != b"holds\n":
             raise SandboxUnavailable("the program that looks after a step on the host did not start", hint="Run the command again.")
         if cpus:

@@ -110,6 +110,9 @@ def test_no_channel_of_a_new_store_takes_it_and_everything_says_why(project: Cal
     assert "UNPINNED HOST" in store("show", "shop", expect=0).stdout
     assert "host-environment" in store("show", "run-000001", expect=0).stdout
     assert "UNPINNED HOST" in store("lineage", "shop", expect=0).stdout
+    (environment,) = store("env", "show", "--json", expect=0).json["environments"].values()
+    assert (environment["os"], environment["items"], environment["release_date"]) == ("unpinned host", [], None)
+    assert environment["host"]["tools"]
     assert store("verify", "--json", expect=2).error["code"] == "host-has-no-root"
 
 

@@ -119,7 +119,7 @@ def show(names: tuple[str, ...], platform: Architecture | None, source: str, loc
             name: {
                 "os": str(environment.base),
                 "architecture": environment.architecture,
-                "release_date": environment.release_date,
+                "release_date": environment.release_date if isinstance(environment.release_date, str) else None,
                 "root": environment.root,
                 "size": sum(item.ref.size for item in everything[name]),
                 "items": everything[name],

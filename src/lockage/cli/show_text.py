@@ -225,7 +225,11 @@ def action_lines(action: ShownAction) -> Iterator[str]:
         yield "  what it is made of is not in the store any more"
         return
     rows += [("command" if number == 0 else "", word) for number, word in enumerate(_command(action.run))]
-    rows += [("outputs", ", ".join(action.outputs)), ("workspace", str(action.workspace)), ("root", str(action.root))]
+    rows += [
+        ("outputs", ", ".join(action.outputs)),
+        ("workspace", str(action.workspace)),
+        ("UNPINNED HOST" if action.unpinned_host else "root", str(action.root)),
+    ]
     rows += [("CPUs", f"{action.cpus}, {action.architecture}"), ("contract", str(action.contract))]
     rows += [("modes", ", ".join(action.modes))] if action.modes else []
     yield from table(rows, indent=2)

@@ -137,7 +137,10 @@ class ShownArtifact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action: all that a step sees. ``run`` is empty if its messages are not kept any more; ``kept``: a result of it is."""
+    """An action: all that a step sees. ``run`` is empty if its messages are not kept any more; ``kept``: a result of it is.
+
+    ``unpinned_host``: ``root`` is the fingerprint of the machine that it ran on, and no root.
+    """
 
     action: Digest
     kept: bool
@@ -149,6 +152,7 @@ class ShownAction(msgspec.Struct, frozen=True, kw_only=True):
     root: BlobRef | None = None
     cpus: int | None = None
     architecture: str | None = None
+    unpinned_host: bool = False
     contract: int | None = None
     modes: tuple[str, ...] = ()
 
@@ -286,6 +290,7 @@ def show_action(services: Services, found: FoundAction) -> ShownAction:
         root=action.root.tree,
         cpus=action.cpus,
         architecture=action.architecture,
+        unpinned_host=action.root.is_host,
         contract=action.contract,
         modes=action.modes,
     )

@@ -43,11 +43,16 @@ class ImageBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"image sha256:{self.digest[:12]}"
 
 
-class HostBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The machine as it is: nothing is pinned, and steps are not kept from seeing it."""
+class HostBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The machine as it is: nothing is pinned, and steps are not kept from seeing it.
+
+    ``path`` are folders of it that programs are looked for in before those of the contract's search path.
+    """
+
+    path: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "host"
+        return "unpinned host"
 
 
 Base: TypeAlias = OsBase | ImageBase | HostBase

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from lockage.base.name import EnvironmentName
 
 __all__ = [
+    "HOST_METADATA",
     "LOCK_VERSION",
     "REALISER",
     "SEVERAL_PLATFORMS",
+    "UNPINNED",
     "InvalidLock",
     "Lock",
     "LockedEnvironment",
@@ -119,6 +121,17 @@ class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tree: BlobRef
     metadata: Digest
 
+    @property
+    def is_host(self) -> bool:
+        """Whether this is no root but a machine as it is: ``tree`` is its fingerprint then (environment/host.py), once it is known."""
+        return self.metadata == HOST_METADATA
+
+
+#: Stands in the place of a root's metadata where there is no root: no root has it, so nothing made on a host is taken for what one gave.
+HOST_METADATA = Digest.of(b"lockage: an unpinned host, which is no root")
+#: The root of an environment that has none that could be pinned: what a lock says of a host, whose identity is found when it is used.
+UNPINNED = RootRef(tree=BlobRef.of(b""), metadata=HOST_METADATA)
+
 
 class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment, resolved: ``declaration`` is the digest of what it was resolved from.
@@ -126,6 +139,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``. ``os`` goes with
     ``release_date`` and ``release_sha256``, which tell what signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
+    A ``host`` has neither packages nor, in a lock, a root: whoever uses it puts the identity of the machine there (:meth:`Lock.bound`).
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
     written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first. ``sdists`` are Python
     packages that are built before the root can be put together, in ``builders``, which are environments like this one.
@@ -138,8 +152,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     architecture: Architecture
     release_date: str | msgspec.UnsetType = msgspec.UNSET
     release_sha256: Digest | msgspec.UnsetType = msgspec.UNSET
-    root: RootRef
-    packages: tuple[LockedPackage, ...]
+    root: RootRef = UNPINNED
+    packages: tuple[LockedPackage, ...] = ()
     python: tuple[LockedWheel, ...] = ()
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
@@ -215,6 +229,23 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The lock with the environments of every platform."""
         return self
 
+    def bound(self, machines: Mapping[HostBase, RootRef], platform: Architecture) -> Lock:
+        """The same lock, in the same bytes, in which hosts of the platform have the identity that the machine has as such a host."""
+
+        def known(one: LockedEnvironment) -> LockedEnvironment:
+            root = machines.get(one.host) if isinstance(one.host, HostBase) and one.architecture == platform else None
+            return one if root is None else msgspec.structs.replace(one, root=root)
+
+        def bound(lock: Lock) -> Lock:
+            found = msgspec.structs.replace(lock, environments={name: known(one) for name, one in lock.environments.items()})
+            found.__dict__.update(_bytes=lock._bytes, platform=lock.platform)
+            return found
+
+        view = bound(self)
+        if self.complete is not self:
+            view.__dict__["complete"] = bound(self.complete)
+        return view
+
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
 
@@ -254,6 +285,11 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             for name, environment in level.items():
                 if not 1 <= environment.realiser <= found.realiser:
                     raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
+                if sum(base is not msgspec.UNSET for base in (environment.os, environment.image, environment.host)) != 1:
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has not exactly one of os, image and host")
+                if (environment.root == UNPINNED) != (environment.host is not msgspec.UNSET):
+                    what = "a root, and is a host" if environment.root != UNPINNED else "no root"
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has {what}")
         found.__dict__["_bytes"] = data
         return found
 
@@ -291,6 +327,9 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
+        if "host" in environment:  # nothing of it is pinned
+            for kind in ("root", "packages", "python", "instruments"):
+                del environment[kind]
         _lined_environments(environment["builders"])
         usual = [kind for kind in ("added", "suites", "sdists", "builders") if not environment[kind]]
         for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):

@@ -24,7 +24,7 @@ from lockage.recipe.python_rules import python_rules_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
-from lockage.recipe.rules import check_services, check_steps
+from lockage.recipe.rules import check_hosts, check_services, check_steps
 from lockage.recipe.service_table import services_of
 from lockage.recipe.step import step_of
 from lockage.recipe.suites import platforms_of, suites_of
@@ -183,6 +183,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     fetched = {name: found for name, found in fetches.items() if found is not None}
     check_steps(known, names, top.faults, fetched)
     check_services(known, top.faults, {name: found for name, found in services.items() if found is not None})
+    check_hosts(known, top.faults, {name for name, one in environments.items() if one is not None and isinstance(one.base, HostBase)})
     if name is None or top.faults:
         return None
     return Recipe(

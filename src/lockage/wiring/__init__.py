@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.ports.host import HostSurvey
     from lockage.ports.images import ImageLayouts
     from lockage.schedule.job import Capacity
     from lockage.variation import World
@@ -252,10 +253,27 @@ class Wiring(Places):
     @cached_property
     def executor(self) -> ports.Executor:
         host.only_linux()
-        from lockage.adapters.sandbox_bwrap import BwrapExecutor
+        from lockage.adapters.executor_router import ExecutorRouter
 
         self._scratch.mkdir(exist_ok=True)
+        return ExecutorRouter(sandbox=self._sandboxed, host=self._unsandboxed)
+
+    def _sandboxed(self) -> ports.Executor:
+        from lockage.adapters.sandbox_bwrap import BwrapExecutor
+
         return BwrapExecutor(self.blobs, self._bwrap(), self._scratch, host_cpus=self.host_cpus)
+
+    def _unsandboxed(self) -> ports.Executor:
+        from lockage.adapters.sandbox_host import HostExecutor
+
+        return HostExecutor(self.blobs, self._temporary / "host", host_cpus=self.host_cpus)
+
+    @cached_property
+    def survey(self) -> HostSurvey:
+        host.only_linux()
+        from lockage.adapters.host_survey import LocalSurvey
+
+        return LocalSurvey()
 
     @property
     def _scratch(self) -> Path:

@@ -16,6 +16,7 @@ from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_
 from lockage.environment.sbom import SBOM_TYPE, Installed, sbom
 from lockage.record.event import Phase
 from lockage.stabilize.compressor import COMPRESSOR
+from lockage.work.on_host import must_have_root
 from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def export_image(
     ``bill_for``: a bill of materials is attached, for the environment of that name. Labels say which root, and which release, it was made
     of. Raises what fetching and realising raise, and :class:`NotInstallable`.
     """
+    must_have_root([(bill_for or str(environment.base), environment)], "an image is made of a root")
     fetch_missing(services, environment)
     services.tell(Phase(text="putting the root together"))
     built = whole(services, environment)
@@ -99,6 +101,7 @@ def export_image(
 
 def bill_of(name: str, environment: LockedEnvironment, release: Release | None = None) -> bytes:
     """The bill of materials of an environment, with what a release brings."""
+    must_have_root([(name, environment)], "a bill of materials says what is pinned")
     installed = (
         []
         if release is None

@@ -9,7 +9,7 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError, Usage
-from lockage.environment.base import OsBase
+from lockage.environment.base import HostBase, OsBase
 from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock, Suites
@@ -138,6 +138,8 @@ def lock_environment(
     ``building`` are the projects that the environment is to build, each for the sake of the one before it.
     """
     architecture = platform or services.architecture
+    if isinstance(declaration.base, HostBase):  # which machine it is, is found when the lock is used
+        return LockedEnvironment(declaration=declaration.digest, host=declaration.base, architecture=architecture)
     services.tell(Phase(text=f"environment {name}: resolving {declaration.archive}{_beside(declaration)}"))
     suites = _suites(services, declaration, architecture)
     index, preferred = _with_kept(services, index_of(suites), before, renewed)

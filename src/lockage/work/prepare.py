@@ -11,7 +11,7 @@ from lockage import __version__
 from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import Drift, LockageError, Usage
-from lockage.environment.lock import Lock
+from lockage.environment.lock import UNPINNED, Lock
 from lockage.plan.plan import check_lock
 from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
@@ -121,6 +121,10 @@ def prepare(
         lock = lock_of_inferred(services, recipe, decoded, _readable(services, beside), asked_in, wanted.added)
     source = read.source(recipe.version)
     _say_last_resort(services, read, source)
+    if any(environment.root == UNPINNED for environment in lock.environments.values()):
+        from lockage.work.on_host import on_this_host  # few environments are the host
+
+        lock = on_this_host(services, lock)
     return Project(recipe=recipe, source=source, lock=lock, locator=locator)
 
 

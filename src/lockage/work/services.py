@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
+    from lockage.ports.host import HostSurvey
     from lockage.ports.images import ImageLayouts
     from lockage.record.event import Event
     from lockage.schedule.job import Capacity
@@ -38,6 +39,8 @@ class Services(Protocol):
     def executor(self) -> ports.Executor: ...
     @property
     def roots(self) -> ports.Roots: ...
+    @property
+    def survey(self) -> HostSurvey: ...
     @property
     def workers(self) -> ports.Workers: ...
     @property

@@ -22,6 +22,7 @@ from lockage.adapters.memory.sources import MemorySources
 from lockage.adapters.memory.storage import MemoryStorage
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
 from lockage.adapters.memory.surroundings import MemorySurroundings
+from lockage.adapters.memory.survey import MemorySurvey
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import PrincipalName
@@ -66,6 +67,7 @@ class MemoryServices:
         self.clock = FixedClock()
         self.executor = MemoryExecutor(self.blobs, self.commands)
         self.roots = MemoryRoots(self.blobs)
+        self.survey = MemorySurvey()
         self.workers = MemoryWorkers(seed)
         self.latches = MemoryLatches()
         self.runs = MemoryRuns()

@@ -9,10 +9,15 @@ import msgspec
 
 from lockage.base.digest import Digest
 
-__all__ = ["Base", "HostBase", "ImageBase", "OsBase", "archive_of", "the_base"]
+__all__ = ["LAYOUT", "Base", "HostBase", "ImageBase", "OsBase", "archive_of", "the_base"]
 
 _DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
+#: What the place of an image layout on a disk begins with.
+LAYOUT = "oci:"
+_REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+#: distribution-spec 1.1, "Pulling manifests".
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 
 
 class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,13 +39,53 @@ class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ImageBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An OCI image by the sha256 of its manifest or index; ``place`` says where it is had from, as the recipe writes it."""
+    """An OCI image by the sha256 of its manifest or index.
+
+    ``place`` says where it is had from: ``REGISTRY/NAME``, or ``oci:PATH`` for an image layout. Whoever has the bytes will do, so it is no
+    part of what is locked; where only the identity counts it is empty.
+    """
 
     digest: Digest
-    place: str
+    place: str = ""
 
     def __str__(self) -> str:
         return f"image sha256:{self.digest[:12]}"
+
+    @property
+    def identity(self) -> ImageBase:
+        """The same image, wherever it is had from."""
+        return ImageBase(digest=self.digest)
+
+    @property
+    def name(self) -> str:
+        """The last part of where it is had from, for people."""
+        return self.place.removeprefix(LAYOUT).rstrip("/").rpartition("/")[2].removesuffix(".tar")
+
+    @classmethod
+    def parse(cls, text: str) -> ImageBase:
+        """Read ``REGISTRY/NAME@sha256:DIGEST`` or ``oci:PATH@sha256:DIGEST``; a tag before the digest is for people. Raises ValueError."""
+        place, at, digest = text.rpartition("@")
+        if not at:
+            raise ValueError(f"an image is named by its digest: {text[:120]!r}")
+        kind, _, value = digest.partition(":")
+        if kind != "sha256":
+            raise ValueError(f"an image is named by its sha256, not by {digest[:80]!r}")
+        found = Digest(value)
+        if place.startswith(LAYOUT):
+            if place == LAYOUT or "\0" in place:
+                raise ValueError("an image layout needs a path, as in oci:PATH@sha256:DIGEST")
+            return cls(digest=found, place=place)
+        registry, slash, name = _untagged(place).partition("/")
+        if not slash or not (_REGISTRY.fullmatch(registry) and ("." in registry or ":" in registry or registry == "localhost")):
+            raise ValueError(f"{place[:120]!r} does not begin with a registry, as in registry.example.org/team/name")
+        if not _REPOSITORY.fullmatch(name):
+            raise ValueError(f"not the name of a repository of images: {name[:120]!r}")
+        return cls(digest=found, place=f"{registry}/{name}")
+
+
+def _untagged(place: str) -> str:
+    head, slash, last = place.rpartition("/")
+    return head + slash + last.partition(":")[0] if slash else place
 
 
 class HostBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.environment.base import OsBase
+from lockage.environment.base import ImageBase, OsBase
 from lockage.environment.debian.relation import parse_term
 from lockage.environment.debian.version import satisfies
 from lockage.environment.declaration import Suites
@@ -17,6 +17,7 @@ from lockage.environment.errors import InvalidRelation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lockage.environment.base import Base
     from lockage.environment.debian.relation import Relation
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedEnvironment
@@ -31,12 +32,19 @@ def disagreements(declaration: Declaration, locked: LockedEnvironment) -> tuple[
 
 def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:
     if declaration.base != locked.base:
-        yield f"os is {declaration.base}, locked is {locked.base}"
+        yield f"{_base(declaration.base)}, locked is {_base(locked.base, bare=isinstance(locked.base, type(declaration.base)))}"
         return
     yield from _package_disagreements(declaration, locked)
     if declaration.python:
         versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
         yield from _python_disagreements(declaration, versions)
+
+
+def _base(base: Base, *, bare: bool = False) -> str:
+    """What an environment begins with, with the key that says so unless it is ``bare``; of an image the whole digest."""
+    kind = "os" if isinstance(base, OsBase) else "image" if isinstance(base, ImageBase) else "host"
+    text = f"sha256:{base.digest}" if isinstance(base, ImageBase) else str(base)
+    return text if bare else f"{kind} is {text}"
 
 
 def _package_disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:

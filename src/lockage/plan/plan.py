@@ -197,11 +197,16 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict
 
 
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    variables = prevention(step.cpus, lock.environments[step.environment].architecture)
+    locked = lock.environments[step.environment]
+    variables = prevention(step.cpus, locked.architecture)
+    if locked.pulled is not None:
+        variables |= locked.pulled.variables
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
     variables = {name: value for name, value in variables.items() if name not in step.unset} | FIXED
+    if locked.pulled is not None and "PATH" in locked.pulled.variables:  # where an image has its compilers
+        variables["PATH"] = locked.pulled.variables["PATH"]
     variables |= stamps(source, step.stamp)
     variables |= {variable(service.name): url(service.hosts, service.port) for service in services}
     return tuple(sorted(variables.items()))

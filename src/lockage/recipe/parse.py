@@ -12,7 +12,7 @@ from lockage.base.excerpt import excerpt_of
 from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, Version
 from lockage.environment.base import HostBase, ImageBase, OsBase
 from lockage.environment.declaration import Declaration
-from lockage.recipe.base import base_of
+from lockage.recipe.base import base_of, interpreter_of
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
@@ -235,6 +235,7 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
         named(table, name, EnvironmentName)
         one = table.table(name)
         base = base_of(one)
+        interpreter = interpreter_of(one)
         packages = one.texts("packages", debian_term, "Debian packages") or ()
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
@@ -252,6 +253,7 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
             packages=packages,
             python=python,
             variables=variables,
+            interpreter=interpreter,
             python_lock=python_lock,
             suites=suites,
             python_rules=rules,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lockage.environment.base import ImageBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.recipe.service import Form
@@ -75,7 +76,7 @@ def _project(recipe: Recipe) -> str:
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = [f"os = {toml_text(str(declaration.base))}"]
+    lines = _base(declaration)
     if isinstance(declaration.suites, Suites):
         lines += _suites(declaration.suites)
     if declaration.packages:
@@ -88,6 +89,15 @@ def _environment(name: str, declaration: Declaration) -> str:
         lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
+
+
+def _base(declaration: Declaration) -> list[str]:
+    if not isinstance(declaration.image, ImageBase):
+        return [f"os = {toml_text(str(declaration.base))}"]
+    lines = [f"image = {toml_text(f'{declaration.image.place}@sha256:{declaration.image.digest}')}"]
+    if isinstance(declaration.interpreter, str):
+        lines.append(f"interpreter = {toml_text(declaration.interpreter)}")
+    return lines
 
 
 def _suites(suites: Suites) -> Iterator[str]:

@@ -16,12 +16,12 @@ from lockage.transfer.credentials import login_for
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from lockage.transfer.credentials import Login
 
-__all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
+__all__ = ["Challenged", "Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 
 #: What stays as it is in a redirect's address: the reserved characters of RFC 3986, and what is percent-encoded already.
 _KEPT = ":/?#[]@!$&'()*+,;=%~"
@@ -46,6 +46,15 @@ class Failed(Exception):
         super().__init__(message)
         self.worth_retrying = worth_retrying
         self.hint = hint
+
+
+class Challenged(Failed):
+    """Who asks is to say who it is (401); ``challenges`` tell how (``WWW-Authenticate``, RFC 9110 11.6.1), ``url`` who wants to know."""
+
+    def __init__(self, message: str, *, url: str, challenges: tuple[str, ...]) -> None:
+        super().__init__(message, worth_retrying=False, hint=_LOGIN)
+        self.url = url
+        self.challenges = challenges
 
 
 class TooFar(Failed):
@@ -76,9 +85,19 @@ class Connections:
     #: Whether a redirect may lead from https to http.
     downgrade = True
 
-    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float, logins: tuple[Login, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        proxies: Mapping[str, str],
+        ca_file: Path | None,
+        timeout: float,
+        logins: tuple[Login, ...] = (),
+        authorization: Callable[[SplitResult], str | None] | None = None,
+    ) -> None:
+        """``authorization`` gives the header of that name for an address, each time it is asked, redirects included; None: no header."""
         self._proxies = proxies
         self._logins = logins
+        self._authorization = authorization
         self._ca_file = ca_file
         self._timeout = timeout
         self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
@@ -100,7 +119,7 @@ class Connections:
                 if answer.status in _REDIRECTS and answer.getheader("Location"):
                     url = self._redirected(url, answer.getheader("Location", ""))
                     continue
-                _refuse_unless_good(answer)
+                _refuse_unless_good(answer, url)
                 yield answer
                 reusable = answer.isclosed() and not answer.will_close
                 return
@@ -118,7 +137,7 @@ class Connections:
         connection, answer = self._ask(self._route(urlsplit(url)), url, headers, body)
         try:
             if answer.status // 100 != 2:
-                _refuse_unless_good(answer)
+                _refuse_unless_good(answer, url)
             return answer.read(_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             raise _failed(error) from error
@@ -151,6 +170,9 @@ class Connections:
                 connection, kept = self._connection(route), False
             try:
                 path, sent = _target(route, urlsplit(url), headers, self._logins)
+                said = None if self._authorization is None else self._authorization(urlsplit(url))
+                if said is not None:
+                    sent["Authorization"] = said
                 connection.request("GET" if body is None else "POST", path, body, sent)
                 return connection, connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
@@ -194,11 +216,14 @@ def _failed(error: OSError | http.client.HTTPException) -> Failed:
     return Failed(text, hint=_PROXY, worth_retrying=False) if "407" in text and "Tunnel" in text else Failed(text)
 
 
-def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
+def _refuse_unless_good(answer: http.client.HTTPResponse, url: str) -> None:
     if answer.status in (404, 410):
         raise NoAnswer
     if answer.status == 416:
         raise TooFar("it has no such bytes")
+    if answer.status == 401:
+        challenges = tuple(answer.headers.get_all("WWW-Authenticate", ()))
+        raise Challenged(f"it answered 401 {answer.reason}", url=url, challenges=challenges)
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
         hint = {401: _LOGIN, 403: _LOGIN, 407: _PROXY}.get(answer.status)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lockage.base.tree import Tree
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
-    from lockage.ports.images import ImageLayouts
+    from lockage.ports.images import BaseImages, ImageLayouts
     from lockage.schedule.job import Capacity
     from lockage.variation import World
 
@@ -99,6 +99,13 @@ class Wiring(Places):
         from lockage.adapters.image_layouts_local import LocalImageLayouts
 
         return LocalImageLayouts()
+
+    @cached_property
+    def base_images(self) -> BaseImages:
+        from lockage.wiring.packages import base_images
+
+        home = self._settings_home
+        return base_images(self.blobs, self._temporary / "images", environ=self._environ, home=home, moved=self._moved)
 
     @cached_property
     def surroundings(self) -> ports.Surroundings:

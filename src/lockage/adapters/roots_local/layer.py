@@ -13,14 +13,15 @@ from lockage.environment.root import LOCAL, Entry, Kind, Member, Package, assemb
 from lockage.ports import BlobCorrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.environment.lock import LockedPackage, LockedWheel
     from lockage.environment.root import Entries
+    from lockage.environment.wheel_install import InstalledFile
     from lockage.ports import Blobs
 
-__all__ = ["LayerSpec", "manifest_of", "python_layer", "system_layer", "unpacked_layer"]
+__all__ = ["LayerSpec", "manifest_of", "over", "python_layer", "system_layer", "unpacked_layer", "wheel_packages"]
 
 
 class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,18 @@ def python_layer(wheels: Sequence[LockedWheel], blobs: Blobs, spool: FileSpool, 
     if python is None:
         raise NoPython("the environment has Python packages, but its OS packages bring no /usr/bin/python3")
     present: Entries = {path: entry for path, entry in entries.items() if path.is_under(LOCAL)}
+    packages = wheel_packages(wheels, blobs, spool, LOCAL, lambda file, data: install_wheel(file, data, python))
+    return over(LOCAL, packages, present)
+
+
+def wheel_packages(
+    wheels: Sequence[LockedWheel],
+    blobs: Blobs,
+    spool: FileSpool,
+    folder: RelPath,
+    install: Callable[[str, bytes], Iterable[InstalledFile]],
+) -> list[Package]:
+    """The files that wheels install below a folder, spooled."""
     packages = []
     for wheel in wheels:
         members = []
@@ -63,11 +76,11 @@ def python_layer(wheels: Sequence[LockedWheel], blobs: Blobs, spool: FileSpool, 
             data = blobs.get(wheel.ref)
         except BlobCorrupt as error:
             raise error.naming(f"the wheel {wheel.file.name}") from error
-        for file in install_wheel(wheel.file.name, data, python):
+        for file in install(wheel.file.name, data):
             source, hasher = spool.write([file.data])
             members.append(
                 Member(
-                    path=LOCAL.joined(file.path),
+                    path=folder.joined(file.path),
                     kind=Kind.FILE,
                     mode=0o755 if file.executable else 0o644,
                     size=hasher.size,
@@ -76,8 +89,13 @@ def python_layer(wheels: Sequence[LockedWheel], blobs: Blobs, spool: FileSpool, 
                 )
             )
         packages.append(Package(name=wheel.file.name, members=tuple(members)))
+    return packages
+
+
+def over(folder: RelPath, packages: Sequence[Package], present: Entries) -> LayerSpec:
+    """The layer of a folder: packages, with what is present in it already."""
     merged = with_parents(assemble(packages, present))
-    return LayerSpec(entries={path: entry for path, entry in merged.items() if path.is_under(LOCAL)}, added={}, below=str(LOCAL))
+    return LayerSpec(entries={path: entry for path, entry in merged.items() if path.is_under(folder)}, added={}, below=str(folder))
 
 
 def manifest_of(spec: LayerSpec) -> list[Kept]:

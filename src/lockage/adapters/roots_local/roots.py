@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.base.instant import Instant
     from lockage.environment.lock import LockedEnvironment, LockedPackage
+    from lockage.environment.locked_image import LockedImage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
 
@@ -52,17 +53,30 @@ class LocalRoots:
         (_, system_key), *above = keys
         coming = iter(arriving)
         realiser = environment.realiser
-        system = self._layer(
-            "os", system_key, lambda spool: system_layer(environment.packages, self._blobs, spool, self._workers, realiser, coming)
-        )
-        layers = [("", system)]
+
+        def system_spec(spool: FileSpool) -> LayerSpec:
+            if environment.pulled is not None:
+                from lockage.adapters.roots_local.image_layer import image_layer  # few environments begin with one
+
+                return image_layer(environment.pulled, self._blobs, spool, self._workers)
+            return system_layer(environment.packages, self._blobs, spool, self._workers, realiser, coming)
+
+        system = self._layer("os", system_key, system_spec)
+        layers: list[tuple[str, Path]] = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
         below = self._home("os", system_key)
+
+        def python_spec(spool: FileSpool) -> LayerSpec:
+            if environment.pulled is not None:
+                from lockage.adapters.roots_local.image_python import image_python_layer
+
+                return image_python_layer(environment.pulled, environment.python, self._blobs, spool, below)
+            return python_layer(environment.python, self._blobs, spool, manifest(below))
+
         for _, key in above:
-            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._blobs, spool, manifest(below)))
-            layers.append((str(LOCAL), folder))
-        ref = self._ref(keys)
+            layers.append((_place_of(environment), self._layer("python", key, python_spec)))
+        ref = self._ref(keys, _place_of(environment))
         if expect:
             _compare(environment.root, ref)
         return RealisedRoot(ref=ref, layers=tuple(layers))
@@ -75,7 +89,7 @@ class LocalRoots:
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
-        return self._kept_layers(_layers_of(environment))
+        return self._kept_layers(_layers_of(environment), _place_of(environment))
 
     def control(self, package: LockedPackage) -> str:
         from lockage.adapters.roots_local.deb_archive import DebArchive  # no build needs it
@@ -209,14 +223,14 @@ class LocalRoots:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def _ref(self, keys: Sequence[tuple[str, Digest]]) -> RootRef:
+    def _ref(self, keys: Sequence[tuple[str, Digest]], place: str) -> RootRef:
         """The identity of the layers together, remembered beside them."""
         file = self._ref_file(keys)
         try:
             return decode(file.read_bytes(), RootRef)
         except (FileNotFoundError, LockageError):
             pass
-        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys)))
+        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys, place)))
         with durable.unwritable(self._folder):
             durable.ensure_folder(file.parent)
         durable.write_file(file, canonical_of(ref))
@@ -225,17 +239,33 @@ class LocalRoots:
     def _ref_file(self, keys: Sequence[tuple[str, Digest]]) -> Path:
         return self._folder / "refs" / "-".join(key for _, key in keys)
 
-    def _kept_layers(self, keys: Sequence[tuple[str, Digest]]) -> list[KeptLayer]:
-        return [KeptLayer(self._home(kind, key), str(LOCAL) if kind == "python" else "", kind) for kind, key in keys]
+    def _kept_layers(self, keys: Sequence[tuple[str, Digest]], place: str) -> list[KeptLayer]:
+        return [KeptLayer(self._home(kind, key), place if kind == "python" else "", kind) for kind, key in keys]
+
+
+def _place_of(environment: LockedEnvironment) -> str:
+    """Where the layer of Python packages lies."""
+    python = environment.pulled.python if environment.pulled is not None else None
+    return str(LOCAL if python is None else python.folder)
 
 
 def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
     """The kinds and keys of an environment's layers, the lowest first."""
-    system = _key("os", "", (package.sha256 for package in environment.packages), environment.realiser)
+    image = environment.pulled
+    if image is None:
+        below = system = _key("os", "", (package.sha256 for package in environment.packages), environment.realiser)
+    else:
+        system = _image_key(image, environment.realiser)
+        below = system if image.python is None else Digest.of(canonical(plain([system, image.python])))
     layers = [("os", system)]
     if environment.python:
-        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python), environment.realiser)))
+        layers.append(("python", _key("python", below, (wheel.sha256 for wheel in environment.python), environment.realiser)))
     return layers
+
+
+def _image_key(image: LockedImage, realiser: int) -> Digest:
+    """Of an image the order of the layers counts."""
+    return Digest.of(canonical({"image": [layer.digest for layer in image.layers], "realiser": realiser}))
 
 
 def _instruments_of(environment: LockedEnvironment) -> tuple[str, Digest]:

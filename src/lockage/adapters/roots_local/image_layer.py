@@ -64,9 +64,7 @@ def _unpacked(ref: BlobRef, name: str, blobs: Blobs, spool: FileSpool) -> list[M
     size = 0
     with opened as stream:
         try:
-            with tarfile.open(
-                fileobj=_plain(stream), mode="r|", bufsize=1 << 18, encoding="utf-8", errors="surrogateescape"
-            ) as tar:
+            with tarfile.open(fileobj=_plain(stream), mode="r|", bufsize=1 << 18, encoding="utf-8", errors="surrogateescape") as tar:
                 while (info := tar.next()) is not None:
                     member = _member(info, name)
                     if member is not None:
@@ -74,7 +72,7 @@ def _unpacked(ref: BlobRef, name: str, blobs: Blobs, spool: FileSpool) -> list[M
                         if size > _MOST_UNPACKED:
                             raise InvalidPackage(f"{name} unpacks to more than {_MOST_UNPACKED} bytes", package=name)
                         found.append(_spooled(member, tar.extractfile(info), spool, name) if member.kind is Kind.FILE else member)
-                    tar.members = []  # what is behind us is not asked for again, and there may be very many
+                    tar.members = []  # type: ignore[attr-defined]  # what is behind us is not asked for again, and there may be very many
         except Exception as error:  # decompressors' errors have no common base but Exception
             if isinstance(error, tarfile.TarError | EOFError | ValueError) or type(error).__name__ == "error" or _without_number(error):
                 raise InvalidPackage(f"{name} is damaged: {error}", package=name) from error

@@ -49,12 +49,16 @@ class Failed(Exception):
 
 
 class Challenged(Failed):
-    """Who asks is to say who it is (401); ``challenges`` tell how (``WWW-Authenticate``, RFC 9110 11.6.1), ``url`` who wants to know."""
+    """Who asks is to say who it is (401); ``challenges`` tell how (``WWW-Authenticate``, RFC 9110 11.6.1), ``url`` who wants to know.
+
+    ``said`` is what was said already.
+    """
 
     def __init__(self, message: str, *, url: str, challenges: tuple[str, ...]) -> None:
         super().__init__(message, worth_retrying=False, hint=_LOGIN)
         self.url = url
         self.challenges = challenges
+        self.said: str | None = None
 
 
 class TooFar(Failed):
@@ -113,7 +117,8 @@ class Connections:
         """The successful answer, to be read within the block. Raises NoAnswer, or Failed for anything else that goes wrong."""
         for _ in range(_MOST_REDIRECTS):
             route = self._route(urlsplit(url))
-            connection, answer = self._ask(route, url, headers)
+            said = None if self._authorization is None else self._authorization(urlsplit(url))
+            connection, answer = self._ask(route, url, headers if said is None else {**headers, "Authorization": said})
             reusable = False
             try:
                 if answer.status in _REDIRECTS and answer.getheader("Location"):
@@ -123,6 +128,9 @@ class Connections:
                 yield answer
                 reusable = answer.isclosed() and not answer.will_close
                 return
+            except Challenged as error:
+                error.said = said
+                raise
             except (OSError, http.client.HTTPException) as error:
                 raise Failed(str(error) or type(error).__name__) from error
             finally:
@@ -170,9 +178,6 @@ class Connections:
                 connection, kept = self._connection(route), False
             try:
                 path, sent = _target(route, urlsplit(url), headers, self._logins)
-                said = None if self._authorization is None else self._authorization(urlsplit(url))
-                if said is not None:
-                    sent["Authorization"] = said
                 connection.request("GET" if body is None else "POST", path, body, sent)
                 return connection, connection.getresponse()
             except (OSError, http.client.HTTPException) as error:

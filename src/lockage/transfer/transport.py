@@ -41,12 +41,12 @@ class Transport:
         pause: Callable[[float], None] = time.sleep,
         moved: Callable[[int], None] | None = None,
         authorization: Callable[[SplitResult], str | None] | None = None,
-        answer: Callable[[str, tuple[str, ...]], bool] | None = None,
+        answer: Callable[[Challenged], bool] | None = None,
     ) -> None:
         """``moved`` hears how many bytes have arrived, each time some have, from any thread.
 
-        ``authorization`` gives the header of that name for an address; ``answer`` hears of the address that wants one, and of its
-        challenges, and says whether it is worth asking again.
+        ``authorization`` gives the header of that name for an address; ``answer`` hears of who wants another one, and says
+        whether it is worth asking again.
         """
         self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, logins=logins, authorization=authorization)
         self._answer = answer
@@ -80,7 +80,7 @@ class Transport:
                 return self._get(url, sink, limit, fresh, accept)
             except Failed as error:
                 if pause is not None and self._answer is not None and isinstance(error, Challenged):  # noqa: SIM102 (one is a question)
-                    if self._answer(error.url, error.challenges):
+                    if self._answer(error):
                         continue
                 if isinstance(error, TooFar) and pause is not None and sink.tell():  # what is there is of another file
                     sink.seek(0)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lockage.base.errors import LockageError
     from lockage.ports import Blobs
+    from lockage.transfer.connection import Challenged
 
 __all__ = ["RegistryImages"]
 
@@ -171,9 +172,11 @@ class RegistryImages:
                 None,
             )
 
-    def _answered(self, url: str, headers: tuple[str, ...]) -> bool:
+    def _answered(self, challenged: Challenged) -> bool:
         """Take up a challenge of a registry that was asked for an image; whether there is something new to say to it."""
-        parts = urlsplit(url)
+        parts = urlsplit(challenged.url)
+        if self._header(parts) != challenged.said:  # another thread has learnt it meanwhile
+            return True
         with self._lock:
             found = next(
                 (
@@ -187,7 +190,7 @@ class RegistryImages:
             return False
         path, registry, address = found
         login = self._own(address) or self._login(registry, address)
-        for challenge in (one for header in headers for one in challenges_of(header)):
+        for challenge in (one for header in challenged.challenges for one in challenges_of(header)):
             said: str | None = None
             if challenge.scheme == "basic" and login is not None:
                 said = _basic(*login)
@@ -199,8 +202,8 @@ class RegistryImages:
             if said is not None:
                 key = (parts.scheme, parts.netloc, path)
                 with self._lock:
-                    known, self._headers[key] = self._headers.get(key), said
-                return known != said
+                    self._headers[key] = said
+                return said != challenged.said
         return False
 
     def _own(self, address: str) -> tuple[str, str] | None:

@@ -68,7 +68,10 @@ def export(
     wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
     environment = environments_of(project.lock, [name])[name]
     declared = project.recipe.environments.get(EnvironmentName(name))  # a lock may hold more than the recipe
-    variables = {key: FIXED[key] for key in ("LANG", "PATH")} | (dict(declared.variables) if declared is not None else {})
+    variables = {key: FIXED[key] for key in ("LANG", "PATH")}
+    if environment.pulled is not None:
+        variables |= environment.pulled.variables
+    variables |= dict(declared.variables) if declared is not None else {}
     config = ImageConfig(
         architecture=environment.architecture,
         variables=variables,

@@ -32,7 +32,9 @@ def disagreements(declaration: Declaration, locked: LockedEnvironment) -> tuple[
 
 def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:
     if declaration.base != locked.base:
-        yield f"{_base(declaration.base)}, locked is {_base(locked.base, bare=isinstance(locked.base, type(declaration.base)))}"
+        key, asked = _base(declaration.base)
+        kind, pinned = _base(locked.base)
+        yield f"{key} is {asked}, locked is {pinned}" if key == kind else f"{key} is {asked}, locked is {kind} {pinned}"
         return
     yield from _package_disagreements(declaration, locked)
     if declaration.python:
@@ -40,11 +42,11 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
         yield from _python_disagreements(declaration, versions)
 
 
-def _base(base: Base, *, bare: bool = False) -> str:
-    """What an environment begins with, with the key that says so unless it is ``bare``; of an image the whole digest."""
-    kind = "os" if isinstance(base, OsBase) else "image" if isinstance(base, ImageBase) else "host"
-    text = f"sha256:{base.digest}" if isinstance(base, ImageBase) else str(base)
-    return text if bare else f"{kind} is {text}"
+def _base(base: Base) -> tuple[str, str]:
+    """The key that says what an environment begins with, and what that is; of an image the whole digest."""
+    if isinstance(base, ImageBase):
+        return "image", f"sha256:{base.digest}"
+    return ("os" if isinstance(base, OsBase) else "host"), str(base)
 
 
 def _package_disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:

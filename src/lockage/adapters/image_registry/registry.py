@@ -92,7 +92,11 @@ class RegistryImages:
     def document(self, place: str, digest: Digest, *, limit: int) -> bytes:
         try:
             sink = BytesIO()
-            self._had(place, f"manifests/sha256:{digest}", sink, limit, lambda: Digest.of(sink.getbuffer()) == digest, str(digest))
+
+            def whole() -> bool:
+                return sink.tell() <= limit and Digest.of(sink.getvalue()) == digest
+
+            self._had(place, f"manifests/sha256:{digest}", sink, limit, whole, str(digest))
             return sink.getvalue()
         finally:
             self._transport.close()

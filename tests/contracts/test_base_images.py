@@ -68,7 +68,7 @@ class _Answers(BaseHTTPRequestHandler):
             self._token()
             return
         if self.path in self.server.moved:
-            self._say(307, b"", Location=self.server.moved[self.path])
+            self._say(307, b"", header=("Location", self.server.moved[self.path]))
             return
         if not self.path.startswith("/cdn/") and not self._known():
             return
@@ -92,26 +92,26 @@ class _Answers(BaseHTTPRequestHandler):
         if self.server.wants == "basic":
             if said == f"Basic {base64.b64encode(b'alice:se:cret').decode()}":
                 return True
-            self._say(401, b"", **{"WWW-Authenticate": 'Basic realm="here"'})
+            self._say(401, b"", header=("WWW-Authenticate", 'Basic realm="here"'))
             return False
         if said == f"Bearer t{self.server.tokens}" and self.server.tokens:
             return True
         realm = f'Bearer realm="http://{self.server.host}/token",service="here",scope="repository:team/base:pull"'
-        self._say(401, b"", **{"WWW-Authenticate": realm})
+        self._say(401, b"", header=("WWW-Authenticate", realm))
         return False
 
     def _token(self) -> None:
         if self.headers.get("Authorization") != f"Basic {base64.b64encode(b'alice:se:cret').decode()}":
-            self._say(401, b"", **{"WWW-Authenticate": "Basic"})
+            self._say(401, b"", header=("WWW-Authenticate", "Basic"))
             return
         if not self.server.tokens:
             self.server.tokens = 1
         self._say(200, json.dumps({"token": f"t{self.server.tokens}"}).encode())
 
-    def _say(self, status: int, body: bytes, *, length: int | None = None, **headers: str) -> None:
+    def _say(self, status: int, body: bytes, *, length: int | None = None, header: tuple[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
+        if header is not None:
+            self.send_header(*header)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)

@@ -14,9 +14,9 @@ from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.roots_local import LocalRoots
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
+from lockage.environment.base import Interpreter, LockedImage
 from lockage.environment.image.errors import InvalidImage
 from lockage.environment.lock import LockedEnvironment, LockedWheel, RootRef
-from lockage.environment.locked_image import Interpreter, LockedImage
 from lockage.environment.python import NoPython
 from lockage.environment.root import UnsupportedPackage, stacked
 from lockage.ports import BlobMissing, RootDrift

@@ -17,8 +17,7 @@ from lockage.base.canonical import decode_hook, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.base import Base, HostBase, OsBase, archive_of, the_base
-from lockage.environment.locked_image import LockedImage
+from lockage.environment.base import Base, HostBase, LockedImage, OsBase, archive_of, the_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

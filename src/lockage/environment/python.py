@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
     from packaging.tags import Tag
 
+    from lockage.environment.base import Interpreter
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.environment.locked_image import Interpreter
 
 __all__ = [
     "SUITES",

@@ -16,8 +16,8 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedSdist, LockedWheel
-    from lockage.environment.locked_image import LockedImage
 
 __all__ = ["SBOM_TYPE", "Installed", "sbom"]
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical, decode
-from lockage.environment.base import LAYOUT, ImageBase
+from lockage.environment.base import LAYOUT, ImageBase, LockedImage
 from lockage.environment.image.reading import DOCUMENT_LIMIT, chosen_manifest, image_facts, is_index, manifest_parts
-from lockage.environment.locked_image import LockedImage
 from lockage.ports import ImageVanished
 from lockage.record.event import Phase
 from lockage.record.locator import parse_remote, split_subdirectory

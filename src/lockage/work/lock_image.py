@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
+from lockage.environment.base import Interpreter
 from lockage.environment.declaration import PythonLock
 from lockage.environment.image.interpreter import interpreter_in
 from lockage.environment.lock import REALISER, LockedEnvironment, RootRef
-from lockage.environment.locked_image import Interpreter
 from lockage.environment.python import NoPython, target_on
 from lockage.environment.root import stacked
 from lockage.plan.contract import FIXED
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lockage.base.instant import Instant
-    from lockage.environment.base import ImageBase
+    from lockage.environment.base import ImageBase, LockedImage
     from lockage.environment.declaration import Declaration
-    from lockage.environment.locked_image import LockedImage
     from lockage.environment.root import Entry
     from lockage.ports import RootLayer
     from lockage.work.services import Services

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
+from lockage.environment.base import Interpreter, LockedImage, OsBase
 from lockage.environment.declaration import Declaration
 from lockage.environment.lock import (
     LOCK_VERSION,
@@ -24,7 +24,6 @@ from lockage.environment.lock import (
     LockedWheel,
     RootRef,
 )
-from lockage.environment.locked_image import Interpreter, LockedImage
 
 #: Written once; a lock of somebody's has such bytes.
 WITH_AN_IMAGE = Path(__file__).parents[2] / "golden/locks/lockage/image.lock"

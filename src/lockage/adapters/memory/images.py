@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.adapters.memory.packages import make_tar
-from lockage.base.canonical import canonical
+from lockage.base.canonical import Json, canonical
 from lockage.base.digest import BlobRef, Digest
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def make_image(
         blobs[ref.digest] = data
         return ref
 
-    def described(ref: BlobRef, media_type: str) -> dict[str, object]:
+    def described(ref: BlobRef, media_type: str) -> dict[str, Json]:
         return {"mediaType": media_type, "digest": f"sha256:{ref.digest}", "size": ref.size}
 
     refs = tuple(kept(make_tar(nodes, compression)) for nodes in layers)
     started = {"Env": list(variables), "Entrypoint": ["/bin/sh"], "WorkingDir": "/io"}
     config = kept(canonical({"architecture": architecture, "os": "linux", "config": started}))
     manifest_type = "application/vnd.docker.distribution.manifest.v2+json" if docker else f"{_OCI}.manifest.v1+json"
-    manifest = {
+    manifest: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": manifest_type,
         "config": described(config, "application/vnd.docker.container.image.v1+json" if docker else f"{_OCI}.config.v1+json"),
@@ -64,7 +64,7 @@ def make_image(
     }
     top = kept(canonical(manifest))
     other = BlobRef.of(b"an image for another platform")
-    index = {
+    index: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json" if docker else f"{_OCI}.index.v1+json",
         "manifests": [

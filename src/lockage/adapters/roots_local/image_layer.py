@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.base.digest import BlobRef
     from lockage.base.path import RelPath
-    from lockage.environment.locked_image import LockedImage
+    from lockage.environment.base import LockedImage
     from lockage.ports import Blobs
 
 __all__ = ["image_layer"]

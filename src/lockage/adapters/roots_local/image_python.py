@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.layer import LayerSpec
     from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedWheel
-    from lockage.environment.locked_image import LockedImage
     from lockage.environment.root import Entries
     from lockage.ports import Blobs
 

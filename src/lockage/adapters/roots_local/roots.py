@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.base.instant import Instant
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.environment.locked_image import LockedImage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
 

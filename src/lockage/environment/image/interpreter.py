@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.locked_image import Interpreter
+from lockage.environment.base import Interpreter
 from lockage.environment.python import NoPython
 from lockage.environment.root import LOCAL, Kind
 from lockage.environment.root.layered import followed

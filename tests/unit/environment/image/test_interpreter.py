@@ -5,8 +5,8 @@ import pytest
 from lockage.adapters.memory.images import elf
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
+from lockage.environment.base import Interpreter
 from lockage.environment.image.interpreter import NoInterpreter, interpreter_in
-from lockage.environment.locked_image import Interpreter
 from lockage.environment.python import NoPython, target_on
 from lockage.environment.root import Entry, Kind, Member
 from lockage.environment.root.layered import layered

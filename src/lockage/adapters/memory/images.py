@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.adapters.memory.packages import make_tar
-from lockage.base.canonical import Json, canonical
+from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.adapters.memory.packages import TarNode
+    from lockage.base.canonical import Json
 
 __all__ = ["MadeImage", "elf", "make_image"]
 

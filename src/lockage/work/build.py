@@ -224,7 +224,13 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         hints.append(limit_hint(services, plan, step, step.exceeded))
         details = limit_details(step.exceeded)
     hints.append(_OF_SERVICES.get(reason))
-    hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
+    hints.append(
+        advice(
+            [lacking for lacking in lacks if lacking not in suggested.told],
+            inferred=plan.recipe.inferred,
+            image=planned.environment.pulled is not None,
+        )
+    )
     if step.cached:
         hints.append("It was not run again, as its failure was kept: a build without --cache-failures runs it.")
     hints.append(see_output(run_id, step.step))

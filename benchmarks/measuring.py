@@ -14,10 +14,12 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 REPOSITORY = Path(__file__).parents[1]
 #: The program as the installed one starts it; without the shell script that sets up a checkout.
@@ -86,11 +88,11 @@ def bench() -> Iterator[Bench]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def in_turns(rounds: int, what: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+def in_turns(rounds: int, what: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
     """Each once and not counted, then all of them in turns, so that a busy moment hits every one alike."""
     for one in what.values():
         one()
-    found: dict[str, list[float]] = {name: [] for name in what}
+    found: dict[str, list[T]] = {name: [] for name in what}
     for _ in range(rounds):
         for name, one in what.items():
             found[name].append(one())

@@ -340,6 +340,7 @@ def test_an_audit_of_an_environment_looks_at_its_layers_and_forgets_what_they_we
     assert local.roots.audit(lambda _: None, ours).count == 2
     assert len(list((tmp_path / "roots/refs").iterdir())) == 1, "the root of the other one is still known"
     foreign = _layer(local, other) / "bin/gunzip"
+    foreign.unlink()  # only this layer's: what is written to a file is written to it in every layer
     foreign.write_bytes(b"changed")
     assert local.roots.audit(lambda _: None, ours).damaged == ()
     assert local.roots.audit(lambda _: None, local.environment(wheels=[WHEEL])).count == 1, "what is not kept is not looked at"

@@ -54,6 +54,47 @@ def test_what_is_needed_stays_and_the_rest_goes(blobs: Blobs) -> None:
     assert blobs.sweep(needing(one, two), LATER).gone == Swept()
 
 
+def test_nobody_else_uses_a_store_that_only_this_process_reads(blobs: Blobs) -> None:
+    assert blobs.used_since() is None
+    assert blobs.get(blobs.put(b"one")) == b"one"
+    assert blobs.used_since() is None
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.base.digest import BlobRef
+blobs = LocalBlobs(Path(sys.argv[1]))
+blobs.get(BlobRef.of(b"one"))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_else_uses_a_store_began_after_its_lease_was_begun(local: LocalBlobs, tmp_path: Path) -> None:
+    local.put(b"one")
+    begun = [100, 200]
+    processes = []
+    try:
+        for number, when in enumerate(begun, 1):
+            lease = tmp_path / "blobs" / "leases" / str(number)
+            lease.parent.mkdir(exist_ok=True)
+            lease.write_bytes(b"")
+            os.utime(lease, (when, when))
+            command = [sys.executable, "-c", HOLDING, str(tmp_path / "blobs")]
+            processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            assert processes[-1].stdout is not None
+            assert processes[-1].stdout.readline() == "ready\n"
+        for left in (Instant(100), Instant(200), None):
+            assert local.used_since() == left
+            if processes:
+                processes.pop(0).communicate("")
+    finally:
+        for process in processes:
+            process.kill()
+
+
 def test_an_empty_store_is_swept(blobs: Blobs) -> None:
     assert blobs.sweep(needing(), LATER).gone == Swept()
 

@@ -193,6 +193,9 @@ class DeferredBlobs:
         self.settle()
         return self._inner.sweep(needed, before, dry=dry)
 
+    def used_since(self) -> Instant | None:
+        return self._inner.used_since()
+
 
 class DeferredActionCache:
     """Implements :class:`lockage.ports.ActionCache` over another; ``blobs`` are those that results refer to."""

@@ -36,13 +36,17 @@ _KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
     ("ledger", ("ledger.db", "ledger.db-wal", "ledger.db-shm"), False, False),
     ("runs", ("runs",), False, False),
     ("actions", ("actions",), False, True),
-    ("roots", ("roots/os", "roots/python", "roots/instruments"), True, True),
+    ("roots", ("roots/os", "roots/python", "roots/instruments", "roots/packages"), True, True),
     ("clones", ("clones",), True, True),
     ("memo", ("memo",), False, True),
     ("cache", ("cache", "blobs/tmp", "actions/tmp", "memo/tmp", "roots/tmp"), False, True),
     ("trash", ("blobs/trash",), False, True),
     ("damaged", ("blobs/quarantine", "actions/damaged", "roots/damaged"), False, True),
 )
+
+
+#: What the things that are counted are made of.
+_MADE_OF = ("roots/packages",)
 
 
 def admit(folder: Path) -> None:
@@ -96,7 +100,7 @@ class StoreFolder:
                 if not folders:
                     count += 1
                     oldest = file.st_mtime if oldest is None else min(oldest, file.st_mtime)
-            if folders:  # what is in them may carry other times than its own
+            if folders and place not in _MADE_OF:  # what is in them may carry other times than its own
                 times = list(_folder_times(top))
                 count += len(times)
                 oldest = min([*times, *([] if oldest is None else [oldest])], default=None)

@@ -7,6 +7,9 @@ from typing import Self
 __all__ = ["RelPath", "link_stays_inside"]
 
 
+_NO_NAMES = frozenset(("", ".", ".."))
+
+
 class RelPath(str):
     """A normalised relative path of at least one segment, such as ``src/shop/app.py``.
 
@@ -16,7 +19,7 @@ class RelPath(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        if not text or "\0" in text or any(part in ("", ".", "..") for part in text.split("/")):
+        if not text or "\0" in text or not _NO_NAMES.isdisjoint(text.split("/")):
             raise ValueError(f"not a normalised relative path: {text[:200]!r}")
         try:
             text.encode()

@@ -9,9 +9,10 @@ import click
 
 from lockage.cli.completion import environments
 from lockage.cli.env_image import bill, export
-from lockage.cli.options import json_option, lock_option, source_option
+from lockage.cli.options import json_option, lock_option, platform_option, source_option
 
 if TYPE_CHECKING:
+    from lockage.environment.declaration import Architecture
     from lockage.wiring import Wiring
 
 __all__ = ["command"]
@@ -33,14 +34,15 @@ def command() -> None:
 
 @command.command("fetch")
 @click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
+@platform_option
 @source_option
 @lock_option
 @json_option
-def fetch(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> None:
+def fetch(names: tuple[str, ...], platform: Architecture | None, source: str, lock_file: Path | None, as_json: bool) -> None:
     """Fetch everything that the lock and the fetch inputs of the recipe name, so that a build needs no network any more.
 
-    What is kept already is not fetched again. For a project without lockage.toml its backend is asked what else the build
-    needs, as a build would.
+    That is of all platforms that an environment is locked for. What is kept already is not fetched again. For a project without
+    lockage.toml its backend is asked what else the build needs, as a build would.
 
     \b
     Examples:
@@ -53,7 +55,7 @@ def fetch(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: 
 
     beside = None if lock_file is not None else Path("dist")
     wiring, project = open_project(source, lock_file=lock_file, out=beside, quiet=as_json)
-    laid_in = lay_in(wiring, project, names)
+    laid_in = lay_in(wiring, project, names, platform)
     pinned = not project.recipe.inferred or lock_file is not None or _is_pinned(wiring, source, beside)
     if as_json:
         print_json({"lock": project.lock.digest, "pinned": pinned, "fetched": laid_in})
@@ -81,15 +83,19 @@ def _is_pinned(wiring: Wiring, source: str, beside: Path | None) -> bool:
 
 @command.command("show")
 @click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
+@platform_option
 @source_option
 @lock_option
 @json_option
-def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> None:
+def show(names: tuple[str, ...], platform: Architecture | None, source: str, lock_file: Path | None, as_json: bool) -> None:
     """Print what the lock says that environments are made of: packages, versions, sizes, and whether the store has them.
+
+    One that is locked for several platforms is there once for each, as build@arm64.
 
     \b
     Examples:
       lockage env show
+      lockage env show build --platform arm64
       lockage env show build --json
     """
     from lockage.cli.screen import human_size, print_json, say, short, table
@@ -98,7 +104,7 @@ def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: b
 
     wiring = Wiring.from_process()
     lock = read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None)
-    environments = environments_of(lock, names)
+    environments = environments_of(lock, names, platform)
     everything = {name: items_of(wiring, environment) for name, environment in environments.items()}
     if as_json:
         documents = {
@@ -128,10 +134,11 @@ def show(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: b
 
 @command.command("verify")
 @click.argument("names", nargs=-1, metavar="[ENV]...", shell_complete=environments)
+@platform_option
 @source_option
 @lock_option
 @json_option
-def verify(names: tuple[str, ...], source: str, lock_file: Path | None, as_json: bool) -> int:
+def verify(names: tuple[str, ...], platform: Architecture | None, source: str, lock_file: Path | None, as_json: bool) -> int:
     """Check that the store holds everything the lock names, whole, and that it makes the root that the lock pins.
 
     Every package, wheel and file of a kept root is hashed again, and nothing is fetched. What is damaged is set aside and named
@@ -150,7 +157,7 @@ def verify(names: tuple[str, ...], source: str, lock_file: Path | None, as_json:
 
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     lock = read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None)
-    found = verify_environments(wiring, environments_of(lock, names))
+    found = verify_environments(wiring, environments_of(lock, names, platform))
     code = max((check.exit_code for check in found), default=ExitCode.DONE)
     if as_json:
         print_json({"lock": lock.digest, "whole": code is ExitCode.DONE, "environments": found})
@@ -178,17 +185,19 @@ def verify(names: tuple[str, ...], source: str, lock_file: Path | None, as_json:
 @click.argument("b", shell_complete=environments)
 @click.option("--environment", "name", metavar="ENV", shell_complete=environments, help="Compare only the environments of this name.")
 @click.option("--files", is_flag=True, help="Put both roots together and list the files that differ.")
+@platform_option
 @source_option
 @json_option
-def diff(a: str, b: str, name: str | None, files: bool, source: str, as_json: bool) -> int:
+def diff(a: str, b: str, name: str | None, files: bool, platform: Architecture | None, source: str, as_json: bool) -> int:
     """Compare the environments A and B: packages added, removed and changed, and with --files every file of their roots.
 
     A and B are each an environment of SOURCE's lock, or something that has a lock: a lockage.lock, a source (a commit is .@REVISION),
-    or a release. Exit 0 if steps see the same in both, 3 if not.
+    or a release. Of two locks each platform that both have is compared. Exit 0 if steps see the same in both, 3 if not.
 
     \b
     Examples:
       lockage env diff build test
+      lockage env diff build@amd64 build@arm64
       lockage env diff .@v1.0 . --files
       lockage env diff shop@1.2.0 lockage.lock --environment build
     """
@@ -203,7 +212,7 @@ def diff(a: str, b: str, name: str | None, files: bool, source: str, as_json: bo
         return path.read_bytes() if path.is_file() and path.suffix == ".lock" else None
 
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
-    found = compare_environments(wiring, a, b, source=source, name=name, files=files, read_file=read_file)
+    found = compare_environments(wiring, a, b, source=source, name=name, files=files, read_file=read_file, platform=platform)
     same = all(one.difference.same_root for one in found)
     if as_json:
         print_json({"same": same, "compared": found})

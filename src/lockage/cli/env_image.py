@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockage.cli.completion import environments
-from lockage.cli.options import json_option, lock_option, source_option
+from lockage.cli.options import json_option, lock_option, platform_option, source_option
+
+if TYPE_CHECKING:
+    from lockage.environment.declaration import Architecture
 
 __all__ = ["bill", "export"]
 
@@ -23,6 +27,7 @@ __all__ = ["bill", "export"]
 @click.option("--user", default="", help="Who runs it: a name of the image or a number, such as 1000:1000.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; may be given several times.")
 @click.option("--sbom", "with_bill", is_flag=True, help="Attach a bill of materials (CycloneDX), to be found by the image.")
+@platform_option
 @source_option
 @lock_option
 @json_option
@@ -35,17 +40,20 @@ def export(
     user: str,
     labels: tuple[str, ...],
     with_bill: bool,
+    platform: Architecture | None,
     source: str,
     lock_file: Path | None,
     as_json: bool,
 ) -> None:
     """Write the environment ENV as an OCI image; the same lock gives the same digest on every machine.
 
-    A folder may hold several images, which share their layers. With --release the release's wheel is installed in it.
+    A folder may hold several images, which share their layers. With --release the release's wheel is installed in it. Of an environment
+    that is locked for several platforms it is the machine's, or the one that --platform names: nothing of it is run.
 
     \b
     Examples:
       lockage env export build --oci image --tag shop-build
+      lockage env export build --oci image --platform arm64
       lockage env export run --oci shop.tar --release shop@1.2.0 --entrypoint shop --user 1000:1000
     """
     import shlex
@@ -55,8 +63,9 @@ def export(
     from lockage.cli.project import open_project
     from lockage.cli.screen import human_size, print_json, say, short
     from lockage.environment.image import ImageConfig
+    from lockage.environment.platforms import split_name
     from lockage.plan.contract import FIXED
-    from lockage.work.environments import environments_of
+    from lockage.work.environments import environment_of
     from lockage.work.export_image import export_image
     from lockage.work.release import named_release
 
@@ -66,8 +75,8 @@ def export(
     except ValueError as error:
         raise Usage(f"--entrypoint cannot be read: {error}", hint="Quote it as for a shell.") from error
     wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
-    environment = environments_of(project.lock, [name])[name]
-    declared = project.recipe.environments.get(EnvironmentName(name))  # a lock may hold more than the recipe
+    environment = environment_of(project.lock, name, platform)
+    declared = project.recipe.environments.get(EnvironmentName(split_name(name)[0]))  # a lock may hold more than the recipe
     variables = {key: FIXED[key] for key in ("LANG", "PATH")}
     if environment.pulled is not None:
         variables |= environment.pulled.variables
@@ -102,9 +111,10 @@ def _label(text: str) -> tuple[str, str]:
 @click.command("sbom")
 @click.argument("name", metavar="ENV", shell_complete=environments)
 @click.option("--release", "release_name", metavar="RELEASE", help="With what this release brings.")
+@platform_option
 @source_option
 @lock_option
-def bill(name: str, release_name: str | None, source: str, lock_file: Path | None) -> None:
+def bill(name: str, release_name: str | None, platform: Architecture | None, source: str, lock_file: Path | None) -> None:
     """Print what the environment ENV is made of as a bill of materials (CycloneDX 1.6, JSON).
 
     It names every OS package and every Python package of the lock by package URL, version and sha256. The same lock gives the same bytes.
@@ -112,16 +122,17 @@ def bill(name: str, release_name: str | None, source: str, lock_file: Path | Non
     \b
     Examples:
       lockage env sbom build > sbom.cdx.json
+      lockage env sbom build --platform arm64
       lockage env sbom run --release shop@1.2.0
     """
     import sys
 
     from lockage.cli.project import open_project
-    from lockage.work.environments import environments_of
+    from lockage.work.environments import environment_of
     from lockage.work.export_image import bill_of
     from lockage.work.release import named_release
 
     wiring, project = open_project(source, lock_file=lock_file, quiet=True)
-    environment = environments_of(project.lock, [name])[name]
+    environment = environment_of(project.lock, name, platform)
     release = named_release(wiring, release_name) if release_name is not None else None
     sys.stdout.buffer.write(bill_of(name, environment, release) + b"\n")

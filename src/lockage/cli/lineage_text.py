@@ -145,7 +145,8 @@ class _Tree:
         if environment is None:
             return _Branch(f"environment {name}, not kept")
         of = f" of {environment.release_date}" if environment.release_date else ""
-        title = f"environment {name}: {environment.os}{of}, {counted(len(environment.packages), 'OS package')}"
+        title = f"environment {name}: {environment.os} {environment.architecture}{of}"
+        title += f", {counted(len(environment.packages), 'OS package')}"
         title += f", {counted(len(environment.python), 'Python package')}" if environment.python else ""
         title += f"  root {short(environment.root.digest)}"
         if f"environment {name}" in self._told:

@@ -13,6 +13,7 @@ from lockage.cli.options import events_option, json_option, source_argument, wan
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.recipe.wanted import Wanted
 
@@ -34,6 +35,13 @@ __all__ = ["command", "read_date"]
     metavar="DATE",
     help="Resolve Python packages anew, from what was uploaded by the end of a day (2026-11-01, UTC) or before a time (RFC 3339).",
 )
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=click.Choice(("amd64", "arm64")),
+    help="Lock only for this platform, and leave what is locked for others as it is. May be given several times.",
+)
 @click.option("--check", is_flag=True, help="Change nothing; exit 3 if lockage.lock does not fit the recipe.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for lockage.lock (default: beside the recipe).")
 @partial(wanted_options, added="Add an OS package to the environment in lockage.toml, then lock; may be given several times.")
@@ -45,6 +53,7 @@ def command(
     upgrade: bool,
     renewed: tuple[str, ...],
     as_of: str | None,
+    platforms: tuple[Architecture, ...],
     check: bool,
     out: Path | None,
     wanted: Wanted,
@@ -55,7 +64,8 @@ def command(
 
     Every OS package and wheel is fetched, kept in the store and pinned by sha256; each environment is put together once
     and its root's digests are pinned as well. What an unchanged environment pinned before stays as it was; of a changed one
-    everything keeps its version that can.
+    everything keeps its version that can. An environment that the recipe declares for several platforms is locked for each on any machine,
+    as long as nothing has to be built from source for another.
 
     \b
     Examples:
@@ -63,6 +73,7 @@ def command(
       lockage lock --upgrade
       lockage lock --upgrade-package openssl --upgrade-package setuptools
       lockage lock --as-of 2026-11-01
+      lockage lock --platform arm64
       lockage lock --check
       lockage lock --add libxml2-dev --add libxslt1-dev
     """
@@ -97,16 +108,32 @@ def command(
             upgrade=upgrade,
             renewed=renewed,
             as_of=moment,
+            platforms=platforms,
         )
     else:
         lock, written = lock_project(
-            wiring, source, folder=folder, upgrade=upgrade, check=check, wanted=wanted, renewed=renewed, as_of=moment
+            wiring,
+            source,
+            folder=folder,
+            upgrade=upgrade,
+            check=check,
+            wanted=wanted,
+            renewed=renewed,
+            as_of=moment,
+            platforms=platforms,
         )
     changes = changed_environments(Lock.decode(present), lock) if present is not None and written else ()
     path = folder / "lockage.lock"
     if as_json:
         environments = {
-            name: {"os": str(e.base), "packages": len(e.packages), "wheels": len(e.python), "sdists": len(e.sdists), "root": e.root}
+            name: {
+                "os": str(e.base),
+                "architecture": e.architecture,
+                "packages": len(e.packages),
+                "wheels": len(e.python),
+                "sdists": len(e.sdists),
+                "root": e.root,
+            }
             for name, e in lock.environments.items()
         }
         document = {"lock": lock.digest, "file": str(path), "written": written, "recipe_written": edited}

@@ -23,6 +23,7 @@ __all__ = [
     "lock_option",
     "options_of",
     "out_option",
+    "platform_option",
     "source_argument",
     "source_option",
     "wanted_options",
@@ -39,6 +40,12 @@ def source_argument(function: F) -> F:
 def source_option(function: F) -> F:
     """--source, where other arguments say which of its environments."""
     return click.option("--source", default=".", show_default=True, help="A git work tree or URL, an sdist, or a directory.")(function)
+
+
+def platform_option(function: F) -> F:
+    """--platform: of an environment that is locked for several, the one that is meant."""
+    what = "Only what is locked for this platform."
+    return click.option("--platform", type=click.Choice(("amd64", "arm64")), help=what)(function)
 
 
 def json_option(function: F) -> F:

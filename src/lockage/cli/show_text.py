@@ -8,6 +8,8 @@ from lockage.base.units import human_size, human_time
 from lockage.cli.project import source_line
 from lockage.cli.screen import short, table
 from lockage.cli.usage_text import usage_columns
+from lockage.record.conditions import DeviationKind
+from lockage.record.host import HostFact
 from lockage.work.show import StepState
 
 if TYPE_CHECKING:
@@ -26,20 +28,23 @@ _CHAIN = 12
 #: So many paths are named of a step that gave something else when it was executed again, and so many losses of a run.
 _PATHS = 10
 _WIDTH = 100
-_HOST = {
-    "kernel": "kernel",
-    "machine": "machine",
-    "cpu": "CPU model",
-    "cpus": "CPUs",
-    "memory": "memory",
-    "store-file-system": "store is on",
-    "control-groups": "control groups",
-    "sandbox": "sandbox",
-    "lockage": "lockage",
-    "python": "Python",
-    "system": "system",
-    "cpu-features": "CPU flags",
+#: What people call what is recorded of a machine, in the order in which it is told.
+_HOST: dict[str, str] = {
+    HostFact.KERNEL: "kernel",
+    HostFact.MACHINE: "machine",
+    HostFact.CPU: "CPU model",
+    HostFact.CPUS: "CPUs",
+    HostFact.MEMORY: "memory",
+    HostFact.STORE_FILE_SYSTEM: "store is on",
+    HostFact.CONTROL_GROUPS: "control groups",
+    HostFact.SANDBOX: "sandbox",
+    HostFact.LOCKAGE: "lockage",
+    HostFact.PYTHON: "Python",
+    HostFact.SYSTEM: "system",
+    HostFact.CPU_FEATURES: "CPU flags",
 }
+#: The others are told with the step, and with what was lost.
+_OF_ENVIRONMENTS = (DeviationKind.HOST_ENVIRONMENT, DeviationKind.STALE_SUITE)
 
 
 def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
@@ -62,6 +67,10 @@ def run_lines(run: ShownRun, *, full: bool) -> Iterator[str]:
     if run.reexecuted is not None:
         yield ""
         yield from _again_lines(run.reexecuted, full=full)
+    if told := [one for one in run.deviations if one.kind in _OF_ENVIRONMENTS]:
+        yield ""
+        yield "deviations"
+        yield from table([(one.kind, f"{one.subject}: {one.what}") for one in told], least=(1,), indent=2)
     if run.artifacts:
         yield ""
         yield "artifacts"

@@ -65,7 +65,7 @@ def command(
         )
     else:
         for step in outcome.steps:
-            more = " (unchanged)" if step.cached else f" (attempt {len(step.attempts) + 1})" if step.attempts else ""
+            more = f" (attempt {len(step.attempts) + 1})" if step.attempts else ""
             say(f"{step.step}: {'passed' if step.failure is None else step.failure}{more}")
         for one in outcome.run.skipped:
             say(f"{one.step}: not started, as it needs {', '.join(one.failed)}")

@@ -30,6 +30,7 @@ from lockage.record.event import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lockage.base.digest import Digest
     from lockage.base.name import LatchName, ProjectName, StepName
     from lockage.record.event import Event
     from lockage.record.forecast import Forecast
@@ -73,21 +74,29 @@ def lost_line(event: BlobsLost) -> str:
 
 
 class Hits:
-    """Steps that were taken from the cache: of a plan with many steps they are counted in one line, as nobody reads ten thousand."""
+    """Steps that were taken from the cache: of a plan with many steps they are counted in one line, as nobody reads ten thousand.
+
+    A command may execute several plans, such as builds and then tests; a step of which it has told already is not told of again.
+    """
 
     def __init__(self) -> None:
         self._counting = False
         self._count = 0
+        self._ended: set[tuple[StepName, Digest | None]] = set()
 
     def planned(self, steps: int) -> None:
         """A plan of so many steps begins."""
         self._counting = steps > _FEW
 
     def takes(self, event: StepEnded) -> bool:
-        """Whether this step is one that is counted, and has no line of its own."""
-        counted = self._counting and event.cached and event.failure is None
-        self._count += counted
-        return counted
+        """Whether this step has no line of its own: it is counted, or has been told of."""
+        hit = event.cached and event.failure is None
+        action = (event.step, event.action)
+        if hit and action in self._ended:
+            return True
+        self._ended.add(action)
+        self._count += hit and self._counting
+        return hit and self._counting
 
     def told(self) -> list[str]:
         """The line for those that were counted, once."""

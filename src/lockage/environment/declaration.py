@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
@@ -13,10 +13,22 @@ from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
 from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
 
-__all__ = ["Declaration", "Keyring", "PythonLock", "PythonRules", "Suites"]
+__all__ = ["ARCHITECTURES", "Architecture", "Declaration", "Keyring", "PythonLock", "PythonRules", "Suites", "read_platform"]
+
+#: The platforms that environments are locked for, by Debian's names of their architectures.
+Architecture = Literal["amd64", "arm64"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 _COMPONENT = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9.-]+)*")
+
+
+def read_platform(text: str) -> Architecture:
+    """The name of a platform, ``amd64`` or ``arm64``; raises ValueError."""
+    for known in ARCHITECTURES:
+        if text == known:
+            return known
+    raise ValueError(f"not a platform ({' or '.join(ARCHITECTURES)}): {text[:80]!r}")
 
 
 class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +106,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Variables are given to every step of the environment and are part of its actions, not of its root. Bases,
     ``python_lock``, ``suites`` and ``python_rules`` are left out of the encoding where there are none, so that declarations without
     them have the digest they always had.
+    ``platforms``, sorted, are those that it is locked for; without them that is the one of the machine on which it is locked.
     """
 
     os: OsBase | msgspec.UnsetType = msgspec.UNSET
@@ -106,6 +119,11 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
     python_rules: PythonRules | msgspec.UnsetType = msgspec.UNSET
+    platforms: tuple[Architecture, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    def platforms_on(self, machine: Architecture) -> tuple[Architecture, ...]:
+        """The platforms that it is locked for by a machine of this one."""
+        return self.platforms if isinstance(self.platforms, tuple) else (machine,)
 
     @property
     def base(self) -> Base:
@@ -124,6 +142,6 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def digest(self) -> Digest:
-        """Identity of what the lock depends on: everything but the variables, and where an image is had from."""
+        """Identity of what is resolved, the same for each platform: all but variables, platforms, and where an image is had from."""
         image = self.image if isinstance(self.image, msgspec.UnsetType) else self.image.identity
-        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, image=image)))
+        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, platforms=msgspec.UNSET, image=image)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.environment.base import Base, HostBase, LockedImage, OsBase, archive_of, the_base
+from lockage.environment.declaration import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCK_VERSION",
     "REALISER",
+    "SEVERAL_PLATFORMS",
     "InvalidLock",
     "Lock",
     "LockedEnvironment",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 LOCK_VERSION = 1
+#: The format of a lock that holds an environment for several platforms; any other is written as it always was.
+SEVERAL_PLATFORMS = 2
 #: The newest realiser (see environment/root): which rules turn packages into a root. Old ones are kept.
 REALISER = 2
 #: More builders of builders are an attempt at something else.
@@ -131,7 +135,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     os: OsBase | msgspec.UnsetType = msgspec.UNSET
     image: LockedImage | msgspec.UnsetType = msgspec.UNSET
     host: HostBase | msgspec.UnsetType = msgspec.UNSET
-    architecture: Literal["amd64", "arm64"]
+    architecture: Architecture
     release_date: str | msgspec.UnsetType = msgspec.UNSET
     release_sha256: Digest | msgspec.UnsetType = msgspec.UNSET
     root: RootRef
@@ -173,7 +177,8 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """The whole of lockage.lock. One that was read keeps its bytes, so that its digest is that of the file whoever laid it out.
 
-    ``realiser`` is the newest of its environments', so that who does not know it sees that at once.
+    ``realiser`` is the newest of its environments', so that who does not know it sees that at once. An environment that is declared for
+    several platforms is there once for each (:mod:`lockage.environment.platforms`); :meth:`on` is how a platform sees the lock.
     """
 
     lock: int = LOCK_VERSION
@@ -184,7 +189,36 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def of(cls, environments: dict[str, LockedEnvironment]) -> Lock:
         """The lock of these environments."""
         everything = (one for level in _levels(environments) for one in level.values())
-        return cls(realiser=max((one.realiser for one in everything), default=1), environments=environments)
+        from lockage.environment.platforms import has_several  # what only reads a lock of one platform needs none of it
+
+        return cls(
+            lock=SEVERAL_PLATFORMS if has_several(environments) else LOCK_VERSION,
+            realiser=max((one.realiser for one in everything), default=1),
+            environments=environments,
+        )
+
+    def on(self, platform: Architecture) -> Lock:
+        """The lock as it counts on one platform: what is locked for that, by the environments' names, in the file that it was."""
+        everything = self.complete.environments
+        if self.lock == LOCK_VERSION:
+            found = {name: one for name, one in everything.items() if one.architecture == platform}
+        else:
+            from lockage.environment.platforms import of_platform
+
+            found = of_platform(everything, platform)
+        view = msgspec.structs.replace(self, environments=found)
+        view.__dict__.update(_bytes=self._bytes, platform=platform, complete=self.complete)
+        return view
+
+    @cached_property
+    def platform(self) -> Architecture | None:
+        """The platform that this is the lock on; None if it is all of the lock."""
+        return None
+
+    @cached_property
+    def complete(self) -> Lock:
+        """The lock with the environments of every platform."""
+        return self
 
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
@@ -209,11 +243,16 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             found = msgspec.json.decode(data, type=cls, dec_hook=decode_hook)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidLock(f"lockage.lock cannot be read: {error}") from error
-        if found.lock != LOCK_VERSION or not 1 <= found.realiser <= REALISER:
+        if found.lock not in (LOCK_VERSION, SEVERAL_PLATFORMS) or not 1 <= found.realiser <= REALISER:
             raise InvalidLock(
-                f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {LOCK_VERSION} and {REALISER}",
+                f"lockage.lock has format {found.lock}, realiser {found.realiser}; this lockage knows {SEVERAL_PLATFORMS} and {REALISER}",
                 hint="Use the lockage that wrote the lock, or a newer one.",
             )
+        if found.lock == SEVERAL_PLATFORMS or any("@" in name for name in found.environments):
+            from lockage.environment.platforms import misnamed
+
+            if (wrong := misnamed(found.environments, several=found.lock == SEVERAL_PLATFORMS)) is not None:
+                raise InvalidLock(f"lockage.lock cannot be read: {wrong}")
         for depth, level in enumerate(_levels(found.environments)):
             if depth > _DEEPEST:
                 raise InvalidLock(f"lockage.lock cannot be read: builders lie more than {_DEEPEST} deep in builders")

@@ -12,6 +12,7 @@ import msgspec
 
 from lockage.base.errors import Usage
 from lockage.environment.base import OsBase
+from lockage.environment.declaration import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +36,6 @@ __all__ = [
     "target_of",
     "target_on",
 ]
-
-Architecture = Literal["amd64", "arm64"]
 
 #: Debian's architecture names as wheel tags and ``platform_machine`` have them.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

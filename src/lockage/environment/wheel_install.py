@@ -41,6 +41,7 @@ class InstalledFile(msgspec.Struct, frozen=True, kw_only=True):
 
     path: RelPath
     data: bytes
+    sha256: Digest
     executable: bool = False
 
 
@@ -75,14 +76,14 @@ class _Installation:
         record = self._record()
         self._refuse_unrecorded(record)
         for path in sorted(self._members, key=str.encode):
-            content = self._verified(path, record)
+            content, digest = self._verified(path, record)
             if path in {f"{self._info}/{name}" for name in (*_UNRECORDED, "INSTALLER", "REQUESTED", "direct_url.json")}:
                 continue
-            yield self._noted(self._placed(path, content))
+            yield self._noted(self._placed(path, content, digest))
         for script in self._entry_points():
             yield self._noted(script)
-        yield self._noted(InstalledFile(path=RelPath(f"{self._site}/{self._info}/INSTALLER"), data=b"lockage\n"))
-        yield InstalledFile(path=RelPath(f"{self._site}/{self._info}/RECORD"), data=self._new_record())
+        yield self._noted(_written(f"{self._site}/{self._info}/INSTALLER", b"lockage\n"))
+        yield _written(f"{self._site}/{self._info}/RECORD", self._new_record())
 
     def _invalid(self, what: str, **details: str) -> InvalidPackage:
         return InvalidPackage(f"{self._file} {what}", package=self._file, **details)
@@ -157,28 +158,29 @@ class _Installation:
                 where = "is not in its RECORD" if path in self._members else "is in its RECORD but not in the archive"
                 raise self._invalid(f"contradicts its RECORD: {path} {where}", path=path)
 
-    def _verified(self, path: RelPath, record: dict[RelPath, tuple[str, str]]) -> bytes:
+    def _verified(self, path: RelPath, record: dict[RelPath, tuple[str, str]]) -> tuple[bytes, Digest]:
         content = self._read(path)
+        digest = Digest.of(content)
         expected, size = record.get(path, ("", ""))
         if f"{path}" in {f"{self._info}/{name}" for name in _UNRECORDED}:
-            return content
+            return content, digest
         name, _, value = expected.partition("=")
         if name != "sha256":
             raise UnsupportedPackage(
                 f"{self._file}: RECORD gives no sha256 of {path} but {name or 'nothing'}", package=self._file, path=path
             )
-        found = _urlsafe(Digest.of(content))
+        found = _urlsafe(digest)
         if value != found or (size and size != str(len(content))):
             raise self._invalid(f"contradicts its RECORD: {path} has another sha256 or size", path=path, expected=value, found=found)
-        return content
+        return content, digest
 
-    def _placed(self, path: RelPath, content: bytes) -> InstalledFile:
+    def _placed(self, path: RelPath, content: bytes, digest: Digest) -> InstalledFile:
         """Where a file of the wheel goes: the site folder, or below a key of the ``.data`` folder its scheme's folder."""
         executable = bool((self._members[path].external_attr >> 16) & 0o111)
         data_folder = f"{self._info.removesuffix('.dist-info')}.data"
         first, *rest = path.parts
         if first != data_folder:
-            return InstalledFile(path=RelPath(f"{self._site}/{path}"), data=content, executable=executable)
+            return InstalledFile(path=RelPath(f"{self._site}/{path}"), data=content, sha256=digest, executable=executable)
         project = self._info.partition("-")[0]
         folders = {
             "purelib": self._site,
@@ -192,9 +194,9 @@ class _Installation:
         if rest[0] == "scripts":
             executable = True
             if re.match(rb"#!pythonw?[ \r\n]", content):
-                content = self._shebang + content.partition(b"\n")[2]
+                return _written(f"bin/{below}", self._shebang + content.partition(b"\n")[2], executable=True)
         place = below if rest[0] == "data" else f"{folders[rest[0]]}/{below}"
-        return InstalledFile(path=RelPath(place), data=content, executable=executable)
+        return InstalledFile(path=RelPath(place), data=content, sha256=digest, executable=executable)
 
     def _entry_points(self) -> Iterator[InstalledFile]:
         if RelPath(f"{self._info}/entry_points.txt") not in self._members:
@@ -215,12 +217,10 @@ class _Installation:
             match = _ENTRY_POINT.fullmatch(value.strip())
             if match is None or not _SCRIPT_NAME.fullmatch(name):
                 raise self._invalid(f"has a malformed script in entry_points.txt: {name} = {value}")
-            yield InstalledFile(
-                path=RelPath(f"bin/{name}"), data=self._shebang + _script(match["module"], match["attribute"]), executable=True
-            )
+            yield _written(f"bin/{name}", self._shebang + _script(match["module"], match["attribute"]), executable=True)
 
     def _noted(self, file: InstalledFile) -> InstalledFile:
-        self._installed.append((_from_site(file.path, self._site), Digest.of(file.data), len(file.data)))
+        self._installed.append((_from_site(file.path, self._site), file.sha256, len(file.data)))
         return file
 
     def _new_record(self) -> bytes:
@@ -230,6 +230,11 @@ class _Installation:
             writer.writerow([path, f"sha256={_urlsafe(digest)}", size])
         writer.writerow([f"{self._info}/RECORD", "", ""])
         return out.getvalue().encode()
+
+
+def _written(path: str, data: bytes, *, executable: bool = False) -> InstalledFile:
+    """A file that the archive does not have."""
+    return InstalledFile(path=RelPath(path), data=data, sha256=Digest.of(data), executable=executable)
 
 
 def _normal(name: str) -> str:

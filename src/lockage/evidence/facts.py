@@ -32,6 +32,7 @@ from lockage.evidence.predicate import (
 )
 from lockage.evidence.statement import InvalidStatement, Statement
 from lockage.evidence.trust import Role, TrustRoot
+from lockage.record.conditions import Conditions
 from lockage.record.source import Source
 from lockage.variation import Claim, axis_of
 
@@ -111,6 +112,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Fact(msgspec.Struct, frozen=True, kw_only=True):
+    #: None: signed before conditions were.
+    conditions: Conditions | None = None
     evidence: Digest
     principal: PrincipalName
     key: Digest
@@ -213,6 +216,7 @@ def _fact(kind: FactKind, statement: Statement, evidence: Digest, principal: Pri
                 source=made.build_definition.external_parameters.source,
                 builder=builder,
                 level=root.level(key, builder),
+                conditions=made.build_definition.internal_parameters.conditions or None,
             )
         case FactKind.TEST:
             tested = _predicate(statement, TestPredicate)
@@ -229,6 +233,7 @@ def _fact(kind: FactKind, statement: Statement, evidence: Digest, principal: Pri
                 declared=tested.lockage_declared,
                 passed=tested.passed,
                 failed=tested.failed,
+                conditions=tested.lockage_conditions or None,
             )
         case FactKind.REPRODUCTION:
             again = _predicate(statement, ReproductionPredicate)
@@ -244,6 +249,7 @@ def _fact(kind: FactKind, statement: Statement, evidence: Digest, principal: Pri
                 grades=_grades(statement, again),
                 axes=tuple(dict.fromkeys(axis_of(axis.name) for axis in again.axes)),
                 rounds=len(again.rounds),
+                conditions=again.conditions or None,
             )
 
 

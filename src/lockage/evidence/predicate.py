@@ -19,6 +19,7 @@ from lockage.compare import Grade, worst
 from lockage.evidence.statement import Descriptor, statements
 from lockage.evidence.trust import LOCAL_BUILDER
 from lockage.plan.action import CONTRACT_VERSION
+from lockage.record.conditions import Conditions
 from lockage.record.source import CommitOrigin, SdistOrigin, Source
 from lockage.variation import Claim
 
@@ -84,6 +85,8 @@ class _Internal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     run: str
     #: Why the attempts at a step failed that were followed by another, the oldest first; left out if there were none.
     attempts: dict[StepName, tuple[str, ...]] | msgspec.UnsetType = msgspec.UNSET
+    #: Not there in what was signed before it was recorded; the same goes for the other predicates.
+    conditions: Conditions | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Definition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -138,6 +141,7 @@ class TestPredicate(msgspec.Struct, frozen=True, kw_only=True):
     """in-toto test-result v0.1; a test is a test step. ``lockage_declared`` are all test steps of the recipe.
 
     ``lockage_attempts`` says why attempts at steps failed that were followed by another; not there if there were none.
+    ``lockage_conditions`` says on what machines the test steps were executed.
     """
 
     __test__: ClassVar[bool] = False  # not a test, whatever pytest thinks of its name
@@ -151,6 +155,7 @@ class TestPredicate(msgspec.Struct, frozen=True, kw_only=True):
     lockage_inputs: Inputs
     lockage_finished: Instant = msgspec.field(name="lockage_finishedOn")
     lockage_attempts: dict[StepName, tuple[str, ...]] | msgspec.UnsetType = msgspec.UNSET
+    lockage_conditions: Conditions | msgspec.UnsetType = msgspec.UNSET
 
     @staticmethod
     def verdict(declared: Iterable[StepName], passed: Iterable[StepName], failed: Iterable[StepName]) -> TestVerdict:
@@ -196,6 +201,7 @@ class ReproductionPredicate(msgspec.Struct, frozen=True, kw_only=True):
     started: Instant = msgspec.field(name="startedOn")
     finished: Instant = msgspec.field(name="finishedOn")
     lockage: str
+    conditions: Conditions | msgspec.UnsetType = msgspec.UNSET
 
 
 def provenance(
@@ -208,10 +214,12 @@ def provenance(
     lockage: str,
     fetched: Iterable[FetchInput] = (),
     crates: Iterable[Crate] = (),
+    conditions: Conditions | None = None,
 ) -> tuple[bytes, ...]:
     """The statements about the artifacts of a run. ``roots`` are the environments of its steps, ``recipe_path`` is None if it was inferred.
 
     ``fetched`` are the fetch inputs of its steps, ``crates`` those of its Cargo.locks; recipes allow no passwords in addresses.
+    ``conditions`` are those under which its steps were executed.
 
     The builder is always the local one: a hosted one signs with its own id and key.
     """
@@ -224,6 +232,7 @@ def provenance(
             actions={step.step: step.action for step in run.steps},
             run=run_id,
             attempts=_attempts(run),
+            conditions=conditions if conditions is not None else msgspec.UNSET,
         ),
         resolved_dependencies=(*_dependencies(run, recipe_path, roots), *_fetched(fetched, crates)),
     )
@@ -270,8 +279,11 @@ def _fetched(inputs: Iterable[FetchInput], crates: Iterable[Crate]) -> Iterable[
         yield Descriptor(name=f"crate/{crate.title}", uri=crate.purl, digest={"sha256": str(crate.sha256)})
 
 
-def test_result(run: Run, declared: Iterable[StepName]) -> tuple[bytes, ...]:
-    """The statements about the tests of a run over its artifacts; ``declared`` are all test steps of the recipe."""
+def test_result(run: Run, declared: Iterable[StepName], conditions: Conditions | None) -> tuple[bytes, ...]:
+    """The statements about the tests of a run over its artifacts; ``declared`` are all test steps of the recipe.
+
+    ``conditions`` are those under which the test steps were executed.
+    """
     wanted = tuple(sorted(set(declared)))
     ended = {step.step: step.failure is None and step.exit_code == 0 for step in run.steps}
     failed = tuple(name for name in wanted if ended.get(name) is False)
@@ -291,6 +303,7 @@ def test_result(run: Run, declared: Iterable[StepName]) -> tuple[bytes, ...]:
         lockage_inputs=Inputs.of(run),
         lockage_finished=run.finished,
         lockage_attempts=_attempts(run),
+        lockage_conditions=conditions if conditions is not None else msgspec.UNSET,
     )
     return tuple(statements(run.artifacts, TEST_RESULT, lambda _: predicate))
 
@@ -307,6 +320,7 @@ def reproduction(
     started: Instant,
     finished: Instant,
     lockage: str,
+    conditions: Conditions | None = None,
 ) -> tuple[bytes, ...]:
     """The statements of one claim about the artifacts of a run; ``grades`` and ``rebuilt`` are by built name.
 
@@ -334,6 +348,7 @@ def reproduction(
             started=started,
             finished=finished,
             lockage=lockage,
+            conditions=conditions if conditions is not None else msgspec.UNSET,
         )
 
     return tuple(statements(run.artifacts, REPRODUCTION, predicate))

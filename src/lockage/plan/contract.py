@@ -6,13 +6,14 @@ instead (:func:`relocated`), so that a mapping away of the path still maps the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.base.instant import ZIP_FLOOR
 from lockage.plan.action import WORKING_DIRECTORY
 from lockage.recipe.model import Stamp
 
 if TYPE_CHECKING:
+    from lockage.environment.declaration import Architecture
     from lockage.record.source import Source
 
 __all__ = ["FIXED", "JOBS", "PLATFORM", "PREVENTION", "prevention", "relocated", "stamps"]
@@ -70,7 +71,7 @@ PLATFORM: dict[str, str] = {
 _PLATFORMS = {"amd64": "linux-x86_64", "arm64": "linux-aarch64"}
 
 
-def prevention(cpus: int, architecture: Literal["amd64", "arm64"]) -> dict[str, str]:
+def prevention(cpus: int, architecture: Architecture) -> dict[str, str]:
     """The values of :data:`PREVENTION`, :data:`JOBS` and :data:`PLATFORM` for a step that sees so many CPUs of this architecture."""
     fixed = {name: value for name, (value, _) in PREVENTION.items()}
     return fixed | dict.fromkeys(JOBS, str(cpus)) | dict.fromkeys(PLATFORM, _PLATFORMS[architecture])

@@ -13,10 +13,10 @@ import msgspec
 
 from lockage.base.canonical import encode_hook
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import Drift, Usage
+from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
-from lockage.environment.declaration import PythonLock
+from lockage.environment.declaration import Architecture
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, stamps
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InputsCollide",
-    "LockMismatch",
     "NoInputs",
     "NoRecording",
     "NoSuchStep",
@@ -51,13 +50,6 @@ __all__ = [
 
 #: So many steps are named in an error.
 _NAMED = 20
-
-
-class LockMismatch(Drift):
-    """The recipe declares an environment that the lock does not hold as declared."""
-
-    code = "lock-mismatch"
-    hint = "Run `lockage lock` and commit lockage.lock."
 
 
 class NoSuchStep(Usage):
@@ -103,12 +95,13 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will run for one source, recipe and lock."""
+    """What will run for one source, recipe and lock, and which platform of the lock counts."""
 
     source: Source
     recipe: Recipe
     lock_digest: Digest
     steps: tuple[PlannedStep, ...]
+    platform: Architecture | None = None
 
     def deliver(self) -> tuple[PlannedStep, ...]:
         """The steps that deliver artifacts."""
@@ -124,27 +117,24 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_lock(recipe: Recipe, lock: Lock) -> None:
-    """Raise :class:`LockMismatch` unless the lock holds every environment as the recipe declares it."""
-    for name, declaration in recipe.environments.items():
-        locked = lock.environments.get(name)
-        if locked is None:
-            raise LockMismatch(f"environment {name!r} is declared in the recipe but not in lockage.lock", environment=name)
-        if locked.declaration != declaration.digest:
-            from lockage.environment.disagreement import disagreements  # only where a lock does not fit
+    """Raise LockMismatch unless the lock holds every environment as the recipe declares it.
 
-            taken = f", or {declaration.python_lock.file} in the source," if isinstance(declaration.python_lock, PythonLock) else ""
-            found = disagreements(declaration, locked)
-            raise LockMismatch(
-                f"environment {name!r} was changed in the recipe{taken} since it was locked",
-                environment=name,
-                differences=found,
-                expected=locked.declaration,
-                found=declaration.digest,
-            )
+    On one platform that is what is declared for it, or for none by name. Raises PlatformNotLocked.
+    """
+    for name, declaration in recipe.environments.items():
+        if lock.platform is None or lock.platform in declaration.platforms_on(lock.platform):
+            locked = lock.environments.get(name)
+            if locked is None or locked.declaration != declaration.digest:
+                from lockage.plan.fit import misfit  # only where a lock does not fit
+
+                raise misfit(name, declaration, lock)
 
 
 def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[StepName] = (), kinds: Collection[StepKind] = ()) -> Plan:
-    """Plan the named steps, or all of the given kinds (none: all), with everything they need. Raises :class:`LockMismatch`."""
+    """Plan the named steps, or all of the given kinds (none: all), with everything they need.
+
+    Raises LockMismatch, and PlatformNotLocked if a step is of an environment that is not there for the lock's platform.
+    """
     check_lock(recipe, lock)
     known = {step.name: step for step in recipe.steps}
     for name in only:
@@ -154,7 +144,7 @@ def make_plan(recipe: Recipe, lock: Lock, source: Source, *, only: Collection[St
     wanted = [step for step in recipe.steps if step.name in named or (not only and (not kinds or step.kind in kinds))]
     alike: dict[object, tuple[tuple[str, str], ...]] = {}
     steps = tuple(_planned(step, recipe, lock, source, alike) for step in _ordered(wanted, known))
-    return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps)
+    return Plan(source=source, recipe=recipe, lock_digest=lock.digest, steps=steps, platform=lock.platform)
 
 
 def _has(name: str, known: Collection[str]) -> str:
@@ -189,15 +179,24 @@ def _planned(step: Step, recipe: Recipe, lock: Lock, source: Source, alike: dict
         variables = alike[key] = _variables(step, recipe, lock, source, services)
     return PlannedStep(
         step=step,
-        environment=lock.environments[step.environment],
+        environment=_locked(step, recipe, lock),
         variables=variables,
         fetched=tuple(found for found in recipe.fetches if found.name in step.fetch),
         services=services,
     )
 
 
+def _locked(step: Step, recipe: Recipe, lock: Lock) -> LockedEnvironment:
+    found = lock.environments.get(step.environment)
+    if found is None:
+        from lockage.plan.fit import misfit  # a step of another platform
+
+        raise misfit(step.environment, recipe.environments[step.environment], lock)
+    return found
+
+
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    locked = lock.environments[step.environment]
+    locked = _locked(step, recipe, lock)
     variables = prevention(step.cpus, locked.architecture)
     if locked.pulled is not None:
         variables |= locked.pulled.variables

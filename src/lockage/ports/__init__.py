@@ -308,6 +308,10 @@ class Blobs(Protocol):
         """
         ...
 
+    def used_since(self) -> Instant | None:
+        """When the processes that use the store beside this one began, at the earliest; None if there is none. May be too early."""
+        ...
+
 
 class ActionCache(Protocol):
     """Results of actions by action digest. A damaged or half-written entry counts as absent."""

@@ -27,12 +27,13 @@ from lockage.recipe.requirement import debian_term, python_requirement
 from lockage.recipe.rules import check_services, check_steps
 from lockage.recipe.service_table import services_of
 from lockage.recipe.step import step_of
-from lockage.recipe.suites import suites_of
+from lockage.recipe.suites import platforms_of, suites_of
 from lockage.recipe.variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from lockage.environment.declaration import Architecture
     from lockage.recipe.expand import Origin
     from lockage.recipe.reader import Found
 
@@ -158,8 +159,11 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     root = project.text("root", read_root, 'a directory above the recipe\'s, such as ".."')
     project.text("shares", read_shares, "the path of a file of environments")
     project.text("tag-prefix", read_tag_prefix, "what stands before the version in the project's tags")
+    platforms = platforms_of(project)
     project.close()
-    own = _environments(top.table("environment"))
+    own = _environments(top.table("environment"), platforms)
+    if platforms is not msgspec.UNSET:
+        shared = {one: _for_platforms(found, platforms) for one, found in shared.items()}
     for twice in sorted(own.keys() & shared.keys()):
         top.faults.add(("environment", twice), f"{shown(twice)} is declared in {shared_file} as well, which the recipe shares")
     environments = {**shared, **own}
@@ -204,6 +208,13 @@ def _check_inputs(declared: Table, names: Collection[str]) -> None:
             )
 
 
+def _for_platforms(declaration: Declaration | None, platforms: tuple[Architecture, ...] | msgspec.UnsetType) -> Declaration | None:
+    """A shared environment in a recipe that says for which platforms those are that do not say it themselves."""
+    if declaration is None or declaration.platforms is not msgspec.UNSET:
+        return declaration
+    return msgspec.structs.replace(declaration, platforms=platforms)
+
+
 def _used(own: dict[str, Declaration | None], shared: dict[str, Declaration | None], steps: list[Step]) -> dict[str, Declaration | None]:
     """The recipe's own environments, and of the shared ones those that a step names."""
     named_by_steps = {str(step.environment) for step in steps}
@@ -229,7 +240,8 @@ def _version(text: str) -> VersionFrom:
     return VersionFrom(rule="literal", literal=Version(text))
 
 
-def _environments(table: Table) -> dict[str, Declaration | None]:
+def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.UnsetType = msgspec.UNSET) -> dict[str, Declaration | None]:
+    """The environments of a table; ``platforms`` are those of an environment that names none."""
     found: dict[str, Declaration | None] = {}
     for name in table.names():
         named(table, name, EnvironmentName)
@@ -242,6 +254,7 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
         python_lock = python_lock_of(one)
         suites = suites_of(one, base if isinstance(base, OsBase) else None)
         rules = python_rules_of(one)
+        own = platforms_of(one)
         one.close()
         if base is None:
             found[name] = None
@@ -257,6 +270,7 @@ def _environments(table: Table) -> dict[str, Declaration | None]:
             python_lock=python_lock,
             suites=suites,
             python_rules=rules,
+            platforms=platforms if own is msgspec.UNSET else own,
         )
     return found
 

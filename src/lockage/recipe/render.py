@@ -77,6 +77,8 @@ def _project(recipe: Recipe) -> str:
 
 def _environment(name: str, declaration: Declaration) -> str:
     lines = _base(declaration)
+    if isinstance(declaration.platforms, tuple):
+        lines.append(f"platforms = {toml_array(declaration.platforms)}")
     if isinstance(declaration.suites, Suites):
         lines += _suites(declaration.suites)
     if declaration.packages:

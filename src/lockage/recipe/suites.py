@@ -1,4 +1,4 @@
-"""What an environment's table says of where its OS packages come from, beside the base suite."""
+"""What an environment's table says of where its OS packages come from, beside the base suite, and for which platforms it is."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.path import RelPath
-from lockage.environment.declaration import Keyring, Suites
+from lockage.environment.declaration import ARCHITECTURES, Architecture, Keyring, Suites, read_platform
 from lockage.recipe.reader import shown
 
 if TYPE_CHECKING:
     from lockage.environment.base import OsBase
     from lockage.recipe.reader import Table
 
-__all__ = ["suites_of"]
+__all__ = ["platforms_of", "suites_of"]
 
 
 def suites_of(table: Table, base: OsBase | None) -> Suites | msgspec.UnsetType:
@@ -39,3 +39,13 @@ def suites_of(table: Table, base: OsBase | None) -> Suites | msgspec.UnsetType:
         keyring=None if keyring is None else Keyring(file=keyring),
     )
     return msgspec.UNSET if found == Suites() else found
+
+
+def platforms_of(table: Table) -> tuple[Architecture, ...] | msgspec.UnsetType:
+    """The platforms that the table declares, sorted; unset where it declares none. Its faults are reported."""
+    found = table.texts("platforms", read_platform, "platforms")
+    if found is None:
+        return msgspec.UNSET
+    if not found and not table.has_items("platforms"):
+        table.fault("platforms", "an environment for no platform cannot be locked", "Leave it out for that of the machine.")
+    return tuple(platform for platform in ARCHITECTURES if platform in found)

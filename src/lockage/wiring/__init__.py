@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.portable import user_id
 from lockage.wiring import host
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lockage.adapters.store_deferred import DeferredBlobs
     from lockage.base.name import PrincipalName
     from lockage.base.tree import Tree
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.ports.images import BaseImages, ImageLayouts
@@ -131,7 +132,7 @@ class Wiring(Places):
     # The host
 
     @cached_property
-    def architecture(self) -> Literal["amd64", "arm64"]:
+    def architecture(self) -> Architecture:
         """Debian's name of the architecture; raises what :func:`lockage.wiring.host.architecture` raises."""
         return host.architecture()
 

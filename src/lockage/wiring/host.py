@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.base.errors import LockageError, Usage
 from lockage.wiring.settings import InvalidSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from lockage.environment.declaration import Architecture
 
 __all__ = ["PlatformUnsupported", "architecture", "cpus", "facts", "memory", "only_linux"]
 
@@ -41,7 +43,7 @@ def _unsupported() -> PlatformUnsupported:
     )
 
 
-def architecture() -> Literal["amd64", "arm64"]:
+def architecture() -> Architecture:
     """Debian's name of the architecture. Raises :class:`PlatformUnsupported`; :class:`InvalidSetting` if there is no such Debian."""
     machine = _uname().machine
     if machine in ("x86_64", "amd64"):
@@ -62,20 +64,21 @@ def facts(store: Path, bwrap: Callable[[], Path]) -> dict[str, str]:
     import platform  # only a run that is recorded asks
 
     from lockage import __version__
+    from lockage.record.host import HostFact
 
     name = _uname()
-    found = {"system": name.sysname, "kernel": name.release, "machine": name.machine}
+    found = {HostFact.SYSTEM: name.sysname, HostFact.KERNEL: name.release, HostFact.MACHINE: name.machine}
     for label, value in _fields(_PROC / "cpuinfo"):
         if label in ("model name", "flags", "Features"):
-            found.setdefault("cpu" if label.startswith("model") else "cpu-features", value)
-    found["cpus"] = str(len(cpus()))
-    found["memory"] = str(memory())
-    found["lockage"] = __version__
-    found["python"] = platform.python_version()
-    found |= {"sandbox": version} if (version := _version(bwrap)) else {}
-    found |= {"store-file-system": kind} if (kind := _file_system(store)) else {}
-    found["control-groups"] = _control_groups()
-    return found
+            found.setdefault(HostFact.CPU if label.startswith("model") else HostFact.CPU_FEATURES, value)
+    found[HostFact.CPUS] = str(len(cpus()))
+    found[HostFact.MEMORY] = str(memory())
+    found[HostFact.LOCKAGE] = __version__
+    found[HostFact.PYTHON] = platform.python_version()
+    found |= {HostFact.SANDBOX: version} if (version := _version(bwrap)) else {}
+    found |= {HostFact.STORE_FILE_SYSTEM: kind} if (kind := _file_system(store)) else {}
+    found[HostFact.CONTROL_GROUPS] = _control_groups()
+    return {str(fact): value for fact, value in found.items()}
 
 
 def _lines(path: Path) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.base.instant import Instant
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import Lock
     from lockage.recipe.wanted import Wanted
     from lockage.work.services import Services
@@ -47,6 +48,7 @@ def lock_with_added(
     upgrade: bool,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
+    platforms: Collection[Architecture] = (),
 ) -> tuple[Lock, bool, bool]:
     """Add packages to the recipe in ``recipe_folder`` and lock it; without a recipe there only the lock says that they were added.
 
@@ -61,7 +63,16 @@ def lock_with_added(
         terms = ()
     wanted = msgspec.structs.replace(wanted, added=terms)
     lock, written = lock_project(
-        services, locator, folder=folder, upgrade=upgrade, check=False, wanted=wanted, edited=edited, renewed=renewed, as_of=as_of
+        services,
+        locator,
+        folder=folder,
+        upgrade=upgrade,
+        check=False,
+        wanted=wanted,
+        edited=edited,
+        renewed=renewed,
+        as_of=as_of,
+        platforms=platforms,
     )
     return lock, written, edited is not None and edited.data != data
 

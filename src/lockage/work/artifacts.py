@@ -12,7 +12,7 @@ from lockage.base.errors import StepFailed
 from lockage.base.name import StepName
 from lockage.base.tree import FileNode, read_tree
 from lockage.ports import BlobMissing
-from lockage.record.artifact import Artifact, StepRun
+from lockage.record.artifact import Artifact, Lost, StepRun
 from lockage.record.source import SdistOrigin
 from lockage.work.whole import vouched
 
@@ -37,18 +37,28 @@ class _Delivered(msgspec.Struct, frozen=True):
 
 
 def deliver(
-    services: Services, plan: Plan, results: Mapping[StepName, StepRun], *, remember: bool = True, recheck: bool = False
+    services: Services,
+    plan: Plan,
+    results: Mapping[StepName, StepRun],
+    *,
+    remember: bool = True,
+    recheck: bool = False,
+    lost: list[Lost] | None = None,
 ) -> tuple[Artifact, ...]:
     """The artifacts of every delivering step that has a result, wheels first, then by name. Raises :class:`NoArtifacts`.
 
-    ``remember``: those that were made before are taken, and kept; ``recheck``: those are hashed again, whatever a witness says.
+    ``remember``: those that were made before are taken, and kept; ``recheck``: those are hashed again, whatever a witness says. Those
+    that were made before and are damaged or missing now are made again, and added to ``lost``.
     """
     found: list[Artifact] = []
     source = _SourceFiles(services, plan)
     for planned in plan.deliver():
         run = results.get(planned.name)
         if run is not None and run.failure is None:
-            found.extend(_of_step(services, plan, planned, run, source, remember=remember, recheck=recheck))
+            made, gone = _of_step(services, plan, planned, run, source, remember=remember, recheck=recheck)
+            found.extend(made)
+            if gone and lost is not None:
+                lost.append(Lost(what=f"the artifacts of step {planned.name}", blobs=gone))
     if plan.recipe.inferred and found and isinstance(plan.source.origin, SdistOrigin):
         found.append(_own_sdist(services, plan.source.origin))
     return tuple(sorted(_merged(found), key=lambda artifact: (not artifact.name.endswith(".whl"), artifact.name)))
@@ -106,7 +116,8 @@ def _own_sdist(services: Services, origin: SdistOrigin) -> Artifact:
 
 def _of_step(
     services: Services, plan: Plan, planned: PlannedStep, run: StepRun, source: _SourceFiles, *, remember: bool, recheck: bool
-) -> tuple[Artifact, ...]:
+) -> tuple[tuple[Artifact, ...], tuple[Digest, ...]]:
+    """Its artifacts, and which blobs of those that were made before were lost."""
     from lockage.stabilize.registry import PASSES_VERSION  # a light module; the passes themselves are imported only when they run
 
     step = planned.step
@@ -125,15 +136,17 @@ def _of_step(
             )
         )
     )
+    gone: tuple[Digest, ...] = ()
     if remember:
         artifacts = _remembered(services.memo.get("artifacts", key))
-        refs = {ref for artifact in artifacts for ref in (artifact.blob, artifact.raw, artifact.report) if ref is not None}
-        if artifacts and vouched(services, sorted(refs), name=f"artifacts {key}", recheck=recheck):
-            return artifacts
+        refs = sorted({ref for artifact in artifacts for ref in (artifact.blob, artifact.raw, artifact.report) if ref is not None})
+        if artifacts and vouched(services, refs, name=f"artifacts {key}", recheck=recheck):
+            return artifacts, ()
+        gone = tuple(ref.digest for ref in refs if not services.blobs.has(ref))
     artifacts = tuple(_stabilized(services, plan, planned, node, source) for node in _selected(services, planned, run))
     if remember:
         services.memo.put("artifacts", key, canonical_of(_Delivered(artifacts)))
-    return artifacts
+    return artifacts, gone
 
 
 def _remembered(kept: bytes | None) -> tuple[Artifact, ...]:

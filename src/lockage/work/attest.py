@@ -7,41 +7,52 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage import __version__
-from lockage.base.canonical import canonical
+from lockage.base.canonical import canonical, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.recipe.model import StepKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lockage.base.instant import Instant
     from lockage.plan.plan import Plan
     from lockage.recipe.crates import Crate
-    from lockage.record.artifact import Run, StepRun
+    from lockage.record.artifact import Run
     from lockage.work.build import Built
     from lockage.work.prepare import Project
     from lockage.work.services import Services
+    from lockage.work.test import TestOutcome
     from lockage.work.verify import Verification
 
 __all__ = ["record_provenance", "record_reproductions", "record_tests"]
+
+replace = msgspec.structs.replace
+#: Tells what is signed now from what earlier lockages signed, which knew less: it is signed once more.
+_SIGNED = "conditions"
 
 
 def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> None:
     """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
 
-    With ``anew`` it is recorded again, for a ledger that does not know of it.
+    What was executed again under other conditions is told of again. With ``anew`` it is recorded again, for a ledger that does not
+    know of it.
     """
     if not built.artifacts:
         return
     run = _until(built.run, services.clock.now())
-    key = Digest.of(canonical([run.source.digest, run.recipe, run.lock, *sorted(f"{a.name} {a.blob}" for a in run.artifacts)]))
-    if not anew and _signed_before(services, services.memo.get("provenance", key)):
+    artifacts = sorted(f"{a.name} {a.blob}" for a in run.artifacts)
+    key = Digest.of(canonical([_SIGNED, run.source.digest, run.recipe, run.lock, *artifacts]))
+    executed = run.reexecuted is not None or not all(step.cached for step in run.steps)
+    if not anew and not executed and _signed_before(services, services.memo.get("provenance", key)):
         return
     from lockage.base.path import RelPath  # the rest is needed only when something new was built
     from lockage.evidence.predicate import PROVENANCE, provenance
     from lockage.evidence.trust import Role
     from lockage.work.book import record_evidence
+    from lockage.work.conditions import conditions_of_run
 
+    conditions = conditions_of_run(services, plan, built.run_id, frozenset(step.step for step in run.steps))
+    exact = Digest.of(canonical([key, *(plain(replace(one, run=None)) for one in conditions.executions), plain(conditions.deviations)]))
+    if not anew and _signed_before(services, services.memo.get("provenance", exact)):
+        return
     kept = services.runs.get(built.run_id)
     statements = provenance(
         run,
@@ -52,15 +63,17 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
         lockage=__version__,
         fetched={found.name: found for planned in plan.steps for found in planned.fetched}.values(),
         crates=_crates(services, plan),
+        conditions=conditions,
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
-    services.memo.put("provenance", key, " ".join(map(str, bundles)).encode())
+    for known in (key, exact):
+        services.memo.put("provenance", known, " ".join(map(str, bundles)).encode())
 
 
 def _until(run: Run, now: Instant) -> Run:
     """The run as it is told of now: where a clock was set back, a statement would speak of what has yet to come, and not count."""
     finished = min(run.finished, now)
-    return msgspec.structs.replace(run, started=min(run.started, finished), finished=finished)
+    return replace(run, started=min(run.started, finished), finished=finished)
 
 
 def _crates(services: Services, plan: Plan) -> tuple[Crate, ...]:
@@ -83,28 +96,32 @@ def _signed_before(services: Services, kept: bytes | None) -> bool:
         return False  # a memo that makes no sense counts for nothing
 
 
-def record_tests(services: Services, project: Project, built: Built, steps: Iterable[StepRun]) -> None:
+def record_tests(services: Services, project: Project, built: Built, tested: TestOutcome) -> None:
     """Sign and record how the recipe's test steps ended, about every artifact of the project."""
     from lockage.evidence.predicate import TEST_RESULT, test_result
     from lockage.evidence.trust import Role
     from lockage.work.book import record_evidence
+    from lockage.work.conditions import conditions_of_run
 
     if not built.artifacts:
         return
     declared = [step.name for step in project.recipe.steps if step.kind is not StepKind.BUILD]
     now = services.clock.now()
-    run = _until(msgspec.structs.replace(built.run, steps=tuple(steps), finished=now), now)
-    record_evidence(services, TEST_RESULT, test_result(run, declared), Role.TESTER)
+    run = _until(replace(built.run, steps=tested.steps, finished=now), now)
+    conditions = conditions_of_run(services, tested.plan, tested.run_id, frozenset(step.step for step in tested.steps))
+    record_evidence(services, TEST_RESULT, test_result(run, declared, conditions), Role.TESTER)
 
 
-def record_reproductions(services: Services, built: Built, found: Verification) -> None:
+def record_reproductions(services: Services, plan: Plan, built: Built, found: Verification) -> None:
     """Sign and record one reproduction for each claim, whatever its grade."""
     from lockage.evidence.predicate import REPRODUCTION, ReproductionRound, VariedAxis, reproduction
     from lockage.evidence.trust import Role
     from lockage.variation import Claim, values_of
     from lockage.work.book import record_evidence
+    from lockage.work.conditions import conditions_here
 
     finished = services.clock.now()
+    conditions = conditions_here(services, plan)
     for claim in Claim:
         rounds = [round_ for round_ in found.rounds if round_.claim is claim]
         if not rounds:
@@ -124,5 +141,6 @@ def record_reproductions(services: Services, built: Built, found: Verification) 
             started=min(found.started, finished),
             finished=finished,
             lockage=__version__,
+            conditions=conditions,
         )
         record_evidence(services, REPRODUCTION, statements, Role.VERIFIER)

@@ -11,12 +11,14 @@ from lockage.base.digest import Digest
 from lockage.base.errors import LockageError, StepFailed
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
+from lockage.record.event import BlobsLost
 from lockage.work.last_build import LastBuild
 from lockage.work.outcome import over, skipped
+from lockage.work.put_back import put_back
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockage.base.instant import Instant
@@ -111,7 +113,7 @@ def record_run(
     results: Mapping[StepName, StepRun],
     started: Instant,
     *,
-    lost: Iterable[Lost] = (),
+    lost: Sequence[Lost] = (),
     recheck: bool = False,
     reexecuted: Reexecution | None = None,
 ) -> tuple[Run, str]:
@@ -124,10 +126,11 @@ def record_run(
     """
     from lockage.work.artifacts import deliver  # not needed where nothing has changed
 
+    remade: list[Lost] = []
     undelivered: LockageError | None = None
     artifacts: tuple[Artifact, ...] = ()
     try:
-        artifacts = deliver(services, plan, results, recheck=recheck)
+        artifacts = deliver(services, plan, results, recheck=recheck, lost=remade)
     except (BlobCorrupt, BlobMissing):
         raise  # it can be brought back
     except LockageError as error:
@@ -142,13 +145,22 @@ def record_run(
         steps=tuple(results[planned.name] for planned in plan.steps if planned.name in results),
         artifacts=artifacts,
         skipped=skipped(plan, results),
-        lost=tuple(lost),
+        lost=(*lost, *_not_told(services, lost, remade)),
         reexecuted=reexecuted,
     )
     run_id = _recorded(services, plan, run, results)
     if undelivered is not None and all(step.failure is None for step in run.steps):
         raise undelivered
     return run, run_id
+
+
+def _not_told(services: Services, lost: Iterable[Lost], remade: Iterable[Lost]) -> Iterator[Lost]:
+    """What delivering found lost, without what was found before it; it is told now."""
+    known = {blob for one in lost for blob in one.blobs}
+    for one in remade:
+        if blobs := tuple(blob for blob in one.blobs if blob not in known):
+            services.tell(BlobsLost(what=one.what, blobs=blobs))
+            yield msgspec.structs.replace(one, blobs=blobs)
 
 
 def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepName, StepRun]) -> str:
@@ -167,6 +179,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     document = services.blobs.put(canonical_of(plan.recipe))  # what tells later which step needed which, and saw what
     run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
+    put_back(services, run)
     services.memo.put("run", key, run_id.encode())
     for event in over(run, run_id):
         services.tell(event)

@@ -10,14 +10,17 @@ import msgspec
 from lockage.base.errors import Usage
 from lockage.environment.difference import EnvironmentDifference, environment_difference, file_changes
 from lockage.environment.lock import Lock, LockedEnvironment
+from lockage.environment.platforms import split_name
 from lockage.environment.root import stacked
 from lockage.record.event import Phase
-from lockage.work.environments import NoSuchEnvironment, read_lock
+from lockage.work.environments import NoSuchEnvironment, environment_of, read_lock
+from lockage.work.prepare import on_this_machine
 from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from lockage.environment.declaration import Architecture
     from lockage.environment.difference import FileChange
     from lockage.environment.root import Entry
     from lockage.work.services import Services
@@ -41,16 +44,25 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_environments(
-    services: Services, a: str, b: str, *, source: str, name: str | None, files: bool, read_file: Callable[[str], bytes | None]
+    services: Services,
+    a: str,
+    b: str,
+    *,
+    source: str,
+    name: str | None,
+    files: bool,
+    read_file: Callable[[str], bytes | None],
+    platform: Architecture | None = None,
 ) -> tuple[Compared, ...]:
     """What differs between ``a`` and ``b``; each is the first of these that there is: an environment of the lock of ``source``, a
     lock file (its bytes are what ``read_file`` gives, None if it is none), a source or a release.
 
     Of two locks the environments that both have are compared, or the one called ``name``; of an environment and a lock that which
-    has its name. With ``files`` both roots are put together and looked into. Raises :class:`NoCommonEnvironment`, NoSuchEnvironment.
+    has its name; each for every platform that both have it for, or for ``platform``, and where they have none in common whatever they
+    are locked for. With ``files`` both roots are put together and looked into. Raises :class:`NoCommonEnvironment`, NoSuchEnvironment.
     """
-    local = _own(services, source) if any(_is_plain(text) for text in (a, b)) else {}
-    sides = [_side(services, text, local, read_file) for text in (a, b)]
+    local = _own(services, source) if any(_is_plain(text) for text in (a, b)) else None
+    sides = [_side(services, text, local, platform, read_file) for text in (a, b)]
     pairs = _pairs(sides[0], sides[1], name)
     found = []
     for (title_a, one), (title_b, two) in pairs:
@@ -64,9 +76,9 @@ def compare_environments(
 def changed_environments(before: Lock, after: Lock) -> tuple[Compared, ...]:
     """What differs in the environments that two locks of one project both have, and not alike."""
     return tuple(
-        Compared(a=f"{name} as it was", b="as it is", difference=environment_difference(known, found))
-        for name, found in after.environments.items()
-        if (known := before.environments.get(name)) is not None and known != found
+        Compared(a=f"{place} as it was", b="as it is", difference=environment_difference(known, found))
+        for place, found in after.environments.items()
+        if (known := before.on(found.architecture).environments.get(split_name(place)[0])) is not None and known != found
     )
 
 
@@ -79,20 +91,31 @@ class _Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text can be the name of an environment: no path, no address."""
-    return not any(character in text for character in "/@:") and text not in (".", "..")
+    """Whether a text can be the name of an environment, perhaps with a platform: no path, no address."""
+    return not any(character in split_name(text)[0] for character in "/@:") and text not in (".", "..")
 
 
-def _own(services: Services, source: str) -> Mapping[str, LockedEnvironment]:
+def _own(services: Services, source: str) -> Lock | None:
     try:
-        return read_lock(services, source, None).environments
+        return on_this_machine(services, read_lock(services, source, None))
     except Usage:  # no source, or one without a lock: then no environment of it can be meant
-        return {}
+        return None
 
 
-def _side(services: Services, text: str, local: Mapping[str, LockedEnvironment], read_file: Callable[[str], bytes | None]) -> _Side:
-    if _is_plain(text) and text in local:
-        return _Side(title=text, environments=local, single=text)
+def _side(
+    services: Services, text: str, local: Lock | None, platform: Architecture | None, read_file: Callable[[str], bytes | None]
+) -> _Side:
+    if local is not None and _is_plain(text) and any(text in (place, split_name(place)[0]) for place in local.complete.environments):
+        return _Side(title=text, environments={text: environment_of(local, text, platform)}, single=text)
+    side = _of_lock(services, text, read_file)
+    if platform is None:
+        return side
+    return msgspec.structs.replace(
+        side, environments={place: found for place, found in side.environments.items() if found.architecture == platform}
+    )
+
+
+def _of_lock(services: Services, text: str, read_file: Callable[[str], bytes | None]) -> _Side:
     data = read_file(text)
     if data is not None:
         return _Side(title=text, environments=Lock.decode(data).environments)
@@ -131,22 +154,34 @@ def _pairs(a: _Side, b: _Side, name: str | None) -> list[tuple[_Named, _Named]]:
     if a.single is not None and b.single is not None:
         return [((a.single, a.environments[a.single]), (b.single, b.environments[b.single]))]
     wanted = a.single or b.single or name
-    names = [wanted] if wanted is not None else [name for name in a.environments if name in b.environments]
+    theirs = {split_name(place)[0] for place in b.environments}
+    names = [split_name(wanted)[0]] if wanted is not None else [own for own in _own_names(a) if own in theirs]
     if not names:
         raise NoCommonEnvironment(f"{a.title} and {b.title} have no environment of the same name", a=a.title, b=b.title)
-    return [((_title(a, name), _of(a, name)), (_title(b, name), _of(b, name))) for name in names]
+    return [pair for name in names for pair in _matched(a, b, name)]
 
 
-def _title(side: _Side, name: str) -> str:
-    return name if side.single is not None else f"{name} of {side.title}"
+def _own_names(side: _Side) -> Iterable[str]:
+    return dict.fromkeys(split_name(place)[0] for place in side.environments)
 
 
-def _of(side: _Side, name: str) -> LockedEnvironment:
-    found = side.environments.get(name)
-    if found is None:
+def _matched(a: _Side, b: _Side, name: str) -> list[tuple[_Named, _Named]]:
+    """The environments of that name, by platform."""
+    ours, theirs = _of(a, name), _of(b, name)
+    common = [(ours[platform], theirs[platform]) for platform in ours if platform in theirs]
+    return common or [(next(iter(ours.values())), next(iter(theirs.values())))]
+
+
+def _of(side: _Side, name: str) -> dict[Architecture, _Named]:
+    found = {one.architecture: (_title(side, place), one) for place, one in side.environments.items() if split_name(place)[0] == name}
+    if not found:
         known = ", ".join(sorted(side.environments)) or "none"
         raise NoSuchEnvironment(f"{side.title} has no environment {name!r}; it has {known}", environment=name)
     return found
+
+
+def _title(side: _Side, place: str) -> str:
+    return place if side.single is not None else f"{place} of {side.title}"
 
 
 def _file_changes(services: Services, a: LockedEnvironment, b: LockedEnvironment) -> tuple[FileChange, ...]:

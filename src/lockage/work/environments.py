@@ -10,6 +10,7 @@ from lockage.base.digest import BlobRef
 from lockage.base.errors import Usage
 from lockage.base.tree import read_tree
 from lockage.environment.lock import Lock
+from lockage.environment.platforms import split_name
 from lockage.record.event import Phase
 from lockage.work.inputs import fetch_inputs
 from lockage.work.prepare import LockMissing
@@ -18,12 +19,13 @@ from lockage.work.roots import fetch_missing
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.recipe.model import FetchInput
     from lockage.work.prepare import Project
     from lockage.work.services import Services
 
-__all__ = ["LaidIn", "LockedItem", "NoSuchEnvironment", "environments_of", "items_of", "lay_in", "read_lock"]
+__all__ = ["LaidIn", "LockedItem", "NoSuchEnvironment", "environment_of", "environments_of", "items_of", "lay_in", "read_lock"]
 
 
 class NoSuchEnvironment(Usage):
@@ -65,13 +67,34 @@ def read_lock(services: Services, locator: str, given: bytes | None) -> Lock:
     return Lock.decode(data)
 
 
-def environments_of(lock: Lock, names: Collection[str]) -> dict[str, LockedEnvironment]:
-    """The named environments of a lock, or all. Raises :class:`NoSuchEnvironment`."""
+def environments_of(lock: Lock, names: Collection[str], platform: Architecture | None = None) -> dict[str, LockedEnvironment]:
+    """The named environments of a lock, or all, for every platform or for one, by where they stand in it.
+
+    Each may be named by its own name, or by that and its platform. Raises :class:`NoSuchEnvironment`.
+    """
+    everything = {name: found for name, found in lock.complete.environments.items() if platform in (None, found.architecture)}
     for name in names:
-        if name not in lock.environments:
-            known = ", ".join(sorted(lock.environments)) or "none"
-            raise NoSuchEnvironment(f"lockage.lock has no environment {name!r}; it has {known}", environment=name)
-    return {name: found for name, found in lock.environments.items() if not names or name in names}
+        if not any(name in (place, split_name(place)[0]) for place in everything):
+            known = ", ".join(sorted(everything)) or "none"
+            where = f" for {platform}" if platform is not None else ""
+            raise NoSuchEnvironment(f"lockage.lock has no environment {name!r}{where}; it has {known}", environment=name)
+    return {place: found for place, found in everything.items() if not names or {place, split_name(place)[0]}.intersection(names)}
+
+
+def environment_of(lock: Lock, name: str, platform: Architecture | None = None) -> LockedEnvironment:
+    """One environment of a lock that is seen on a platform: for that, else for the only one that it is locked for.
+
+    Raises :class:`NoSuchEnvironment`.
+    """
+    found = environments_of(lock, [name], platform)
+    chosen = next((one for one in found.values() if one.architecture == lock.platform), None)
+    if chosen is None and len(found) > 1:
+        raise NoSuchEnvironment(
+            f"environment {name!r} is locked for {' and '.join(sorted(one.architecture for one in found.values()))}",
+            hint="Say which is meant with --platform.",
+            environment=name,
+        )
+    return chosen or next(iter(found.values()))
 
 
 def items_of(services: Services, environment: LockedEnvironment) -> tuple[LockedItem, ...]:
@@ -108,13 +131,13 @@ def items_of(services: Services, environment: LockedEnvironment) -> tuple[Locked
     return (*own, *(item for item in found.values() if item.kind == "builder"))
 
 
-def lay_in(services: Services, project: Project, names: Collection[str] = ()) -> tuple[LaidIn, ...]:
-    """Fetch what the store lacks of these environments (none named: of all), and of the fetch inputs of their steps.
+def lay_in(services: Services, project: Project, names: Collection[str] = (), platform: Architecture | None = None) -> tuple[LaidIn, ...]:
+    """Fetch what the store lacks of these environments (none named: of all), for all platforms or one, and of their steps' fetch inputs.
 
     Raises :class:`NoSuchEnvironment`, and what fetching raises; what was fetched by then is kept.
     """
     found = []
-    chosen = environments_of(project.lock, names)
+    chosen = environments_of(project.lock, names, platform)
     for name, environment in chosen.items():
         items = items_of(services, environment)
         missing = [item for item in items if not item.kept]
@@ -122,9 +145,10 @@ def lay_in(services: Services, project: Project, names: Collection[str] = ()) ->
             services.tell(Phase(text=f"environment {name}: fetching {len(missing)} of {len(items)} packages"))
             fetch_missing(services, environment)
         found.append(_laid_in(f"environment {name}", [item.ref for item in items], [item.ref for item in missing]))
-    wanted = {name for step in project.recipe.steps if step.environment in chosen for name in step.fetch}
+    own_names = {split_name(place)[0] for place in chosen}
+    wanted = {name for step in project.recipe.steps if step.environment in own_names for name in step.fetch}
     inputs = [item for item in project.recipe.fetches if item.name in wanted]
-    inputs += _crates(services, project, chosen)
+    inputs += _crates(services, project, own_names)
     if inputs:
         before = {item.sha256 for item in inputs if services.blobs.locate(item.sha256) is not None}
         kept = fetch_inputs(services, inputs)

@@ -21,6 +21,7 @@ from lockage.environment.lock import InvalidLock, Lock, LockedEnvironment, Locke
 from lockage.ports import SourceRead
 from lockage.recipe.inference import InferredProject
 from lockage.record.event import Phase
+from lockage.work.platforms import check_native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +108,7 @@ def built_wheel(services: Services, sdist: LockedSdist, builder: LockedEnvironme
     known = _remembered(services, key)
     if known is not None:
         return known
+    check_native(services, f"{sdist.name} {sdist.version}", builder.architecture)
     if not services.blobs.has(sdist.ref):
         services.python_index.fetch([sdist])
     services.tell(Phase(text=f"building {sdist.name} {sdist.version} from its sdist"))

@@ -1,7 +1,8 @@
 """Collect garbage: what no release, channel, policy or evidence and no recent run needs is deleted from the store.
 
 Invariants: what is needed is found before anything is deleted, and the blobs' sweep asks again before it deletes for good; records
-go before the blobs that they name, so that a process that dies in between leaves nothing that names what is gone. May run beside builds.
+go before the blobs that they name, so that a process that dies in between leaves nothing that names what is gone. May run beside builds:
+what they have got done stays, and what they took from the cache is put back by whoever is later, the sweep or the build (``put_back``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lockage.environment.lock import LockedEnvironment
 from lockage.ports.storage import Swept
 from lockage.record.artifact import Run
 from lockage.record.event import Phase
+from lockage.work.put_back import put_back
 from lockage.work.reach import Reach
 
 if TYPE_CHECKING:
@@ -63,8 +65,15 @@ class _Kept(msgspec.Struct, frozen=True):
 def collect_garbage(services: Services, rule: KeepRule, *, dry: bool = False) -> Collected:
     """Delete what the rule does not keep; ``dry`` only says what would go. Raises LedgerCorrupt, StoreUnwritable, StoreUnreadable."""
     before = Instant(max(services.clock.now() - rule.age, 0))
+    # What a command that runs now has got done is not in the record of a run yet, however long ago it was.
+    used = services.blobs.used_since()
     kept = _kept(services, rule, before)
-    old = services.cache.sweep(kept.actions, before, dry=dry)
+    old = services.cache.sweep(kept.actions, before if used is None else Instant(min(before, used)), dry=dry)
+    if old and not dry:
+        for run_id, (run, _) in _kept(services, rule, before).runs.items():
+            if run_id not in kept.runs:  # it was recorded meanwhile, and may have taken results that are gone now
+                put_back(services, run)
+        old = {action: size for action, size in old.items() if not services.cache.holds([action])}
     gone = {"runs": _remove_runs(services, kept, dry=dry), "results": Swept(count=len(old), size=sum(old.values()))}
     gone["memos"] = services.memo.sweep(before, dry=dry)
     services.tell(Phase(text="looking for what is needed" if dry else "looking for what is needed, and deleting the rest"))

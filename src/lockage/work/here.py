@@ -17,12 +17,13 @@ from lockage.base.name import ChannelName, ProjectName, StepName
 from lockage.environment.lock import Lock
 from lockage.evidence.facts import Evidence, ReproductionFact, TestFact, gather
 from lockage.evidence.predicate import REPRODUCTION, TEST_RESULT
-from lockage.plan.plan import check_lock
+from lockage.plan.fit import check_platforms
 from lockage.recipe.model import StepKind
 from lockage.record.release import artifact_set
 from lockage.record.source import CommitOrigin
 from lockage.work.book import Book, NoStore
 from lockage.work.inspect import ChannelStatus, channel_status
+from lockage.work.prepare import machine_of
 from lockage.work.release import release_title
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def here(services: Services, folder: Path) -> Here:
         commit=seen.commit,
         branch=seen.branch,
         changes=seen.changes,
-        lock=_lock(seen, recipe, trouble),
+        lock=_lock(services, seen, recipe, trouble),
     )
     if project is not None:
         found = _of_store(services, found, project, trouble)
@@ -153,7 +154,7 @@ def _name(seen: Surrounding) -> ProjectName | None:
         return None  # a build says what is wrong with it
 
 
-def _lock(seen: Surrounding, recipe: Recipe | None, trouble: list[str]) -> LockState:
+def _lock(services: Services, seen: Surrounding, recipe: Recipe | None, trouble: list[str]) -> LockState:
     if recipe is None:
         return LockState.NOT_NEEDED
     data = seen.files.get(LOCK)
@@ -165,7 +166,7 @@ def _lock(seen: Surrounding, recipe: Recipe | None, trouble: list[str]) -> LockS
         trouble.append(error.message)
         return LockState.UNREADABLE
     try:
-        check_lock(recipe, lock)
+        check_platforms(recipe, lock, machine_of(services, lock))
     except LockageError as error:
         trouble.append(error.message)
         return LockState.DRIFTED

@@ -75,21 +75,19 @@ def remembered_recipe(services: Services, kind: str, key: Digest) -> Recipe | No
 
 
 def lock_of_inferred(
-    services: Services, recipe: Recipe, fixed: bytes | None, beside: bytes | None, asked_in: Lock | None, added: Sequence[str]
+    services: Services, recipe: Recipe, fixed: Lock | None, beside: Lock | None, asked_in: Lock | None, added: Sequence[str]
 ) -> Lock:
     """The lock that must be used, or the one from an earlier build if it still fits, or a new one."""
     if fixed is not None:
-        lock = Lock.decode(fixed)
-        check_lock(recipe, lock)
-        return lock
+        check_lock(recipe, fixed)
+        return fixed
     if beside is not None:
         try:
-            lock = Lock.decode(beside)
-            check_lock(recipe, lock)
+            check_lock(recipe, beside)
         except LockageError:
             pass  # it belongs to another build; a new one takes its place
         else:
-            return lock
+            return beside
     from lockage.work.lock import lock_recipe  # what is locked already needs no resolver
 
     return with_added(lock_recipe(services, recipe, asked_in), added)

@@ -129,7 +129,7 @@ class LastBuild:
     def _identity(self) -> bytes:
         """Of all that a build's run and artifacts follow from."""
         plan = self._plan
-        return Digest.of(msgspec.json.encode((plan.recipe, plan.source, plan.lock_digest), enc_hook=encode_hook)).raw
+        return Digest.of(msgspec.json.encode((plan.recipe, plan.source, plan.lock_digest, plan.platform), enc_hook=encode_hook)).raw
 
     def repeated(self, started: Instant) -> tuple[Run, str] | None:
         """The run that this build repeats, with its id; None if anything may be other than it was."""

@@ -14,6 +14,7 @@ from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanz
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock, Suites
 from lockage.environment.lock import REALISER, Lock, LockedEnvironment, LockedSuite, RootRef
+from lockage.environment.platforms import locked_name
 from lockage.recipe.modes import PRELOADED
 from lockage.record.event import Phase
 from lockage.work.declared_files import keyring_of
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from lockage.base.instant import Instant
-    from lockage.environment.declaration import Declaration
+    from lockage.environment.declaration import Architecture, Declaration
     from lockage.environment.lock import LockedSdist, LockedWheel
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
-__all__ = ["PackageNotLocked", "lock_environment", "lock_recipe"]
+__all__ = ["NoSuchPlatform", "PackageNotLocked", "lock_environment", "lock_recipe"]
 
 #: What verification and modes need beside a root: another clock, and the sources of other locales.
 INSTRUMENTS = (PRELOADED, "locales")
@@ -43,6 +44,13 @@ class PackageNotLocked(Usage):
     hint = "Name an OS package or a Python project of lockage.lock; `lockage env show` lists them."
 
 
+class NoSuchPlatform(Usage):
+    """A platform was named for which no environment is declared."""
+
+    code = "no-such-platform"
+    hint = "Name it in `platforms` of lockage.toml, for all environments in [project] or for one in its own table."
+
+
 def lock_recipe(
     services: Services,
     recipe: Recipe,
@@ -51,28 +59,39 @@ def lock_recipe(
     upgrade: bool = False,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
+    platforms: Collection[Architecture] = (),
 ) -> Lock:
     """The lock of a recipe; what ``previous`` pins for an unchanged declaration stays, unless ``upgrade``.
 
     Of a changed declaration everything keeps its version that can. ``renewed`` OS packages and Python projects move to their newest
     version wherever they are locked, and nothing else does that needs not. With ``as_of`` the Python packages are resolved anew from
-    what was uploaded before. Raises :class:`PackageNotLocked`.
+    what was uploaded before. With ``platforms`` only those are locked, and what is locked for others stays whatever the recipe says now.
+    Raises :class:`PackageNotLocked`, :class:`NoSuchPlatform`.
     """
     if as_of is not None and not any(declaration.python for declaration in recipe.environments.values()):
         raise Usage("no environment declares Python requirements, and a date is for nothing else", hint="Lock without --as-of.")
-    known = previous.environments if previous is not None and not upgrade else {}
-    renewed = _as_locked(renewed, known.values())
+    declared = {name: declaration.platforms_on(services.architecture) for name, declaration in recipe.environments.items()}
+    for unknown in sorted(set(platforms).difference(*declared.values())):
+        raise NoSuchPlatform(f"no environment is declared for {unknown}", platform=unknown)
+    renewed = _as_locked(renewed, previous.environments.values() if previous is not None and not upgrade else ())
     locked: dict[str, LockedEnvironment] = {}
     for name, declaration in recipe.environments.items():
-        before = known.get(name)
-        if before is not None and (before.base, before.architecture) != (declaration.base, services.architecture):
-            before = None
-        stays = before is not None and not _held(before).intersection(renewed) and (as_of is None or not declaration.python)
-        if before is not None and stays and before.declaration == declaration.digest:
-            locked[name] = before
-        else:
-            twin = next((other for other in locked.values() if other.declaration == declaration.digest), None)
-            locked[name] = twin or lock_environment(services, name, declaration, before, renewed=renewed, as_of=as_of)
+        for platform in declared[name]:
+            before = previous.on(platform).environments.get(name) if previous is not None else None
+            place = locked_name(name, declared[name], platform)
+            if platforms and platform not in platforms:
+                locked |= {place: before} if before is not None else {}
+                continue
+            if before is not None and (upgrade or before.base != declaration.base):
+                before = None
+            stays = before is not None and not _held(before).intersection(renewed) and (as_of is None or not declaration.python)
+            if before is not None and stays and before.declaration == declaration.digest:
+                locked[place] = before
+                continue
+            twin = next(
+                (other for other in locked.values() if (other.declaration, other.architecture) == (declaration.digest, platform)), None
+            )
+            locked[place] = twin or lock_environment(services, place, declaration, before, platform=platform, renewed=renewed, as_of=as_of)
     return Lock.of(locked)
 
 
@@ -105,23 +124,26 @@ def lock_environment(
     declaration: Declaration,
     before: LockedEnvironment | None = None,
     *,
+    platform: Architecture | None = None,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
     building: tuple[str, ...] = (),
 ) -> LockedEnvironment:
-    """Resolve, fetch and put together one environment. Raises what the index, the mirror and the solver raise.
+    """Resolve, fetch and put together one environment for a platform, the machine's or another: nothing of it is run.
+
+    Raises what the index, the mirror and the solver raise, and ForeignBuild if it takes a build on another machine.
 
     ``before`` is what was locked, of the same suite and architecture: but for what is ``renewed`` its versions stay where they can,
     and it is returned if nothing moved. With ``as_of`` no Python package stays, and none counts that was not uploaded before.
     ``building`` are the projects that the environment is to build, each for the sake of the one before it.
     """
+    architecture = platform or services.architecture
     if isinstance(declaration.image, ImageBase):
         from lockage.work.lock_image import lock_image  # few environments begin with one
 
-        return lock_image(services, name, declaration, declaration.image, before, renewed=renewed, as_of=as_of)
-    architecture = services.architecture
+        return lock_image(services, name, declaration, declaration.image, before, architecture=architecture, renewed=renewed, as_of=as_of)
     services.tell(Phase(text=f"environment {name}: resolving {declaration.archive}{_beside(declaration)}"))
-    suites = _suites(services, declaration)
+    suites = _suites(services, declaration, architecture)
     index, preferred = _with_kept(services, index_of(suites), before, renewed)
     with_python = bool(declaration.python) or isinstance(declaration.python_lock, PythonLock)
     terms = declaration.packages if not with_python else ("python3", *declaration.packages)
@@ -173,7 +195,7 @@ def lock_environment(
     return msgspec.structs.replace(draft, root=root.ref)
 
 
-def _suites(services: Services, declaration: Declaration) -> tuple[IndexedSuite, ...]:
+def _suites(services: Services, declaration: Declaration, architecture: Architecture) -> tuple[IndexedSuite, ...]:
     """What a declaration's suites have, the base first."""
     rules = declaration.suites if isinstance(declaration.suites, Suites) else Suites()
     keyring = None if rules.keyring is None else keyring_of(services, rules.keyring)
@@ -181,7 +203,7 @@ def _suites(services: Services, declaration: Declaration) -> tuple[IndexedSuite,
     for name in (declaration.archive.suite, *rules.further):
         base = OsBase(distribution=declaration.archive.distribution, suite=name)
         release, stanzas = services.os_packages.index(
-            base, services.architecture, components=rules.components, stale=name in rules.stale, keyring=keyring
+            base, architecture, components=rules.components, stale=name in rules.stale, keyring=keyring
         )
         found.append(IndexedSuite(name=name, release=release, stanzas=stanzas))
     return tuple(found)

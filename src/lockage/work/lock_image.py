@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lockage.base.instant import Instant
     from lockage.environment.base import ImageBase, LockedImage
-    from lockage.environment.declaration import Declaration
+    from lockage.environment.declaration import Architecture, Declaration
     from lockage.environment.root import Entry
     from lockage.ports import RootLayer
     from lockage.work.services import Services
@@ -40,6 +40,7 @@ def lock_image(
     image: ImageBase,
     before: LockedEnvironment | None,
     *,
+    architecture: Architecture,
     renewed: Collection[str],
     as_of: Instant | None,
 ) -> LockedEnvironment:
@@ -48,7 +49,6 @@ def lock_image(
     Raises what :func:`lockage.work.base_image.pull_image` raises, NoInterpreter, NoPython, and what the index raises.
     """
     services.tell(Phase(text=f"environment {name}: looking into {image}"))
-    architecture = services.architecture
     pulled = pull_image(services, image, architecture)
     draft = LockedEnvironment(
         declaration=declaration.digest,

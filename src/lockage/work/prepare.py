@@ -10,10 +10,10 @@ import msgspec
 from lockage import __version__
 from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
-from lockage.base.errors import Drift, Usage
+from lockage.base.errors import Drift, LockageError, Usage
 from lockage.environment.base import ImageBase
 from lockage.environment.lock import Lock
-from lockage.plan.plan import LockMismatch, check_lock
+from lockage.plan.plan import check_lock
 from lockage.recipe.model import READING, Recipe
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.event import Phase
@@ -24,10 +24,23 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lockage.base.instant import Instant
+    from lockage.environment.declaration import Architecture
     from lockage.ports import SourceRead
     from lockage.work.services import Services
 
-__all__ = ["Edited", "LockMissing", "Project", "RecipeDecides", "infer_recipe", "lock_project", "prepare", "prepare_to_ask", "read_recipe"]
+__all__ = [
+    "Edited",
+    "LockMissing",
+    "Project",
+    "RecipeDecides",
+    "infer_recipe",
+    "lock_project",
+    "machine_of",
+    "on_this_machine",
+    "prepare",
+    "prepare_to_ask",
+    "read_recipe",
+]
 
 _LOCK = "lockage.lock"
 _RECIPE = "lockage.toml"
@@ -63,6 +76,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     locator: str | None = None
 
 
+def machine_of(services: Services, lock: Lock) -> Architecture:
+    """The machine's platform. One on which no step can run, and which only reads, is taken for the first that is locked."""
+    try:
+        return services.architecture
+    except LockageError:
+        return min((found.architecture for found in lock.complete.environments.values()), default="amd64")
+
+
+def on_this_machine(services: Services, lock: Lock) -> Lock:
+    """The lock as it counts here."""
+    return lock.on(machine_of(services, lock))
+
+
 def prepare(
     services: Services,
     locator: str,
@@ -86,14 +112,14 @@ def prepare(
         data = given if given is not None else read.lock
         if data is None:
             raise LockMissing(f"{locator} has a lockage.toml but no lockage.lock", source=locator)
-        lock = Lock.decode(data)
+        lock = on_this_machine(services, Lock.decode(data))
         check_lock(recipe, lock)
     else:
         fixed = given if given is not None else read.lock
-        decoded = Lock.decode(fixed) if fixed is not None else None
+        decoded = on_this_machine(services, Lock.decode(fixed)) if fixed is not None else None
         wanted = _checked(wanted, decoded)
         recipe, asked_in = inferred(services, read, decoded, locator, wanted, keep)
-        lock = lock_of_inferred(services, recipe, fixed, beside, asked_in, wanted.added)
+        lock = lock_of_inferred(services, recipe, decoded, _readable(services, beside), asked_in, wanted.added)
     source = read.source(recipe.version)
     _say_last_resort(services, read, source)
     return Project(recipe=recipe, source=source, lock=lock, locator=locator)
@@ -109,7 +135,7 @@ def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = No
         raise RecipeDecides(
             f"{locator} has a lockage.toml, so no build backend is asked", hint="Name a step of lockage.toml.", source=locator
         )
-    decoded = Lock.decode(given) if given is not None else None
+    decoded = on_this_machine(services, Lock.decode(given)) if given is not None else None
     project, recipe, lock = unasked(services, read, decoded, locator, _checked(wanted, decoded))
     environment = build_environments(recipe)[0]
     asking = msgspec.structs.replace(
@@ -118,6 +144,14 @@ def prepare_to_ask(services: Services, locator: str, *, given: bytes | None = No
         environments={environment: recipe.environments[environment]},
     )
     return Project(recipe=asking, source=read.source(recipe.version), lock=lock, locator=locator)
+
+
+def _readable(services: Services, beside: bytes | None) -> Lock | None:
+    """The lock of an earlier build; None if it cannot be read: a new one takes its place."""
+    try:
+        return None if beside is None else on_this_machine(services, Lock.decode(beside))
+    except LockageError:
+        return None
 
 
 def _checked(wanted: Wanted, lock: Lock | None) -> Wanted:
@@ -197,13 +231,15 @@ def lock_project(
     edited: Edited | None = None,
     renewed: Collection[str] = (),
     as_of: Instant | None = None,
+    platforms: Collection[Architecture] = (),
 ) -> tuple[Lock, bool]:
     """Lock a source's recipe into ``folder``; returns the lock and whether the file changed. With ``check`` nothing is written.
 
     ``wanted`` shapes a recipe that is inferred; its packages come beside those that the present lock says were added before.
     ``edited`` is a recipe that takes the place of the one that is there, once it could be locked. ``renewed`` OS packages and Python
     projects of the present lock move to their newest versions. With ``as_of`` the Python packages are those uploaded before.
-    Raises :class:`LockMissing`, PackageNotLocked and what locking raises.
+    ``platforms`` are the only ones that are locked or looked at, if any are named. The lock that is returned is that of all.
+    Raises :class:`LockMissing`, PackageNotLocked, NoSuchPlatform and what locking raises.
     """
     read = services.sources.read(locator)
     present = services.folders.read(folder, _LOCK)
@@ -217,18 +253,19 @@ def lock_project(
         recipe = read_recipe(services, read, text, locator)
     else:
         added = tuple(sorted({*added_in(previous), *checked_terms(wanted.added)}))
-        recipe, _ = inferred(services, read, previous, locator, msgspec.structs.replace(wanted, added=added))
+        here = on_this_machine(services, previous) if previous is not None else None
+        recipe, _ = inferred(services, read, here, locator, msgspec.structs.replace(wanted, added=added))
     if check:
         if previous is None:
             raise LockMissing(f"{folder / _LOCK} is not there", file=str(folder / _LOCK))
-        check_lock(recipe, previous)
-        extra = sorted(set(previous.environments) - set(recipe.environments))
-        if extra:
-            raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))
+        from lockage.plan.fit import check_platforms  # a build asks for less
+
+        check_platforms(recipe, previous, services.architecture, platforms)
+        _refuse_more(recipe, previous, services.architecture)
         return previous, False
     from lockage.work.lock import lock_recipe
 
-    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of), added)
+    lock = with_added(lock_recipe(services, recipe, previous, upgrade=upgrade, renewed=renewed, as_of=as_of, platforms=platforms), added)
     if edited is not None:
         services.folders.write(edited.folder, _RECIPE, edited.data)
     data = lock.encode()
@@ -236,3 +273,14 @@ def lock_project(
     if data != present:
         services.folders.write(folder, _LOCK, data)
     return lock, data != present
+
+
+def _refuse_more(recipe: Recipe, lock: Lock, machine: Architecture) -> None:
+    """Raise LockMismatch if the lock holds what the recipe does not declare."""
+    from lockage.environment.platforms import split_name
+    from lockage.plan.fit import LockMismatch
+
+    declared = {(name, platform) for name, declaration in recipe.environments.items() for platform in declaration.platforms_on(machine)}
+    extra = sorted(place for place, found in lock.environments.items() if (split_name(place)[0], found.architecture) not in declared)
+    if extra:
+        raise LockMismatch(f"lockage.lock holds environments that the recipe has not: {', '.join(extra)}", found=", ".join(extra))

@@ -24,6 +24,7 @@ from lockage.environment.python import target_of
 from lockage.environment.stand_in import Offer, PackageMetadata, StandIn, metadata_of_wheel, static_metadata
 from lockage.record.event import Phase
 from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency_source, naming
+from lockage.work.platforms import check_native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -223,6 +224,14 @@ class _Resolving:
         if stand_in.name in self._building:
             chain = " → ".join((*self._building, stand_in.name))
             raise SdistCycle(f"{stand_in.name} has only an sdist, and is needed to build itself: {chain}", packages=(stand_in.name,))
+        architecture, machine = self._target.architecture, self._services.architecture
+        check_native(
+            self._services,
+            f"environment {self._name!r}: {source.title}",
+            architecture,
+            hint=f"Run `lockage lock --platform {architecture}` on an {architecture} machine, and `--platform {machine}` here: each leaves "
+            f"the other platform as it is locked. Or require a version of {stand_in.name} that has wheels for {architecture}.",
+        )
         added = (*_of_python(self._declaration.packages), *self._rules.build_packages.get(ProjectName(stand_in.name), ()))
         recipe = infer_recipe(source.project, os=self._declaration.archive, added=added)
         if isinstance(self._declaration.suites, Suites):
@@ -260,6 +269,7 @@ class _Resolving:
                 f"{self._name}, to build {stand_in.name}",
                 declaration,
                 self._builder_before(stand_in.name),
+                platform=self._target.architecture,
                 renewed=self._renewed,
                 as_of=self._as_of if declaration.python else None,
                 building=(*self._building, stand_in.name),

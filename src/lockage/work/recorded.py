@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from lockage.base.canonical import decode
 from lockage.base.errors import LockageError
 from lockage.environment.lock import Lock, LockedEnvironment
+from lockage.environment.platforms import preferring
 from lockage.recipe.model import Recipe
 from lockage.work.inferred import remembered_recipe
+from lockage.work.prepare import machine_of
 from lockage.work.release import RELEASED_RECIPES
 
 if TYPE_CHECKING:
@@ -47,9 +49,12 @@ def environments_of_run(services: Services, run: Run) -> dict[str, LockedEnviron
 
 
 def environments_of_lock(services: Services, lock: Digest) -> dict[str, LockedEnvironment]:
-    """The environments of a lock; none if it is not kept."""
+    """The environments of a lock, of this machine's platform if they are locked for that; none if it is not kept."""
     ref = services.blobs.locate(lock)
     try:
-        return {} if ref is None else dict(Lock.decode(services.blobs.get(ref)).environments)
+        if ref is None:
+            return {}
+        found = Lock.decode(services.blobs.get(ref))
+        return preferring(found.environments, machine_of(services, found))
     except LockageError:
         return {}

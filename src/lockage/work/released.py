@@ -23,7 +23,7 @@ from lockage.record.version import VersionCandidates
 from lockage.work.book import Book, NoStore
 from lockage.work.build import Built
 from lockage.work.inferred import added_in, inferred, remembered_recipe
-from lockage.work.prepare import read_recipe
+from lockage.work.prepare import on_this_machine, read_recipe
 from lockage.work.release import RELEASED_RECIPES, NoRelease, find_release, read_release, release_title
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _lock(services: Services, release: Release, title: str) -> Lock:
     kept = services.blobs.locate(release.lock)
     if kept is None:
         raise ReleaseInputMissing(f"the lock that {title} was made with is not in the store", sha256=release.lock)
-    return Lock.decode(services.blobs.get(kept))
+    return on_this_machine(services, Lock.decode(services.blobs.get(kept)))
 
 
 def _check_source(services: Services, release: Release, title: str, locator: str | None) -> None:

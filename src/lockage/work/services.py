@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lockage import ports
     from lockage.base.name import PrincipalName
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.ports.images import BaseImages, ImageLayouts
@@ -97,7 +98,7 @@ class Services(Protocol):
         ...
 
     @property
-    def architecture(self) -> Literal["amd64", "arm64"]: ...
+    def architecture(self) -> Architecture: ...
     @property
     def capacity(self) -> Capacity: ...
     @property

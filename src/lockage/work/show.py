@@ -13,12 +13,13 @@ from lockage.base.instant import Instant
 from lockage.base.name import PrincipalName, ProjectName, ServiceName, StepName
 from lockage.plan.action import read_action
 from lockage.record.artifact import Artifact, Attempt, Lost, Reexecution
+from lockage.record.conditions import Deviation, deviations_of_environments, failed_attempts, repaired
 from lockage.record.history import began, critical_path
 from lockage.record.lineage import OnChannel
 from lockage.record.release import ReleaseArtifact
 from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
-from lockage.work.recorded import recipe_of_run
+from lockage.work.recorded import environments_of_run, recipe_of_run
 from lockage.work.release import read_release, release_title
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run. ``wall_ms`` is None and ``critical_path`` empty in a run that was recorded without times.
 
     ``lost`` is what it found damaged or missing in the store and brought back; ``reexecuted`` the sample of kept results that it put to
-    the test, None if it was not asked to.
+    the test, None if it was not asked to; ``deviations`` are all that a policy can refuse by kind.
     """
 
     run: str
@@ -100,6 +101,7 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...]
     lost: tuple[Lost, ...]
     reexecuted: Reexecution | None
+    deviations: tuple[Deviation, ...]
     host: dict[str, str]
     log: BlobRef
 
@@ -171,6 +173,11 @@ def show_run(services: Services, found: FoundRun) -> ShownRun:
         artifacts=run.artifacts,
         lost=run.lost,
         reexecuted=run.reexecuted,
+        deviations=(
+            *deviations_of_environments(environments_of_run(services, run) if run.steps else {}),
+            *(found for step in run.steps for found in failed_attempts(step.step, [attempt.failure for attempt in step.attempts])),
+            *repaired(run.lost),
+        ),
         host=run.host,
         log=found.log,
     )

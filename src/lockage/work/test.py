@@ -96,5 +96,5 @@ def _tests(plan: Plan, run: Run) -> tuple[StepRun, ...]:
 
 
 def _recorded(services: Services, project: Project, built: Built, outcome: TestOutcome) -> TestOutcome:
-    record_tests(services, project, built, outcome.steps)
+    record_tests(services, project, built, outcome)
     return outcome

@@ -135,7 +135,7 @@ def verify_release(
 
 
 def _recorded(services: Services, plan: Plan, built: Built, found: Verification, blaming: int) -> Verification:
-    record_reproductions(services, built, found)
+    record_reproductions(services, plan, built, found)
     if found.identical or not blaming:
         return found
     from lockage.work.blame import blame  # only where something differs

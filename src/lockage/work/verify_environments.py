@@ -11,6 +11,7 @@ from lockage.base.errors import ExitCode
 from lockage.ports import BlobCorrupt, BlobMissing, RootDrift
 from lockage.record.event import Phase
 from lockage.work.environments import items_of
+from lockage.work.platforms import ForeignBuild
 from lockage.work.roots import drifted, whole
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _verified(
         if complete:
             services.roots.realise(made)
             state = RootState.WHOLE
+    except ForeignBuild:
+        pass  # its packages are looked at; what a build makes of them is for a machine of that architecture to say
     except RootDrift as error:
         state = RootState.OTHER
         unsound.append(Unsound(kind="root", name=name, flaw=Flaw.DRIFT, what=drifted(services, error, environment).message, remedy=_RELOCK))

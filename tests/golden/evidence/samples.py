@@ -37,8 +37,21 @@ from lockage.evidence import (
 )
 from lockage.ledger.checkpoint import Checkpoint, sign_checkpoint
 from lockage.ledger.note import VerifierKey
-from lockage.policy import DEFAULT_POLICIES, Proposal, Standing, Stay, decide, seal_decision
+from lockage.policy import (
+    DEFAULT_POLICIES,
+    From,
+    Policy,
+    Proposal,
+    Reproduced,
+    SourceClean,
+    Standing,
+    Stay,
+    Tests,
+    decide,
+    seal_decision,
+)
 from lockage.record.artifact import Artifact, Run, StepRun
+from lockage.record.conditions import Conditions, Deviation, DeviationKind, ExecutedOn
 from lockage.record.release import Release, close_release
 from lockage.record.result import Usage
 from lockage.record.source import CommitOrigin, Origin, Source
@@ -51,6 +64,22 @@ ANN = PrincipalName("ann@example.org")
 DEV, STAGING, PROD = (ChannelName(name) for name in ("dev", "staging", "prod"))
 UNIT = StepName("unit")
 WHEEL, SDIST = b"the wheel's bytes", b"the sdist's bytes"
+HOST = {"kernel": "6.12.3-amd64", "cpu-features": "fpu sse4_2 avx2", "sandbox": "bubblewrap 0.11.0", "store-file-system": "ext4"}
+CONDITIONS = Conditions(
+    executions=(
+        ExecutedOn(steps=(StepName("wheel"),), host=HOST, run="run-000001"),
+        ExecutedOn(steps=(UNIT,), host=HOST | {"kernel": "5.10.0"}, run="run-000002"),
+    ),
+    deviations=(
+        Deviation(kind=DeviationKind.STALE_SUITE, subject="environment build", what="debian:sid, whose Release file is of 2026-07-11"),
+    ),
+)
+#: The policies of a new store as they were before conditions were signed; those that stores keep are never changed.
+FIRST_POLICIES = (
+    Policy(channel=DEV, gates=(SourceClean(), Tests())),
+    Policy(channel=STAGING, gates=(From(channel=DEV), Tests(), Reproduced())),
+    Policy(channel=PROD, gates=(From(channel=STAGING), SourceClean(), Tests(), Reproduced())),
+)
 
 
 def at(seconds: int) -> Instant:
@@ -111,15 +140,26 @@ def run(origin: Origin | None = None, *, tested: bool = True, recipe: str = "rec
     )
 
 
-def provenances(made: Run) -> tuple[bytes, ...]:
+def provenances(made: Run, conditions: Conditions | None = CONDITIONS) -> tuple[bytes, ...]:
     root = RootRef(tree=blob("root"), metadata=Digest.of(b"metadata"))
     return provenance(
-        made, run_id="20261123-1", log=blob("log"), recipe_path=RelPath("lockage.toml"), roots={"build": root}, lockage="0.1.0"
+        made,
+        run_id="20261123-1",
+        log=blob("log"),
+        recipe_path=RelPath("lockage.toml"),
+        roots={"build": root},
+        lockage="0.1.0",
+        conditions=conditions,
     )
 
 
 def reproductions(
-    made: Run, claim: Claim = Claim.REPRODUCED, *, grades: dict[str, Grade] | None = None, finished: Instant | None = None
+    made: Run,
+    claim: Claim = Claim.REPRODUCED,
+    *,
+    grades: dict[str, Grade] | None = None,
+    finished: Instant | None = None,
+    conditions: Conditions | None = CONDITIONS,
 ) -> tuple[bytes, ...]:
     graded = {item.name: Grade.IDENTICAL for item in made.artifacts} | (grades or {})
     again = {
@@ -136,19 +176,20 @@ def reproductions(
         started=at(20),
         finished=at(30) if finished is None else finished,
         lockage="0.1.0",
+        conditions=conditions,
     )
 
 
-def results(made: Run, declared: tuple[StepName, ...] | None = None) -> tuple[bytes, ...]:
-    return test_result(made, (UNIT,) if declared is None else declared)
+def results(made: Run, declared: tuple[StepName, ...] | None = None, conditions: Conditions | None = CONDITIONS) -> tuple[bytes, ...]:
+    return test_result(made, (UNIT,) if declared is None else declared, conditions)
 
 
-def evidence(made: Run) -> list[Evidence]:
+def evidence(made: Run, conditions: Conditions | None = CONDITIONS) -> list[Evidence]:
     """Everything that the default policies want to see."""
     bundles = [
-        *sign_statements(provenances(made), signer(Role.BUILDER)),
-        *sign_statements(results(made), signer(Role.TESTER)),
-        *sign_statements(reproductions(made), signer(Role.VERIFIER)),
+        *sign_statements(provenances(made, conditions), signer(Role.BUILDER)),
+        *sign_statements(results(made, conditions=conditions), signer(Role.TESTER)),
+        *sign_statements(reproductions(made, conditions=conditions), signer(Role.VERIFIER)),
     ]
     return [Evidence(data=data, recorded=at(40)) for data in bundles]
 
@@ -190,20 +231,32 @@ def manifest(made: Run, generation: int = 1, previous: bytes | None = None) -> M
 def vectors() -> dict[str, bytes]:
     made = run()
     proposal = Proposal.of(release(made), PROD, 0)
-    decision = decide(proposal, DEFAULT_POLICIES[2], evidence(made), trust_root(), Standing(stays=(stay(made, STAGING),)), at(60))
+    standing = Standing(stays=(stay(made, STAGING),))
+    decision = decide(proposal, FIRST_POLICIES[2], evidence(made, None), trust_root(), standing, at(60))
+    second = decide(proposal, DEFAULT_POLICIES[2], evidence(made), trust_root(), standing, at(60))
     first = seal_manifest(manifest(made), signer(Role.PROMOTER))
     return {
         "trust-root.json": seal_trust_root(trust_root(), [signer(Role.ADMIN)]),
         "builder.spki": signer(Role.BUILDER).public,
-        "provenance.statement.json": provenances(made)[0],
-        "provenance.sigstore.json": sign_statements(provenances(made), signer(Role.BUILDER))[0],
-        "test-result.sigstore.json": sign_statements(results(made), signer(Role.TESTER))[0],
-        "reproduction.statement.json": reproductions(made)[0],
-        "reproduction.sigstore.json": sign_statements(reproductions(made), signer(Role.VERIFIER))[0],
+        **_evidence_vectors(made, "", None),
+        **_evidence_vectors(made, "-2", CONDITIONS),
         "decision.json": seal_decision(decision, signer(Role.PROMOTER)),
+        "decision-2.json": seal_decision(second, signer(Role.PROMOTER)),
         "manifest-1.json": first,
         "manifest-2.json": seal_manifest(manifest(made, 2, first), signer(Role.PROMOTER)),
-        **{f"policy-{policy.channel}.json": policy.encode() for policy in DEFAULT_POLICIES},
+        **{f"policy-{policy.channel}.json": policy.encode() for policy in FIRST_POLICIES},
+        **{f"policy-{policy.channel}-2.json": policy.encode() for policy in DEFAULT_POLICIES},
+    }
+
+
+def _evidence_vectors(made: Run, number: str, conditions: Conditions | None) -> dict[str, bytes]:
+    made_by, again = provenances(made, conditions), reproductions(made, conditions=conditions)
+    return {
+        f"provenance{number}.statement.json": made_by[0],
+        f"provenance{number}.sigstore.json": sign_statements(made_by, signer(Role.BUILDER))[0],
+        f"test-result{number}.sigstore.json": sign_statements(results(made, conditions=conditions), signer(Role.TESTER))[0],
+        f"reproduction{number}.statement.json": again[0],
+        f"reproduction{number}.sigstore.json": sign_statements(again, signer(Role.VERIFIER))[0],
     }
 
 

@@ -27,6 +27,7 @@ from lockage.work.hand_over import build_project
 from lockage.work.prepare import prepare
 from lockage.work.promote import promote
 from lockage.work.release import release_project
+from lockage.work.test import TestOutcome
 
 FOLDER = Path(__file__).parent
 RECIPE = b"""
@@ -87,7 +88,9 @@ def fill(folder: Path) -> None:
         resolved = resolve(planned, source, {})
         wiring.blobs.put_many(resolved.directories.values())
         wiring.cache.put(resolved.encoded.ref, ActionResult(exit_code=0, outputs=outputs, log=wiring.blobs.put(b""), usage=Usage()))
-    record_tests(wiring, prepared, build_project(wiring, prepared)[1], ())  # there are none, which the policy of dev wants signed
+    built = build_project(wiring, prepared)[1]
+    untested = TestOutcome(steps=(), run=built.run, run_id=built.run_id, plan=plan)
+    record_tests(wiring, prepared, built, untested)  # there are none, which the policy of dev wants signed
     release_project(wiring, prepared)
     promote(wiring, "shop", ChannelName("dev"), expect=None, reason="")
     wiring.ledger.close()  # type: ignore[attr-defined]  # so that SQLite folds its log in

@@ -11,8 +11,8 @@ from lockage.evidence import Evidence, Rejected, Role, read_manifest, read_trust
 from lockage.evidence.dsse import decode_base64, pae
 from lockage.policy import read_decision
 
-SIGNED = ("trust-root.json", "manifest-1.json", "manifest-2.json", "decision.json")
-BUNDLES = ("provenance.sigstore.json", "test-result.sigstore.json", "reproduction.sigstore.json")
+SIGNED = ("trust-root.json", "manifest-1.json", "manifest-2.json", "decision.json", "decision-2.json")
+BUNDLES = tuple(f"{kind}{number}.sigstore.json" for kind in ("provenance", "test-result", "reproduction") for number in ("", "-2"))
 
 
 def _flipped(data: bytes, where: float, bits: int) -> bytes:
@@ -32,7 +32,7 @@ def test_any_changed_byte_of_a_document_is_refused(samples: ModuleType, name: st
     try:
         if name == "trust-root.json":
             read_trust_root(data)
-        elif name == "decision.json":
+        elif name.startswith("decision"):
             read_decision(data, root)
         else:
             read_manifest(data, root, project=samples.run().project, channel=samples.PROD, now=samples.at(60))

@@ -16,7 +16,7 @@ from lockage.adapters.memory.packages import TarNode, make_deb
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.roots_local import unpackers
 from lockage.adapters.roots_local.spool import FileSpool
-from lockage.adapters.roots_local.unpack import unpack_debs
+from lockage.adapters.roots_local.unpack import Sources, unpack_debs
 from lockage.base.path import RelPath
 from lockage.environment.lock import LockedPackage
 from lockage.environment.root import InvalidPackage, Kind, Package, UnsupportedPackage
@@ -24,6 +24,7 @@ from lockage.environment.root import InvalidPackage, Kind, Package, UnsupportedP
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lockage.base.digest import Digest
     from lockage.ports import Blobs
 
 DEBS = {
@@ -68,14 +69,14 @@ def locked(blobs: Blobs, debs: dict[str, bytes]) -> list[LockedPackage]:
 
 def given(apart: unpackers.Unpackers, blobs: Blobs, package: LockedPackage) -> Package | None:
     with blobs.open(package.ref) as stream:
-        return apart.unpack(stream, package.path.name, package.name)
+        return apart.unpack(stream, package.path.name, package.name, package.sha256)
 
 
-def read(packages: list[Package], spool: FileSpool) -> list[tuple[object, ...]]:
-    return [
-        (package.name, package.control, *((m.path, m.kind, m.mode, m.target, m.sha256, _bytes(m.source, spool)) for m in package.members))
-        for package in packages
-    ]
+def read(packages: dict[Digest, Package], spool: FileSpool) -> dict[Digest, tuple[object, ...]]:
+    return {
+        key: (package.name, package.control, *((m.path, m.kind, m.mode, m.sha256, _bytes(m.source, spool)) for m in package.members))
+        for key, package in packages.items()
+    }
 
 
 def _bytes(source: str, spool: FileSpool) -> bytes | None:
@@ -85,10 +86,10 @@ def _bytes(source: str, spool: FileSpool) -> bytes | None:
 def test_the_same_comes_out(tmp_path: Path, blobs: Blobs) -> None:
     packages = locked(blobs, DEBS)
     here, apart = FileSpool(tmp_path / "here"), FileSpool(tmp_path / "apart")
-    expected = unpack_debs(packages, blobs, here, 2)
-    found = unpack_debs(packages, blobs, apart, 2, worth_a_process=0)
+    expected = unpack_debs(packages, Sources(blobs), here)
+    found = unpack_debs(packages, Sources(blobs), apart, worth_a_process=0)
     assert read(found, apart) == read(expected, here)
-    assert all(m.source.startswith("process-") for package in found for m in package.members if m.kind is Kind.FILE)
+    assert all(m.source.startswith(f"{key}/") for key, package in found.items() for m in package.members if m.kind is Kind.FILE)
 
 
 BAD = {
@@ -103,9 +104,9 @@ def test_what_is_wrong_with_a_package_is_said_as_without_them(tmp_path: Path, bl
     data, kind = BAD[name]
     packages = locked(blobs, {**DEBS, name: data})
     with pytest.raises(kind) as expected:
-        unpack_debs(packages, blobs, FileSpool(tmp_path / "here"), 2)
+        unpack_debs(packages, Sources(blobs), FileSpool(tmp_path / "here"))
     with pytest.raises(kind) as found:
-        unpack_debs(packages, blobs, FileSpool(tmp_path / "apart"), 2, worth_a_process=0)
+        unpack_debs(packages, Sources(blobs), FileSpool(tmp_path / "apart"), worth_a_process=0)
     assert (found.value.message, found.value.hint, found.value.details) == (
         expected.value.message,
         expected.value.hint,
@@ -120,7 +121,7 @@ def test_what_the_system_refuses_is_an_error_of_the_system(tmp_path: Path) -> No
     apart = unpackers.Unpackers(spool)
     try:
         given(apart, blobs, package)
-        (tmp_path / "spool" / "process-1").rename(tmp_path / "elsewhere")
+        (tmp_path / "spool").rename(tmp_path / "elsewhere")
         with pytest.raises(OSError) as found:
             given(apart, blobs, package)
     finally:
@@ -145,9 +146,8 @@ def test_a_process_that_dies_is_no_fault_of_the_package(tmp_path: Path, blobs: B
 def test_where_no_process_can_be_started_the_work_is_done_here(tmp_path: Path, blobs: Blobs) -> None:
     packages = locked(blobs, DEBS)
     spool = FileSpool(tmp_path / "spool")
-    assert [package.name for package in unpack_debs(packages, blobs, spool, 2, worth_a_process=0, interpreter="/missing")] == [
-        p.name for p in sorted(packages, key=lambda p: (-p.size, p.name))
-    ]
+    found = unpack_debs(packages, Sources(blobs), spool, worth_a_process=0, interpreter="/missing")
+    assert {key: package.name for key, package in found.items()} == {p.sha256: p.name for p in packages}
 
 
 def test_when_it_is_stopped_no_process_is_left(tmp_path: Path, blobs: Blobs) -> None:
@@ -159,7 +159,7 @@ def test_when_it_is_stopped_no_process_is_left(tmp_path: Path, blobs: Blobs) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        unpack_debs(packages, blobs, FileSpool(tmp_path / "spool"), 2, arriving(), worth_a_process=0)
+        unpack_debs(packages, Sources(blobs), FileSpool(tmp_path / "spool"), arriving(), worth_a_process=0)
     assert _children() == before
 
 
@@ -175,4 +175,4 @@ def test_after_it_was_stopped_nothing_is_begun(tmp_path: Path) -> None:
     apart = unpackers.Unpackers(FileSpool(tmp_path / "spool"))
     apart.kill()
     with pytest.raises(InterruptedError):
-        apart.unpack(BytesIO(), "a.deb", "a")
+        apart.unpack(BytesIO(), "a.deb", "a", "a")

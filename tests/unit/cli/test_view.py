@@ -1,9 +1,11 @@
 """The live view as a model: what stays of events, and what is drawn at a moment, in 40, 80 and 120 columns."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockage.base.digest import Digest
 from lockage.base.name import LatchName, ProjectName, StepName
 from lockage.cli.columns import cells
 from lockage.cli.view import View
@@ -229,3 +231,18 @@ def test_what_a_view_shows_does_not_grow_with_the_plan() -> None:
         view.told(StepStarted(step=name), 0.0)
     view.expect(dict.fromkeys(names, 1_000))
     assert len(view.lines(1.0, 80)) == 10
+
+
+def test_a_step_is_told_of_once_though_two_plans_of_a_command_have_it() -> None:
+    view = View()
+    first, second = (StepEnded(step=StepName("a"), cached=True, failure=None, wall_ms=1, action=Digest.of(text)) for text in (b"1", b"2"))
+    done = StepEnded(step=StepName("b"), cached=False, failure=None, wall_ms=1000, action=Digest.of(b"b"))
+    plan = Planned(steps=(StepName("a"), StepName("b")), project=ProjectName("shop"))
+    view.told(plan, 1.0)
+    assert view.told(first, 1.0) == ["  a: unchanged"]
+    assert view.told(done, 2.0) == ["  b: done in 1.0 s"]
+    view.told(plan, 3.0)
+    assert view.told(first, 3.0) == []
+    assert view.told(msgspec.structs.replace(done, cached=True), 3.0) == []
+    assert view.told(second, 3.0) == ["  a: unchanged"]
+    assert view.told(msgspec.structs.replace(second, failure="exit-code: 1"), 3.0) == ["  a: failed before, kept (exit-code: 1)"]

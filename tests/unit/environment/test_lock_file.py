@@ -164,7 +164,7 @@ DEFECTS: dict[str, tuple[Defect, str]] = {
     "cut short": (lambda data: data[: len(data) // 2], "truncated|JSON"),
     "not UTF-8": (lambda data: data.replace(b"dash", b"d\xffsh"), "utf-8|UTF-8"),
     "a list": (lambda _: b"[]", "object"),
-    "of the future": (lambda data: data.replace(b'"lock": 1', b'"lock": 2'), "format 2"),
+    "of the future": (lambda data: data.replace(b'"lock": 1', b'"lock": 3'), "format 3"),
     "of a future realiser": (lambda data: data.replace(b'"realiser": 1', b'"realiser": %d' % (REALISER + 1)), f"realiser {REALISER + 1}"),
     "of an environment with a newer realiser": (
         lambda data: data.replace(b'"architecture": "amd64",\n   "rel', b'"architecture": "amd64", "realiser": 2,\n   "rel'),

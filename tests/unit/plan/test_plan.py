@@ -18,12 +18,10 @@ from lockage.environment.lock import Lock, LockedEnvironment, LockedPackage, Roo
 from lockage.plan.contract import FIXED, JOBS, PLATFORM, PREVENTION, relocated
 from lockage.plan.plan import (
     InputsCollide,
-    LockMismatch,
     NoInputs,
     NoSuchStep,
     PlannedStep,
     Resolved,
-    check_lock,
     make_plan,
     resolution_key,
     resolve,
@@ -129,31 +127,6 @@ def test_a_step_that_is_not_there_is_named_with_those_that_are() -> None:
 def test_only_delivering_steps_deliver() -> None:
     made = make_plan(recipe(step("a"), step("b", artifacts=("out-b/*",))), LOCK, SOURCE)
     assert names(made.deliver()) == ["b"]
-
-
-# The lock
-
-
-def test_an_environment_that_is_not_locked_is_named() -> None:
-    with pytest.raises(LockMismatch, match=r"'build' is declared in the recipe but not in lockage\.lock"):
-        check_lock(recipe(step("a")), Lock.of({}))
-
-
-def test_a_changed_declaration_names_both_digests() -> None:
-    changed = msgspec.structs.replace(DECLARATION, python=("hatchling",))
-    with pytest.raises(LockMismatch, match="'build' was changed in the recipe since it was locked") as caught:
-        make_plan(recipe(step("a"), declaration=changed), LOCK, SOURCE)
-    assert caught.value.details == {
-        "environment": "build",
-        "differences": ("package dash: not locked by that name", "requirement hatchling: not locked"),
-        "expected": DECLARATION.digest,
-        "found": changed.digest,
-    }
-    assert "lockage lock" in caught.value.hint
-
-
-def test_variables_of_an_environment_are_no_part_of_the_lock() -> None:
-    check_lock(recipe(step("a"), declaration=msgspec.structs.replace(DECLARATION, variables={"A": "1"})), LOCK)
 
 
 # Variables, from what yields to what always holds: prevention, environment, step, flags, fixed, stamps

@@ -273,7 +273,7 @@ def test_rollback_skips_from_and_nothing_else(samples: ModuleType) -> None:
     stays = (samples.stay(samples.run(), samples.PROD, 1, samples.at(55)),)
     verdict = _default(samples, "prod", Standing(stays=stays), kind=Kind.ROLLBACK, generation=2)
     assert verdict.passed
-    assert [result.gate for result in verdict.gates] == ["rollback", "source-clean", "tests", "reproduced"]
+    assert [result.gate for result in verdict.gates] == ["rollback", "source-clean", "tests", "reproduced", "deviations"]
 
 
 def test_rollback_only_to_what_the_channel_held_before(samples: ModuleType) -> None:

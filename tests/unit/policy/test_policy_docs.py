@@ -9,14 +9,18 @@ from lockage.evidence.facts import _KINDS
 from lockage.evidence.trust import Role
 from lockage.policy import DEFAULT_POLICIES, Policy, parse_policy
 from lockage.policy.gates import GATES, From
+from lockage.policy.refusal import OPERATORS
+from lockage.record.conditions import DeviationKind
+from lockage.record.host import HostFact
 
 DOCS = Path(__file__).parents[3] / "docs"
 POLICIES = (DOCS / "policies.md").read_text()
 
 
-def test_the_example_is_a_policy() -> None:
-    (example,) = re.findall(r"```toml\n(.*?)```", POLICIES, re.DOTALL)
-    assert len(parse_policy(example.encode()).gates) == 3
+def test_the_examples_are_policies() -> None:
+    whole, gate = re.findall(r"```toml\n(.*?)```", POLICIES, re.DOTALL)
+    assert len(parse_policy(whole.encode()).gates) == 3
+    assert len(parse_policy(f'channel = "dev"\n{gate}'.encode()).gates) == 1
 
 
 def test_every_gate_is_described_with_its_parameters() -> None:
@@ -25,7 +29,16 @@ def test_every_gate_is_described_with_its_parameters() -> None:
         for field in msgspec.structs.fields(kind):
             assert f"`{field.name}`" in row
             if not field.required:
-                assert f"{field.default}" in row
+                assert (f"{field.default}" if field.default != () else "none") in row
+
+
+def test_every_refusal_is_described() -> None:
+    for kind in DeviationKind:
+        assert re.search(rf"^\| `{kind}` \|", POLICIES, re.MULTILINE), kind
+    for fact in HostFact:
+        (row,) = re.findall(rf"^\| `{fact}` \|.*$", POLICIES, re.MULTILINE)
+        for operator, of in OPERATORS.items():
+            assert (f"`{operator}`" in row) is (fact in of), (fact, operator)
 
 
 def test_the_default_channels_are_described() -> None:

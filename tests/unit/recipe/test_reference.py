@@ -56,7 +56,7 @@ def test_the_example_of_scheduling_is_a_recipe() -> None:
 
 
 def test_every_key_has_its_line() -> None:
-    assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root"}
+    assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root", "platforms"}
     suites = {"components", "allow-stale", "keyring"}
     rules = {"constraints", "from-source", "build-packages"}
     assert keys("`[environment.NAME]`") == (fields(Declaration) - {"python-rules", "host"}) | suites | rules | (

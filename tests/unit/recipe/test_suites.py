@@ -1,4 +1,4 @@
-"""The keys of an environment that say where OS packages come from, written and read."""
+"""The keys of an environment that say where OS packages come from and for which platforms it is, written and read."""
 
 import msgspec
 import pytest
@@ -8,7 +8,7 @@ from lockage.environment.base import OsBase
 from lockage.environment.declaration import Declaration, Keyring, Suites
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.model import Recipe
-from lockage.recipe.parse import parse_recipe
+from lockage.recipe.parse import SharedFile, parse_recipe
 from lockage.recipe.render import render
 
 HEAD = '[project]\nname = "shop"\n[environment.build]\nos = "debian:bookworm"\n'
@@ -75,3 +75,55 @@ def test_a_recipe_with_a_defect_says_where_and_what(lines: str, said: str) -> No
     with pytest.raises(InvalidRecipe) as caught:
         recipe(lines)
     assert said in caught.value.message
+
+
+# Platforms
+
+
+def platforms(project: str = "", environment: str = "") -> dict[str, object]:
+    head = HEAD.replace('name = "shop"\n', f'name = "shop"\n{project}\n')
+    other = '[environment.other]\nos = "debian:sid"\n'
+    found = parse_recipe((head + environment + other + TAIL.replace("[step.wheel]\n", '[step.wheel]\nenvironment = "build"\n')).encode())
+    assert parse_recipe(render(found).encode()).environments == found.environments
+    return {name: declaration.platforms for name, declaration in found.environments.items()}
+
+
+BOTH = 'platforms = ["arm64", "amd64"]\n'
+
+
+def test_platforms_are_those_of_the_project_but_for_what_an_environment_says_itself() -> None:
+    two = ("amd64", "arm64")
+    assert platforms() == {"build": msgspec.UNSET, "other": msgspec.UNSET}
+    assert platforms(project=BOTH) == {"build": two, "other": two}
+    assert platforms(environment=BOTH) == {"build": two, "other": msgspec.UNSET}
+    assert platforms(project=BOTH, environment='platforms = ["arm64"]\n') == {"build": ("arm64",), "other": two}
+
+
+def test_platforms_of_a_recipe_are_those_of_the_environments_that_it_shares() -> None:
+    shared = '[environment.one]\nos = "debian:sid"\n[environment.two]\nos = "debian:sid"\nplatforms = ["amd64"]\n'
+    steps = "".join(f'[step.{name}]\nenvironment = "{name}"\nrun = "make"\noutputs = ["{name}"]\n' for name in ("one", "two"))
+    text = '[project]\nname = "shop"\nshares = "../shared.toml"\n' + BOTH + steps
+    found = parse_recipe(text.encode(), shared=SharedFile("../shared.toml", shared.encode()))
+    assert {name: one.platforms for name, one in found.environments.items()} == {"one": ("amd64", "arm64"), "two": ("amd64",)}
+
+
+def test_platforms_are_no_part_of_what_is_resolved() -> None:
+    assert recipe(BOTH).environments["build"].digest == recipe("").environments["build"].digest
+    assert recipe(BOTH).digest != recipe("").digest
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('platforms = ["x86_64"]', "not a platform (amd64 or arm64): 'x86_64'"),
+        ("platforms = []", "an environment for no platform cannot be locked"),
+        ('platforms = "amd64"', "an array of platforms"),
+        ('platforms = ["arm64", "arm64"]', '"arm64" is there twice'),
+    ],
+)
+def test_platforms_that_there_are_not(line: str, said: str) -> None:
+    for given in ({"project": f"{line}\n"}, {"environment": f"{line}\n"}):
+        with pytest.raises(InvalidRecipe) as caught:
+            platforms(**given)
+        (fault,) = caught.value.faults
+        assert said in fault.message

@@ -11,7 +11,8 @@ from lockage.adapters.memory.services import MemoryServices
 from lockage.base.name import StepName
 from lockage.environment.errors import InvalidRelation
 from lockage.environment.lock import Lock
-from lockage.plan.plan import LockMismatch, NoSuchStep, make_plan
+from lockage.plan.fit import LockMismatch
+from lockage.plan.plan import NoSuchStep, make_plan
 from lockage.ports import Attached, Unresolvable
 from lockage.recipe.hooks import HOOK_OUTPUT, HOOK_STEP, BackendFailed
 from lockage.recipe.inference import PACKAGES

@@ -209,6 +209,26 @@ def test_an_artifact_that_is_found_damaged_when_it_is_delivered_is_made_again(
     assert local.blobs.has(artifact.blob)
 
 
+@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+def test_an_artifact_that_is_made_again_from_what_its_step_wrote_is_recorded_as_lost(
+    local: MemoryServices, commit: Commit, damage: str
+) -> None:
+    project = commit(local, {"src/shop/x.py": b"x"})
+    _, built = build_project(local, project)
+    (artifact,) = built.artifacts
+    path = path_of(local, artifact.blob)
+    if damage == "flipped":
+        flip(path, hidden=False)
+    else:
+        path.unlink()
+    _, again = build_project(local, project)
+    assert (again.executed, again.artifacts) == (0, built.artifacts)
+    assert [(one.what, one.blobs) for one in again.run.lost] == [("the artifacts of step package", (artifact.blob.digest,))]
+    assert [(event.what, event.blobs) for event in lost(local)] == [("the artifacts of step package", (artifact.blob.digest,))]
+    assert local.runs.kept[again.run_id][0].lost == again.run.lost
+    assert build_project(local, project)[1].run.lost == ()
+
+
 def test_what_is_lost_again_and_again_is_an_error(services: MemoryServices, commit: Commit) -> None:
     def losing(workspace: Workspace) -> int:
         services.blobs.data[BlobRef.of(b"src/a=a\nsrc/shop/__init__.py=\n").digest] = b"bad"

@@ -1,20 +1,27 @@
 """Collecting garbage over fakes: whatever happened before, what is kept is whole afterwards, and the rest is gone."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lockage.adapters.action_cache_local import LocalActionCache
+from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.services import MemoryServices
-from lockage.base.digest import BlobRef
+from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.instant import Instant
 from lockage.base.name import ChannelName, ProjectName
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.lock import Lock
 from lockage.plan.action import read_action
+from lockage.ports.storage import BlobSweep
 from lockage.record.artifact import Run
 from lockage.record.release import Release
+from lockage.record.result import ActionResult
 from lockage.record.source import CommitOrigin
 from lockage.work.book import Book
 from lockage.work.gc import KeepRule, collect_garbage
@@ -133,6 +140,95 @@ def test_what_a_known_lock_names_stays_though_nothing_was_built_with_it(services
     services.storage.locks.clear()
     collect_garbage(services, ONE_RUN)
     assert not any(services.blobs.has(ref) for ref in packages)
+
+
+CHAIN = """
+[step.first]
+inputs = ["src/**"]
+run = ["cat", "first.out"]
+outputs = ["first.out"]
+[step.second]
+needs = ["first"]
+run = ["second"]
+outputs = ["second.out"]
+artifacts = ["second.out"]
+"""
+
+
+def second(workspace: Workspace) -> int:
+    workspace.write("second.out", b"second")
+    return 0
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_a_build_has_got_done_or_taken_is_kept_by_it_though_a_sweep_came_between(
+    services: MemoryServices, commit: Commit, cached: bool
+) -> None:
+    class Leased(MemoryBlobs):
+        def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
+            needed()
+            return BlobSweep()  # what a running build may have seen is not deleted
+
+    services.blobs.__class__ = Leased
+
+    def collecting(workspace: Workspace) -> int:
+        assert collect_garbage(services, ONE_RUN).gone["results"].count == 1
+        assert services.cache.results == {}
+        return second(workspace)
+
+    def project(name: str) -> Project:
+        return commit(services, recipe=CHAIN.replace('run = ["second"]', f'run = ["{name}"]'), locator=name)
+
+    services.commands |= {"collecting": collecting, "second": second}
+    if cached:
+        _, before = build_project(services, project("second"))
+        del services.cache.results[before.run.steps[1].action]  # the sweep is to find the first step's alone
+        del services.runs.kept[before.run_id]
+    _, built = build_project(services, project("collecting"))
+    assert built.executed == (1 if cached else 2)
+    assert services.cache.holds([step.action for step in built.run.steps])
+    assert [services.cache.get(step.action) for step in built.run.steps] == [
+        ActionResult(exit_code=0, outputs=step.outputs, log=step.log, usage=step.usage) for step in built.run.steps
+    ]
+    services.commands["collecting"] = second
+    assert build_project(services, project("collecting"))[1].executed == 0
+
+
+def test_a_run_that_is_recorded_while_results_are_swept_keeps_them(services: MemoryServices, commit: Commit) -> None:
+    class Sweeping(MemoryActionCache):
+        def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
+            if not dry and services.runs.latest() is None:
+                services.runs.put(run, log)  # a build that has looked whether its results are there, and ends now
+            return super().sweep(needed, before, dry=dry)
+
+    project = version(services, commit, 1)
+    _, built = build_project(services, project)
+    run, log = services.runs.kept.pop(built.run_id)
+    kept, services.cache = services.cache.results, Sweeping()
+    services.cache.results = kept
+    assert collect_garbage(services, ONE_RUN).gone["results"].count == 0
+    assert services.cache.holds([step.action for step in run.steps])
+    assert build_project(services, project)[1].executed == 0
+    assert whole(services)
+
+
+def test_what_was_kept_since_the_oldest_running_command_may_have_begun_stays(
+    services: MemoryServices, commit: Commit, tmp_path: Path
+) -> None:
+    services.cache = LocalActionCache(tmp_path)  # type: ignore[assignment]  # its entries have an age
+    _, built = build_project(services, version(services, commit, 1))
+    services.runs.kept.clear()
+    (entry,) = tmp_path.glob("??/*-*")
+    os.utime(entry, (1000, 1000))
+    for used, gone in ((Instant(1000), 0), (Instant(1001), 1)):
+        services.blobs.used = used
+        assert collect_garbage(services, ONE_RUN, dry=True).gone["results"].count == gone
+    services.blobs.used = Instant(1000)
+    collect_garbage(services, ONE_RUN)
+    assert services.cache.holds([built.run.steps[0].action])
+    assert whole(services)
+    services.blobs.used = None
+    assert collect_garbage(services, ONE_RUN).gone["results"].count == 1
 
 
 def test_an_empty_store_is_collected(services: MemoryServices) -> None:

@@ -13,7 +13,7 @@ from lockage.base.errors import Usage
 from lockage.base.instant import Instant
 from lockage.environment.debian import Stanza
 from lockage.environment.lock import Lock
-from lockage.plan.plan import LockMismatch
+from lockage.plan.fit import LockMismatch
 from lockage.work.declared_files import KeyringMissing
 from lockage.work.diff_environments import changed_environments
 from lockage.work.lock import PackageNotLocked

@@ -17,7 +17,8 @@ from lockage.environment.image.interpreter import NoInterpreter
 from lockage.environment.lock import Lock
 from lockage.environment.python import NoPython, locked_target
 from lockage.environment.sbom import sbom
-from lockage.plan.plan import LockMismatch, make_plan
+from lockage.plan.fit import LockMismatch
+from lockage.plan.plan import make_plan
 from lockage.ports import ImageVanished
 from lockage.work.base_image import fetch_image
 from lockage.work.environments import items_of, lay_in

@@ -15,7 +15,7 @@ from lockage.adapters.memory.services import MemoryServices
 from lockage.base.name import Version
 from lockage.base.path import RelPath
 from lockage.environment.lock import InvalidLock, Lock
-from lockage.plan.plan import LockMismatch
+from lockage.plan.fit import LockMismatch
 from lockage.ports import PackageVanished, RootDrift, SourceUnusable, Unresolvable
 from lockage.recipe.backend import NotAProject
 from lockage.recipe.fault import InvalidRecipe

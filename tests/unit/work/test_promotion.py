@@ -227,7 +227,7 @@ def test_provenance_that_is_lost_counts_as_absent(services: MemoryServices, comm
     assert bundles
     for known in bundles:
         del services.blobs.data[known.bundle]
-    assert refused(services, "shop", DEV) == ("source-clean",)
+    assert refused(services, "shop", DEV) == ("source-clean", "deviations")
 
 
 def test_the_channels_are_climbed_one_by_one_with_more_evidence_each(services: MemoryServices, commit: Commit) -> None:

@@ -9,7 +9,7 @@ from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import Digest
 from lockage.environment.lock import Lock
 from lockage.environment.python_lock import InvalidPythonLock, UnusablePins
-from lockage.plan.plan import LockMismatch
+from lockage.plan.fit import LockMismatch
 from lockage.ports import PackageChanged, Unresolvable
 from lockage.recipe.parse import parse_recipe
 from lockage.work.prepare import lock_project, prepare

@@ -360,6 +360,9 @@ class LocalBlobs:
 
         return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
 
+    def used_since(self) -> Instant | None:
+        return self._lease.others_since()
+
     def _entries(self, folder: Path) -> list[Path]:
         try:
             return sorted(folder.iterdir())

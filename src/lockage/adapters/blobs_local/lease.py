@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockage import durable, portable
+from lockage.base.instant import Instant
 
 __all__ = ["Lease", "numbered"]
 
@@ -53,6 +54,22 @@ class Lease:
         if self._handle is not None and self._handle >= 0:
             os.close(self._handle)
         self._handle = None
+
+    def others_since(self) -> Instant | None:
+        """When the oldest lease that somebody else holds was begun: who holds it came later. Lets go of this process's own."""
+        self.let_go()
+        for number in numbered(self._leases):
+            file = self._leases / str(number)
+            with suppress(OSError):  # a sweep has just done away with it, or the store cannot be written, and is not swept either
+                begun = Instant(int(file.stat().st_mtime))  # nobody ever writes to it
+                handle = portable.open_lock(file)
+                try:
+                    portable.hold(handle, wait=False)
+                except BlockingIOError:
+                    return begun
+                finally:
+                    os.close(handle)
+        return None
 
     def __del__(self) -> None:
         self.let_go()

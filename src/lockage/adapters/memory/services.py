@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lockage.adapters.memory.base_images import MemoryBaseImages
 from lockage.adapters.memory.clock import FixedClock
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lockage.adapters.memory.executor import Workspace
+    from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.record.event import Event
@@ -83,7 +84,7 @@ class MemoryServices:
         self.keys = MemoryKeys()
         self.pins = MemoryPins()
         self.principal = PrincipalName("alice")
-        self.architecture: Literal["amd64", "arm64"] = "amd64"
+        self.architecture: Architecture = "amd64"
         self.capacity = Capacity(cpus=4, memory=16 << 30, jobs=jobs)
         self.host = {"kernel": "none"}
         self.told: list[Event] = []
@@ -94,14 +95,15 @@ class MemoryServices:
         for name, version in _PACKAGES.items():
             self.publish(name, version)
 
-    def publish(self, name: str, version: str, data: bytes | None = None) -> None:
+    def publish(self, name: str, version: str, data: bytes | None = None, *, architecture: Architecture = "amd64") -> None:
         """Put an OS package into the suite bookworm."""
-        data = f"the package {name} {version}".encode() if data is None else data
-        ref, path = BlobRef.of(data), f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb"
-        release, stanzas = self.os_packages.suites.get(("bookworm", "amd64"), (self._release(), []))
+        other = f" for {architecture}" if architecture != "amd64" else ""
+        data = f"the package {name} {version}{other}".encode() if data is None else data
+        ref, path = BlobRef.of(data), f"pool/main/{name[0]}/{name}/{name}_{version}_{architecture}.deb"
+        release, stanzas = self.os_packages.suites.get(("bookworm", architecture), (self._release(), []))
         depends = "libc6" if name == "python3" else ""
-        stanzas.append(Stanza(name, version, "amd64", path, ref.size, ref.digest, depends=depends))
-        self.os_packages.suites["bookworm", "amd64"] = (release, stanzas)
+        stanzas.append(Stanza(name, version, architecture, path, ref.size, ref.digest, depends=depends))
+        self.os_packages.suites["bookworm", architecture] = (release, stanzas)
         self.os_packages.pool[path] = data
 
     def _release(self) -> Release:

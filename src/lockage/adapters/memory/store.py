@@ -23,6 +23,8 @@ class MemoryBlobs:
     """Implements :class:`lockage.ports.Blobs`. ``data`` may be damaged by a test."""
 
     def __init__(self) -> None:
+        #: What :meth:`used_since` says; a test may set it.
+        self.used: Instant | None = None
         self.data: dict[Digest, bytes] = {}
 
     def put(self, data: bytes) -> BlobRef:
@@ -102,6 +104,9 @@ class MemoryBlobs:
         for digest in gone if not dry else ():
             del self.data[digest]
         return BlobSweep(gone=Swept(count=len(gone), size=size))
+
+    def used_since(self) -> Instant | None:
+        return self.used
 
 
 class MemoryActionCache:

@@ -1,4 +1,4 @@
-"""Every kept layer against its manifest, byte by byte: the sweep before a build asks only whether anything was written."""
+"""Every kept layer and unpacked package against what was put there, byte by byte: before a build only writes are looked for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.adapters.roots_local.sweep import Kept, first_difference
-from lockage.base.canonical import decode
+from lockage.adapters.roots_local.kept_layer import read_manifest
+from lockage.adapters.roots_local.kept_packages import listed
+from lockage.adapters.roots_local.sweep import Hashes, first_difference
 from lockage.base.errors import LockageError
 from lockage.ports.storage import Audit, Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from lockage.adapters.roots_local.kept_packages import KeptPackages
+    from lockage.base.digest import Digest
     from lockage.ports.storage import Heard
 
 __all__ = ["audit_layers", "kept_layers"]
@@ -27,29 +30,53 @@ def kept_layers(folder: Path) -> list[Path]:
     return [home for kind in _KINDS for home in sorted((folder / kind).glob("*"))]
 
 
-def audit_layers(folder: Path, homes: Sequence[Path], heard: Heard) -> Audit:
-    """Look at layers of the roots in ``folder``; one that differs is set aside, where builds do not look. Raises StoreUnwritable."""
-    count, size, damaged = 0, 0, []
+def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, keys: Iterable[Digest], heard: Heard) -> Audit:
+    """Look at layers of the roots in ``folder``, and at packages that are kept unpacked, each file once however many names it has.
+
+    What differs is set aside, where builds do not look; of a package that only if no damaged layer has told of it. Raises StoreUnwritable.
+    """
+    count, heard_of, damaged = 0, 0, []
+    hashes = Hashes()
+    told: set[Digest] = set()
     for home in homes:
         count += 1
         try:
-            manifest = decode((home / "manifest").read_bytes(), list[Kept])
-            difference = first_difference(home / "root", manifest)
+            manifest = read_manifest((home / "manifest").read_bytes())
+            difference = first_difference(home / "root", manifest, hashes)
         except FileNotFoundError as error:
             if not home.exists():
                 continue  # a build found it changed, and was quicker
             difference = (str(error.filename), "is missing")
         except (OSError, LockageError) as error:
             difference = ("manifest", f"cannot be read: {error}")
-        else:
-            read = sum(kept.size for kept in manifest)
-            size += read
-            heard(read)
+        heard(hashes.size - heard_of)
+        heard_of = hashes.size
         if difference is not None:
             kind = home.parent.name
+            told.update(listed(home))
             aside = folder / "damaged" / f"{kind}-{home.name}-{os.getpid()}"
             with durable.unwritable(folder):
                 durable.ensure_folder(aside.parent)
                 home.rename(aside)
             damaged.append(Damage(name=f"{kind}/{home.name}", what=" ".join(difference), aside=str(aside)))
-    return Audit(count=count, size=size, damaged=tuple(damaged))
+    for key in keys:
+        damage = _look_at_package(folder, packages, key, hashes)
+        heard(hashes.size - heard_of)
+        heard_of = hashes.size
+        if damage is not None and key not in told:
+            damaged.append(damage)
+    return Audit(count=count, size=hashes.size, damaged=tuple(damaged))
+
+
+def _look_at_package(folder: Path, packages: KeptPackages, key: Digest, hashes: Hashes) -> Damage | None:
+    try:
+        difference = packages.difference(key, hashes)
+    except FileNotFoundError:
+        return None  # a build found it changed, or a sweep deleted it
+    except OSError as error:
+        difference = ("files", f"cannot be read: {error}")
+    if difference is None:
+        return None
+    with durable.unwritable(folder), packages.linking():
+        aside = packages.set_aside(key)
+    return Damage(name=f"packages/{key}", what=" ".join(difference), aside=str(aside))

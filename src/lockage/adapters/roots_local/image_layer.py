@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import msgspec
 
 from lockage.adapters.roots_local.layer import LayerSpec
+from lockage.base.canonical import canonical
+from lockage.base.digest import Digest
 from lockage.environment.image.errors import InvalidImage
-from lockage.environment.root import InvalidPackage, Kind, Member, member_path, normal_mode, refuse_escaping_link
+from lockage.environment.root import InvalidPackage, Kind, Member, Package, member_path, normal_mode, refuse_escaping_link
 from lockage.environment.root.fitted import fitted
 from lockage.environment.root.layered import layered
 from lockage.ports import BlobCorrupt
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-    from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.adapters.roots_local.spool import FileSpool, SpoolPart
+    from lockage.adapters.roots_local.unpack import Sources
     from lockage.base.digest import BlobRef
     from lockage.base.path import RelPath
     from lockage.environment.base import LockedImage
@@ -35,31 +38,46 @@ _MOST_UNPACKED = 64 << 30
 _MOST_IN_MEMORY = 8 << 30
 
 
-def image_layer(image: LockedImage, blobs: Blobs, spool: FileSpool, workers: int) -> LayerSpec:
+def image_layer(image: LockedImage, sources: Sources, spool: FileSpool) -> LayerSpec:
     """Everything that the image's layers leave, and what its root needs besides. Raises :class:`InvalidImage`, UnsupportedPackage, OSError.
 
-    Layers are unpacked several at once, and put together in their order.
+    Layers are unpacked several at once, those that are kept unpacked are lent, and all are put together in their order.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="image") as pool:
-        tasks = [pool.submit(_unpacked, ref, f"layer {number} of {image.name}", blobs, spool) for number, ref in enumerate(image.layers, 1)]
-        try:
-            members = [task.result() for task in tasks]
-            entries = layered(members)
-        except BaseException as error:
-            spool.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            if isinstance(error, InvalidPackage):
-                raise InvalidImage(f"{image.name}: {error.message}", path=str(error.details.get("path", ""))) from error
-            raise
-    return LayerSpec(entries=entries, added=fitted(entries))
+    keys = [_key(ref) for ref in image.layers]
+    unpacked = {} if sources.kept is None else {key: found for key in keys if (found := sources.kept.get(key)) is not None}
+    for key in unpacked:
+        spool.borrow(key)
+    wanted = {key: (ref, f"layer {number} of {image.name}") for number, (key, ref) in enumerate(zip(keys, image.layers, strict=True), 1)}
+    try:
+        with ThreadPoolExecutor(sources.workers, thread_name_prefix="image") as pool:
+            tasks = {
+                key: pool.submit(_unpacked, ref, key, name, sources.blobs, spool)
+                for key, (ref, name) in wanted.items()
+                if key not in unpacked
+            }
+            try:
+                unpacked |= {key: task.result() for key, task in tasks.items()}
+            except BaseException:
+                spool.stop()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        entries = layered([unpacked[key].members for key in keys])
+    except InvalidPackage as error:
+        raise InvalidImage(f"{image.name}: {error.message}", path=str(error.details.get("path", ""))) from error
+    return LayerSpec(entries=entries, added=fitted(entries), packages=unpacked)
 
 
-def _unpacked(ref: BlobRef, name: str, blobs: Blobs, spool: FileSpool) -> list[Member]:
-    """The members of a layer, with the bytes of its files in the spool."""
+def _key(layer: BlobRef) -> Digest:
+    return Digest.of(canonical({"kind": "image-layer", "sha256": layer.digest}))
+
+
+def _unpacked(ref: BlobRef, key: Digest, name: str, blobs: Blobs, spool: FileSpool) -> Package:
+    """A layer as a package: its members, with the bytes of its files in the spool."""
     try:
         opened = blobs.open(ref)
     except BlobCorrupt as error:
         raise error.naming(name) from error
+    part = spool.part(key)
     found: list[Member] = []
     size = 0
     with opened as stream:
@@ -71,13 +89,13 @@ def _unpacked(ref: BlobRef, name: str, blobs: Blobs, spool: FileSpool) -> list[M
                         size += member.size
                         if size > _MOST_UNPACKED:
                             raise InvalidPackage(f"{name} unpacks to more than {_MOST_UNPACKED} bytes", package=name)
-                        found.append(_spooled(member, tar.extractfile(info), spool, name) if member.kind is Kind.FILE else member)
+                        found.append(_spooled(member, tar.extractfile(info), part, name) if member.kind is Kind.FILE else member)
                     tar.members = []  # type: ignore[attr-defined]  # what is behind us is not asked for again, and there may be very many
         except Exception as error:  # decompressors' errors have no common base but Exception
             if isinstance(error, tarfile.TarError | EOFError | ValueError) or type(error).__name__ == "error" or _without_number(error):
                 raise InvalidPackage(f"{name} is damaged: {error}", package=name) from error
             raise
-    return found
+    return Package(name=name, members=tuple(found))
 
 
 def _without_number(error: Exception) -> bool:
@@ -127,9 +145,9 @@ def _member(info: tarfile.TarInfo, layer: str) -> Member | None:
     return Member(path=path, kind=kind, mode=normal_mode(info.mode, kind), uid=info.uid, gid=info.gid, target=target, size=info.size)
 
 
-def _spooled(member: Member, content: IO[bytes] | None, spool: FileSpool, layer: str) -> Member:
+def _spooled(member: Member, content: IO[bytes] | None, part: SpoolPart, layer: str) -> Member:
     assert content is not None
-    source, hasher = spool.write(_chunks(content, member.path, member.size, layer))
+    source, hasher = part.write(_chunks(content, member.path, member.size, layer), member.mode)
     return msgspec.structs.replace(member, source=source, size=hasher.size, sha256=hasher.digest())
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.adapters.roots_local.kept_layer import KeptLayer
-from lockage.adapters.roots_local.layer import over, wheel_packages
+from lockage.adapters.roots_local.layer import over
+from lockage.adapters.roots_local.unpack_wheel import unpack_wheels
+from lockage.base.canonical import canonical
+from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.environment.python import NoPython
-from lockage.environment.root import Kind
-from lockage.environment.wheel_install import install_wheel
+from lockage.environment.root import Kind, Member, Package, metadata_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -27,40 +29,54 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.layer import LayerSpec
     from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.adapters.roots_local.unpack import Sources
     from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedWheel
-    from lockage.environment.root import Entries
-    from lockage.ports import Blobs
+    from lockage.environment.root import Entries, Entry
 
 __all__ = ["image_python_layer"]
 
 
-def image_python_layer(image: LockedImage, wheels: Sequence[LockedWheel], blobs: Blobs, spool: FileSpool, below: Path) -> LayerSpec:
+def image_python_layer(image: LockedImage, wheels: Sequence[LockedWheel], sources: Sources, spool: FileSpool, below: Path) -> LayerSpec:
     """All wheels, over what the image's root in ``below`` has in the interpreter's folder. Raises :class:`NoPython`, RootDrift."""
     python = image.python
     if python is None:
         raise NoPython("the environment has Python packages, but no Python of its image is known", hint="Run `lockage lock`.")
     layer = KeptLayer(below, "", "image")
-    site = RelPath(f"{python.folder}/{python.site}")
-    present: Entries = {entry.path: entry for entry in layer.entries if entry.path.is_under(python.folder)}
-    for gone in _replaced(present, layer, site, {_normal(wheel.name) for wheel in wheels}):
+    entries = [entry for entry in layer.entries if entry.path.is_under(python.folder)]
+    key, own = _copied(image, python.folder, layer, entries, sources, spool)
+    from_copy = {member.path: member.source for member in own.members}
+    present: Entries = {
+        entry.path: msgspec.structs.replace(entry, source=from_copy[entry.path]) if entry.kind is Kind.FILE else entry for entry in entries
+    }
+    for gone in _replaced(present, layer, RelPath(f"{python.folder}/{python.site}"), {_normal(wheel.name) for wheel in wheels}):
         del present[gone]
-    copied: dict[str, str] = {}
-    for path, entry in present.items():
+    unpacked = unpack_wheels(wheels, sources, spool, ".".join(python.version.split(".")[:2]), python)
+    spec = over(python.folder, unpacked, present)
+    return msgspec.structs.replace(spec, packages={key: own, **unpacked})
+
+
+def _copied(
+    image: LockedImage, folder: RelPath, layer: KeptLayer, entries: Sequence[Entry], sources: Sources, spool: FileSpool
+) -> tuple[Digest, Package]:
+    """The files that an image has in a folder as a package, by a key of them, which all sets of wheels share."""
+    key = Digest.of(canonical({"entries": Digest.of(metadata_bytes(entries)), "kind": "image-folder"}))
+    kept = None if sources.kept is None else sources.kept.get(key)
+    if kept is not None:
+        spool.borrow(key)
+        return key, kept
+    part = spool.part(key)
+    copies: dict[str, str] = {}
+    members = []
+    for entry in entries:
         if entry.kind is Kind.FILE:
-            first = entry.source or str(path)
-            if first not in copied:
-                copied[first], _ = spool.write([layer.read(entry)])
-            present[path] = msgspec.structs.replace(entry, source=copied[first])
-    version = ".".join(python.version.split(".")[:2])
-    packages = wheel_packages(
-        wheels,
-        blobs,
-        spool,
-        python.folder,
-        lambda file, data: install_wheel(file, data, version, site=python.site, interpreter=python.path),
-    )
-    return over(python.folder, packages, present)
+            first = entry.source or str(entry.path)
+            if first not in copies:
+                copies[first], _ = part.write([layer.read(entry)], entry.mode)
+            members.append(
+                Member(path=entry.path, kind=Kind.FILE, mode=entry.mode, size=entry.size, sha256=entry.sha256, source=copies[first])
+            )
+    return key, Package(name=f"/{folder} of {image.name}", members=tuple(members))
 
 
 def _replaced(present: Entries, layer: KeptLayer, site: RelPath, projects: Collection[str]) -> set[RelPath]:

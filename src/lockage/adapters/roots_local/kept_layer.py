@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockage.adapters.roots_local.sweep import Kept
-from lockage.base.canonical import decode
+from lockage.base.canonical import InvalidDocument, decode_hook, encode_hook
 from lockage.base.digest import BlobRef
 from lockage.ports import RootDrift
 
@@ -16,12 +18,25 @@ if TYPE_CHECKING:
 
     from lockage.environment.root import Entry
 
-__all__ = ["KeptLayer", "manifest"]
+__all__ = ["KeptLayer", "manifest", "manifest_bytes", "read_manifest"]
 
 
 def manifest(home: Path) -> list[Kept]:
     """The manifest of the layer in ``home``, sorted by path."""
-    return decode((home / "manifest").read_bytes(), list[Kept])
+    return read_manifest((home / "manifest").read_bytes())
+
+
+def read_manifest(data: bytes) -> list[Kept]:
+    """The entries of a manifest. Raises :class:`InvalidDocument`."""
+    try:
+        return msgspec.json.decode(data, type=list[Kept], dec_hook=decode_hook)
+    except msgspec.MsgspecError as error:
+        raise InvalidDocument(f"not the manifest of a layer: {error}") from error
+
+
+def manifest_bytes(entries: Sequence[Kept]) -> bytes:
+    """The manifest with these entries; it is hashed by nobody, so that the quickest encoder will do."""
+    return msgspec.json.encode(entries, enc_hook=encode_hook)
 
 
 class KeptLayer:

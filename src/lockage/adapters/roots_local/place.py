@@ -1,16 +1,18 @@
-"""What was spooled is put in place as the entries of a root say.
+"""What was spooled or is kept gets its names in a root, as the entries say.
 
 Invariant: what is put in place has the modes of its entry whatever the umask, and one fixed time.
 """
 
-# ruff: noqa: PTH101, PTH102, PTH104, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH123, PTH211
 # Plain text paths and os calls: with ten thousand files, making Path objects would cost as much as the system calls.
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from typing import TYPE_CHECKING
 
-from lockage.base.instant import ZIP_FLOOR
+from lockage.adapters.roots_local.spool import FIXED_TIME_NS
 from lockage.environment.root import Kind
 
 if TYPE_CHECKING:
@@ -21,10 +23,7 @@ if TYPE_CHECKING:
     from lockage.base.path import RelPath
     from lockage.environment.root import Entry
 
-__all__ = ["FIXED_TIME_NS", "place"]
-
-#: The modification time of everything in a root.
-FIXED_TIME_NS = int(ZIP_FLOOR) * 1_000_000_000
+__all__ = ["place"]
 
 
 def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spool: FileSpool, into: Path, below: str = "") -> None:
@@ -33,7 +32,6 @@ def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spoo
     top = f"{into}/"
     cut = len(below) + 1 if below else 0
     ordered = [entries[path] for path in sorted(entries)]
-    placed: dict[str, str] = {}
     for entry in ordered:
         path = top + entry.path[cut:]
         if entry.kind is Kind.DIRECTORY:
@@ -45,14 +43,10 @@ def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spoo
         elif entry.path in added:
             with open(path, "xb") as file:
                 file.write(added[entry.path])
-        elif entry.source in placed:
-            os.link(placed[entry.source], path)
-            continue
-        else:
-            os.rename(spool.folder / entry.source, path)
-            placed[entry.source] = path
-        if entry.kind is Kind.FILE:
             os.chmod(path, entry.mode)
+        else:
+            _link(spool.where(entry.source), path)
+            continue
         os.utime(path, ns=(FIXED_TIME_NS, FIXED_TIME_NS), follow_symlinks=False)
     for entry in reversed(ordered):
         if entry.kind is Kind.DIRECTORY:
@@ -61,3 +55,12 @@ def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spoo
             os.utime(path, ns=(FIXED_TIME_NS, FIXED_TIME_NS))
     os.utime(into, ns=(FIXED_TIME_NS, FIXED_TIME_NS))
     into.chmod(0o755)
+
+
+def _link(source: str, path: str) -> None:
+    try:
+        os.link(source, path)
+    except OSError as error:
+        if error.errno not in (errno.EMLINK, errno.EPERM):
+            raise
+        shutil.copy2(source, path)  # the file has as many names as the file system allows, or may have no other

@@ -1,5 +1,7 @@
 """Roots put together in a folder: ``os/KEY`` and ``python/KEY`` are layers, shared by every environment that has the same packages.
 
+Layers that have some packages in common share these packages' files (:mod:`kept_packages`).
+
 Invariants: a layer is under its key whole or not at all; one process makes it while others that want it wait, and a process that
 is killed leaves nothing that counts; no layer is handed out that a sweep finds changed. The key is made of the realiser's version
 and the digests of the packages, so that a layer is found without looking at a package.
@@ -11,13 +13,15 @@ import fcntl
 import os
 import shutil
 import weakref
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
-from lockage.adapters.roots_local.layer import LayerSpec, manifest_of, python_layer, system_layer, unpacked_layer
-from lockage.adapters.roots_local.sweep import first_difference, stamp_of
+from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
+from lockage.adapters.roots_local.layer import LayerSpec, python_layer, system_layer, unpacked_layer
+from lockage.adapters.roots_local.sweep import first_difference, stamp_of, walked
+from lockage.adapters.roots_local.unpack import Sources
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
@@ -45,47 +49,45 @@ class LocalRoots:
     def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2) -> None:
         self._blobs = blobs
         self._folder = folder
-        self._workers = workers
+        self._packages = KeptPackages(folder)
+        self._sources = Sources(blobs, self._packages, workers)
         self._used: dict[str, int] = {}
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         keys = _layers_of(environment)
         (_, system_key), *above = keys
         coming = iter(arriving)
-        realiser = environment.realiser
-
-        def system_spec(spool: FileSpool) -> LayerSpec:
-            if environment.pulled is not None:
-                from lockage.adapters.roots_local.image_layer import image_layer  # few environments begin with one
-
-                return image_layer(environment.pulled, self._blobs, spool, self._workers)
-            return system_layer(environment.packages, self._blobs, spool, self._workers, realiser, coming)
-
-        system = self._layer("os", system_key, system_spec)
+        system = self._layer("os", system_key, lambda spool: self._system(environment, spool, coming))
         layers: list[tuple[str, Path]] = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
         below = self._home("os", system_key)
-
-        def python_spec(spool: FileSpool) -> LayerSpec:
-            if environment.pulled is not None:
-                from lockage.adapters.roots_local.image_python import image_python_layer
-
-                return image_python_layer(environment.pulled, environment.python, self._blobs, spool, below)
-            return python_layer(environment.python, self._blobs, spool, manifest(below))
-
         for _, key in above:
-            layers.append((_place_of(environment), self._layer("python", key, python_spec)))
+            layers.append((_place_of(environment), self._layer("python", key, lambda spool: self._python(environment, spool, below))))
         ref = self._ref(keys, _place_of(environment))
         if expect:
             _compare(environment.root, ref)
         return RealisedRoot(ref=ref, layers=tuple(layers))
 
+    def _system(self, environment: LockedEnvironment, spool: FileSpool, arriving: Iterable[LockedPackage]) -> LayerSpec:
+        if environment.pulled is not None:
+            from lockage.adapters.roots_local.image_layer import image_layer  # few environments begin with one
+
+            return image_layer(environment.pulled, self._sources, spool)
+        return system_layer(environment.packages, self._sources, spool, environment.realiser, arriving)
+
+    def _python(self, environment: LockedEnvironment, spool: FileSpool, below: Path) -> LayerSpec:
+        if environment.pulled is not None:
+            from lockage.adapters.roots_local.image_python import image_python_layer
+
+            return image_python_layer(environment.pulled, environment.python, self._sources, spool, below)
+        return python_layer(environment.python, self._sources, spool, manifest(below))
+
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         packages = environment.instruments
         if not packages:
             return None
-        return self._layer(*_instruments_of(environment), lambda spool: unpacked_layer(packages, self._blobs, spool, self._workers))
+        return self._layer(*_instruments_of(environment), lambda spool: unpacked_layer(packages, self._sources, spool))
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
@@ -101,14 +103,15 @@ class LocalRoots:
         from lockage.adapters.roots_local.audit import audit_layers, kept_layers  # no build needs it
 
         if environment is None:
-            return audit_layers(self._folder, kept_layers(self._folder), heard)
+            return audit_layers(self._folder, kept_layers(self._folder), self._packages, self._packages.keys(), heard)
         keys = _layers_of(environment)
         with durable.unwritable(self._folder):
             self._ref_file(keys).unlink(missing_ok=True)
         if environment.instruments:
             keys = [*keys, _instruments_of(environment)]
-        homes = (self._home(kind, key) for kind, key in keys)
-        return audit_layers(self._folder, [home for home in homes if home.exists()], heard)
+        homes = [home for kind, key in keys if (home := self._home(kind, key)).exists()]
+        theirs = sorted({key for home in homes for key in listed(home)})
+        return audit_layers(self._folder, homes, self._packages, theirs, heard)
 
     def sweep(self, needed: Iterable[LockedEnvironment], before: Instant, *, dry: bool = False) -> Swept:
         from lockage.adapters.roots_local.unused import sweep_layers  # no build needs it
@@ -118,7 +121,7 @@ class LocalRoots:
             for environment in needed
             for key in (*_layers_of(environment), *((_instruments_of(environment),) if environment.instruments else ()))
         }
-        return sweep_layers(self._folder, keys, before, dry=dry)
+        return sweep_layers(self._folder, keys, self._packages, before, dry=dry)
 
     def _home(self, kind: str, key: Digest) -> Path:
         return self._folder / kind / key
@@ -128,11 +131,13 @@ class LocalRoots:
         home = self._home(kind, key)
         self._use(f"{kind}-{key}")
         if not self._usable(home):
+            from lockage.adapters.roots_local.make_layer import make_layer
+
             with durable.locked(self._lock_file(f"{kind}-{key}")):
                 if not self._usable(home):
                     with durable.unwritable(self._folder):
                         self._clear_abandoned()
-                        self._make(home, f"{kind}-{key}", make)
+                        make_layer(home, self._folder / "tmp" / f"{kind}-{key}", self._packages, make)
         return home / "root"
 
     def _use(self, name: str) -> None:
@@ -157,13 +162,18 @@ class LocalRoots:
         except (FileNotFoundError, NotADirectoryError):
             return False
         with durable.unwritable(home):
-            found = stamp_of(home / "root")
-            if found == stamp:
+            keys = listed(home)
+            if self._as_stamped(home, keys, stamp):
                 return True
-            difference = first_difference(home / "root", manifest(home))
-            if difference is None:
-                durable.write_file(home / "stamp", found.encode())
-                return True
+            with self._packages.linking() if keys else nullcontext():
+                if keys and self._as_stamped(home, keys, stamp):
+                    return True  # somebody was just giving more names to its files
+                found = walked(home / "root")
+                difference = first_difference(home / "root", manifest(home))
+                if difference is None:
+                    good = {state.st_ino: state.st_ctime_ns for _, state in found}
+                    durable.write_file(home / "stamp", stamp_of(found, self._packages.learn(keys, good)).encode())
+                    return True
             aside = self._set_aside(home)
         path, what = difference
         raise RootDrift(
@@ -173,12 +183,16 @@ class LocalRoots:
             root=str(aside),
         )
 
+    def _as_stamped(self, home: Path, keys: Sequence[Digest], stamp: str) -> bool:
+        return stamp_of(walked(home / "root"), self._packages.known(keys)) == stamp
+
     def _set_aside(self, home: Path) -> Path:
         """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count."""
         damaged = self._folder / "damaged"
         durable.ensure_folder(damaged)
         for older in damaged.iterdir():
-            shutil.rmtree(older, ignore_errors=True)
+            with suppress(OSError):
+                self._packages.remove_layer(older)
         aside = damaged / f"{home.parent.name}-{home.name}-{os.getpid()}"
         with suppress(FileNotFoundError):  # another process has just done the same
             home.rename(aside)
@@ -197,31 +211,6 @@ class LocalRoots:
                 pass  # its maker lives
             finally:
                 os.close(handle)
-
-    def _make(self, home: Path, name: str, make: Callable[[FileSpool], LayerSpec]) -> None:
-        from lockage.adapters.roots_local.place import place
-        from lockage.adapters.roots_local.spool import FileSpool
-
-        temporary = self._folder / "tmp" / name
-        if temporary.exists():
-            shutil.rmtree(temporary)
-        temporary.mkdir(0o700)
-        try:
-            spool = FileSpool(temporary / "spool")
-            spec = make(spool)
-            durable.reached("layer-unpacked")
-            place(spec.entries, spec.added, spool, temporary / "root", spec.below)
-            shutil.rmtree(spool.folder)
-            (temporary / "manifest").write_bytes(canonical(plain(manifest_of(spec))))
-            (temporary / "stamp").write_text(stamp_of(temporary / "root"))
-            if not durable.sync_file_system(temporary):
-                os.sync()
-            durable.ensure_folder(home.parent)
-            durable.reached("layer-placed")
-            temporary.rename(home)
-            durable.sync_folder(home.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
     def _ref(self, keys: Sequence[tuple[str, Digest]], place: str) -> RootRef:
         """The identity of the layers together, remembered beside them."""

@@ -2,26 +2,33 @@
 
 Invariants: a sweep without findings means that no file was written, added, removed, replaced or had its mode changed since the
 stamp was taken (the change time of an inode cannot be set by programs). A copied or restored root has other inodes and change
-times; then the bytes decide, and the stamp is taken anew.
+times; then the bytes decide, and the stamp is taken anew. The change time of a file that other layers have names of as well is
+not in the stamp but in the times of its package, which are written anew whenever it gets or loses a name.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.digest import Digest, Hasher
+from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.environment.root import Entry, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Kept", "first_difference", "stamp_of"]
+__all__ = ["Hashes", "Kept", "Walked", "first_difference", "stamp_of", "walked"]
+
+#: Paths and states.
+Walked = list[tuple[str, os.stat_result]]
+
+_NONE: Mapping[int, int] = MappingProxyType({})
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -53,43 +60,75 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-def stamp_of(folder: Path) -> Digest:
-    """A digest over path, mode, size, modification time, change time and inode of everything in a folder. Raises OSError."""
-    return Hasher(
-        f"{path}\0{found.st_mode}\0{found.st_size if not stat.S_ISDIR(found.st_mode) else 0}\0{found.st_mtime_ns}\0"
-        f"{found.st_ctime_ns}\0{found.st_ino}\n".encode("utf-8", "surrogateescape")
-        for path, found in sorted(_walk(str(folder), ""))
-    ).digest()
+def walked(folder: Path) -> Walked:
+    """Everything in a folder, and what stat says of it, sorted by path. Raises OSError."""
+    return sorted(_walk(str(folder)))
 
 
-def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    below: list[str] = []
-    with os.scandir(folder) as found:
-        for item in found:
-            path = prefix + item.name
-            yield path, item.stat(follow_symlinks=False)
-            if item.is_dir(follow_symlinks=False):
-                below.append(item.name)
-    for name in below:
-        yield from _walk(f"{folder}/{name}", f"{prefix}{name}/")
+def stamp_of(found: Walked, shared: Mapping[int, int] = _NONE) -> Digest:
+    """A digest over path, mode, size, modification time, change time and inode of everything that was found.
+
+    Of an inode of ``shared`` files that has the change time known of it, that counts as "shared".
+    """
+    lines = [
+        f"{path}\0{state.st_mode}\0{0 if stat.S_ISDIR(state.st_mode) else state.st_size}\0{state.st_mtime_ns}\0"
+        f"{'shared' if shared.get(state.st_ino) == state.st_ctime_ns else state.st_ctime_ns}\0{state.st_ino}\n"
+        for path, state in found
+    ]
+    return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
-def first_difference(folder: Path, manifest: Sequence[Kept]) -> tuple[str, str] | None:
-    """The first path, in sorted order, where a folder is not what its manifest says, and what is wrong there. Raises OSError."""
+def _walk(top: str) -> Walked:
+    found: Walked = []
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with os.scandir(f"{top}/{prefix}") as items:
+            for item in items:
+                path = prefix + item.name
+                found.append((path, item.stat(follow_symlinks=False)))
+                if item.is_dir(follow_symlinks=False):
+                    waiting.append(f"{path}/")
+    return found
+
+
+class Hashes:
+    """Digests of files that were hashed just now: a file of several names is hashed once. ``size`` is how many bytes that were."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._known: dict[int, Digest] = {}
+
+    def of(self, path: Path, state: os.stat_result) -> Digest:
+        """The digest of a file, whose state is this. Raises OSError."""
+        digest = self._known.get(state.st_ino)
+        if digest is None:
+            with path.open("rb") as file:
+                digest = self._known[state.st_ino] = Digest.of_file(file)
+            self.size += state.st_size
+        return digest
+
+
+def first_difference(folder: Path, manifest: Sequence[Kept], hashes: Hashes | None = None) -> tuple[str, str] | None:
+    """The first path, in sorted order, where a folder is not what its manifest says, and what is wrong there. Raises OSError.
+
+    ``hashes``: of files that were hashed just now and are not hashed again; those of this folder are added.
+    """
+    hashes = Hashes() if hashes is None else hashes
     expected = {kept.path: kept for kept in manifest}
-    actual = dict(_walk(str(folder), ""))
+    actual = dict(_walk(str(folder)))
     for path in sorted(expected.keys() | actual.keys()):
         if path not in actual:
             return path, "is missing"
         if path not in expected:
             return path, "was added"
-        wrong = _wrong(folder, expected[path], actual[path])
+        wrong = _wrong(folder, expected[path], actual[path], hashes)
         if wrong is not None:
             return path, wrong
     return None
 
 
-def _wrong(folder: Path, kept: Kept, found: os.stat_result) -> str | None:
+def _wrong(folder: Path, kept: Kept, found: os.stat_result, hashes: Hashes) -> str | None:
     path = folder / kept.path
     if kept.kind is Kind.LINK:
         if not stat.S_ISLNK(found.st_mode):
@@ -104,6 +143,5 @@ def _wrong(folder: Path, kept: Kept, found: os.stat_result) -> str | None:
         return None
     if found.st_size != kept.size:
         return f"has {found.st_size} bytes instead of {kept.size}"
-    with path.open("rb") as file:
-        digest = Digest.of_file(file)
+    digest = hashes.of(path, found)
     return None if digest == kept.sha256 else f"has sha256 {digest} instead of {kept.sha256}"

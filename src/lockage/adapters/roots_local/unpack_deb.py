@@ -1,4 +1,4 @@
-"""One package's files, from its archive into a spool."""
+"""One package's files, from its archive into a part of a spool."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import IO, BinaryIO
 
-    from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.adapters.roots_local.spool import SpoolPart
 
 __all__ = ["unpack_deb"]
 
 _CHUNK = 1 << 20
 
 
-def unpack_deb(stream: BinaryIO, file: str, name: str, spool: FileSpool) -> Package:
+def unpack_deb(stream: BinaryIO, file: str, name: str, spool: SpoolPart) -> Package:
     """The package in ``stream``, called ``name`` unless it says another name itself, with its files in the spool.
 
     Raises :class:`InvalidPackage` and :class:`UnsupportedPackage`, which say ``file``, and OSError.
@@ -36,10 +36,10 @@ def unpack_deb(stream: BinaryIO, file: str, name: str, spool: FileSpool) -> Pack
     )
 
 
-def _spooled(member: Member, content: IO[bytes] | None, spool: FileSpool, file: str) -> Member:
+def _spooled(member: Member, content: IO[bytes] | None, spool: SpoolPart, file: str) -> Member:
     if content is None:
         return member
-    source, hasher = spool.write(_chunks(content, member, file))
+    source, hasher = spool.write(_chunks(content, member, file), member.mode)
     return msgspec.structs.replace(member, source=source, size=hasher.size, sha256=hasher.digest())
 
 

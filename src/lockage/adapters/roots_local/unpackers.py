@@ -1,6 +1,6 @@
 """Processes that unpack packages, and what they and their parent say to each other.
 
-Run as a program, this module is one such process: ``python -m lockage.adapters.roots_local.unpackers SPOOL PART`` with a
+Run as a program, this module is one such process: ``python -m lockage.adapters.roots_local.unpackers SPOOL`` with a
 socket as its standard input. It ends when its parent does, and leaves the terminal's interrupts to it.
 
 Invariants: a process that could not be started, or that died, is no fault of the package: the answer is None, and the caller unpacks
@@ -39,10 +39,11 @@ _LENGTH = struct.Struct(">Q")
 
 
 class _Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One package: its bytes, or None if its descriptor comes with this message."""
+    """One package, and the part of the spool that is its own: its bytes, or None if its descriptor comes with this message."""
 
     file: str
     name: str
+    part: str
     data: bytes | None = None
 
 
@@ -72,7 +73,7 @@ _UNUSABLE: Mapping[str, type[LockageError]] = {error.code: error for error in (I
 
 
 class Unpackers:
-    """As many processes as are asked at once; each writes to a part of ``spool`` of its own."""
+    """As many processes as are asked at once; each writes the package that it was asked for to a part of ``spool``."""
 
     def __init__(self, spool: FileSpool, interpreter: str = sys.executable) -> None:
         self._spool = spool
@@ -82,12 +83,12 @@ class Unpackers:
         self._all: list[_Process] = []
         self._killed = False
 
-    def unpack(self, stream: BinaryIO, file: str, name: str) -> Package | None:
+    def unpack(self, stream: BinaryIO, file: str, name: str, part: str) -> Package | None:
         """As :func:`unpack_deb`, done by a process that is idle or new; None if that could not be started or died."""
         process = self._taken()
         if process is None:
             return None
-        answer = process.ask(stream, file, name)
+        answer = process.ask(stream, file, name, part)
         if answer is None:
             if self._killed:
                 raise InterruptedError("unpacking was stopped")
@@ -119,7 +120,7 @@ class Unpackers:
             if self._idle:
                 return self._idle.pop()
             try:
-                process = _Process(self._interpreter, self._spool.folder, f"process-{len(self._all) + 1}")
+                process = _Process(self._interpreter, self._spool.folder)
             except OSError:  # no memory, too many processes, no interpreter to start
                 return None
             self._all.append(process)
@@ -127,24 +128,24 @@ class Unpackers:
 
 
 class _Process:
-    def __init__(self, interpreter: str, folder: Path, part: str) -> None:
+    def __init__(self, interpreter: str, folder: Path) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
-            command = [interpreter, "-P", "-m", __spec__.name, str(folder), part]
+            command = [interpreter, "-P", "-m", __spec__.name, str(folder)]
             try:
                 self._child = subprocess.Popen(command, stdin=theirs.fileno())
             except BaseException:
                 self._socket.close()
                 raise
 
-    def ask(self, stream: BinaryIO, file: str, name: str) -> _Answer | None:
+    def ask(self, stream: BinaryIO, file: str, name: str, part: str) -> _Answer | None:
         try:
             try:
                 descriptor = stream.fileno()
             except (OSError, AttributeError):
-                _send(self._socket, _encode(_Job(file=file, name=name, data=stream.read())))
+                _send(self._socket, _encode(_Job(file=file, name=name, part=part, data=stream.read())))
             else:
-                _send(self._socket, _encode(_Job(file=file, name=name)), descriptor)
+                _send(self._socket, _encode(_Job(file=file, name=name, part=part)), descriptor)
             data, _ = _receive(self._socket)
         except OSError:
             return None
@@ -197,18 +198,18 @@ def _answer(job: _Job, descriptor: int | None, spool: FileSpool) -> _Answer:
     stream = io.BytesIO(job.data or b"") if descriptor is None else cast("BinaryIO", open(descriptor, "rb"))  # noqa: PTH123, SIM115
     with stream:
         try:
-            return _Unpacked(package=unpack_deb(stream, job.file, job.name, spool))
+            return _Unpacked(package=unpack_deb(stream, job.file, job.name, spool.part(job.part)))
         except (InvalidPackage, UnsupportedPackage) as error:
             return _Unusable(code=error.code, message=error.message, hint=error.hint, details=error.details)
         except OSError as error:
             return _Failed(errno=error.errno, text=error.strerror or str(error), file=error.filename)
 
 
-def main(folder: str, part: str) -> None:
+def main(folder: str) -> None:
     """Answer one job after another until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=os.dup(0)) as parent:
-        spool = FileSpool(Path(folder), part)
+        spool = FileSpool(Path(folder))
         while True:
             data, descriptor = _receive(parent)
             if data is None:

@@ -125,7 +125,12 @@ def _choose_as_scripts_say(entries: Entries, packages: Iterable[Package]) -> Non
         for alternative in alternatives_of(package.script):
             if _place(entries, alternative.path) is not None:
                 groups.setdefault(alternative.name, []).append(alternative)
-    used = {above for path in entries for above in _above(path)}
+    used: set[RelPath] = set()
+    for path in entries:
+        for above in _above(path):
+            if above in used:
+                break  # and so is whatever is above that
+            used.add(above)
     for name in sorted(groups, key=str.encode):
         best = min(groups[name], key=lambda one: (-one.priority, one.path.encode(), one.link.encode()))
         for text, target in ((best.link, best.path), *best.slaves):

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 
 IMAGE = make_image([[TarNode(name="a", data=b"1" * 5000)], [TarNode(name="b", data=b"2")]])
 LIMIT = 1 << 20
+#: Of a layout that has the image under a tag, and another one.
+INDEX = json.dumps(
+    {
+        "manifests": [
+            {
+                "digest": f"sha256:{IMAGE.index.digest}",
+                "size": IMAGE.index.size,
+                "annotations": {"org.opencontainers.image.ref.name": "one"},
+            },
+            {"digest": f"sha256:{IMAGE.manifest.digest}", "size": IMAGE.manifest.size},
+        ]
+    }
+).encode()
 
 
 class Registry(ThreadingHTTPServer):
@@ -72,7 +85,8 @@ class _Answers(BaseHTTPRequestHandler):
             return
         if not self.path.startswith("/cdn/") and not self._known():
             return
-        kind, _, digest = self.path.removeprefix("/v2/team/base/").partition("/sha256:")
+        path = self.path.replace("/manifests/one", f"/manifests/sha256:{IMAGE.index.digest}")
+        kind, _, digest = path.removeprefix("/v2/team/base/").partition("/sha256:")
         data = self.server.blobs.get(Digest(digest)) if len(digest) == 64 else None
         if data is None or (kind == "manifests") != (digest in self.documents and not self.path.startswith("/cdn/")):
             self._say(404, b"{}")
@@ -153,6 +167,7 @@ class _Files(dict[Digest, bytes]):
         self._folder.mkdir(parents=True)
         for digest, data in IMAGE.blobs.items():
             self[digest] = data
+        (folder / "index.json").write_bytes(INDEX)
 
     def __setitem__(self, digest: Digest, data: bytes) -> None:
         (self._folder / digest).write_bytes(data)
@@ -179,8 +194,8 @@ class _Archive(dict[Digest, bytes]):
 
     def _write(self) -> None:
         with tarfile.open(self._file, "w") as archive:
-            for digest, data in self.items():
-                info = tarfile.TarInfo(f"blobs/sha256/{digest}")
+            for name, data in (("index.json", INDEX), *((f"blobs/sha256/{digest}", data) for digest, data in self.items())):
+                info = tarfile.TarInfo(name)
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))
 
@@ -191,6 +206,7 @@ def bench(request: pytest.FixtureRequest, registry: Registry, tmp_path: Path) ->
     if request.param == "memory":
         images = MemoryBaseImages(blobs)
         have = images.places["quay.io/team/base"] = dict(IMAGE.blobs)
+        images.tags["quay.io/team/base", "one"] = IMAGE.index.digest
         return Bench(images, blobs, "quay.io/team/base", have)
     if request.param == "registry":
         return Bench(pull(blobs, tmp_path), blobs, f"{registry.host}/team/base", registry.blobs)
@@ -240,6 +256,12 @@ def test_other_bytes_are_refused_and_not_kept(bench: Bench, other: bytes) -> Non
     assert caught.value.details["expected"] == f"sha256:{IMAGE.layers[0].digest}"
     assert not bench.blobs.has(IMAGE.layers[0])
     assert bench.blobs.locate(Digest.of(other)) is None
+
+
+def test_a_tag_names_a_document(bench: Bench) -> None:
+    assert Digest.of(bench.images.tagged(bench.place, "one", limit=LIMIT)) == IMAGE.index.digest
+    with pytest.raises(ImageVanished):
+        bench.images.tagged(bench.place, "two", limit=LIMIT)
 
 
 def test_a_document_is_as_long_as_is_allowed(bench: Bench) -> None:

@@ -121,10 +121,11 @@ class Registry:
         self.ask("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", data)
         return {"digest": digest, "size": len(data)}
 
-    def push_document(self, name: str, document: dict[str, Any], kind: str) -> dict[str, object]:
+    def push_document(self, name: str, document: dict[str, Any], kind: str, *tags: str) -> dict[str, object]:
         data = json.dumps({"schemaVersion": 2, "mediaType": kind, **document}).encode()
         digest = f"sha256:{sha256(data).hexdigest()}"
-        self.ask("PUT", f"/v2/{name}/manifests/{digest}", data, kind)
+        for reference in (digest, *tags):
+            self.ask("PUT", f"/v2/{name}/manifests/{reference}", data, kind)
         return {"mediaType": kind, "digest": digest, "size": len(data)}
 
     def push_image(self, name: str, layers: list[bytes], variables: list[str], architecture: str = "amd64") -> dict[str, object]:
@@ -200,7 +201,7 @@ def world(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
             {**registry.push_image("team/manylinux", layers[1:], [], "arm64"), "platform": {"os": "linux", "architecture": "arm64"}},
             {**registry.push_image("team/manylinux", layers, variables), "platform": {"os": "linux", "architecture": "amd64"}},
         ]
-        index = registry.push_document("team/manylinux", {"manifests": named}, "application/vnd.oci.image.index.v1+json")
+        index = registry.push_document("team/manylinux", {"manifests": named}, "application/vnd.oci.image.index.v1+json", "2")
         yield World(registry, str(index["digest"]).removeprefix("sha256:"), store, base["digest"].removeprefix("sha256:"))
     finally:
         registry.stop()
@@ -277,6 +278,13 @@ def test_without_the_registry_all_is_in_the_store(world: World, alice: tuple[Sto
         assert len(exported["layers"]) == 2
     finally:
         world.registry.start()
+
+
+def test_a_tag_is_told_by_its_digest(world: World, alice: tuple[Store, dict[str, bytes]]) -> None:
+    store, _ = alice
+    name = f"{world.registry.host}/team/manylinux"
+    assert store("env", "image", f"{name}:2", expect=0).stdout == f"{name}@sha256:{world.digest}\n"
+    assert store("env", "image", f"oci:{world.store.work}/layout", "--json", expect=0).json["digest"] == f"sha256:{world.base}"
 
 
 def test_who_has_no_password_is_told(world: World, tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.environment.base import LAYOUT
+from lockage.environment.image.reading import tagged_image
 from lockage.ports import ImageChanged, ImageVanished, ServiceUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from lockage.ports import Blobs
@@ -36,6 +38,15 @@ class FolderImages:
             raise _changed(place, digest)
         return data
 
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        with self._file(place, "index.json", "index.json") as stream:
+            data = stream.read(limit + 1)
+        found = tagged_image(data, tag)
+        if found is None:
+            which = f"has no image with the tag {tag!r}" if tag else "has not exactly one image, so a tag must name it"
+            raise ImageVanished(f"{place} {which}", hint="Name a tag as in oci:PATH:TAG; index.json of the layout has them.", place=place)
+        return self.document(place, found, limit=limit)
+
     def fetch(self, place: str, parts: Sequence[BlobRef]) -> None:
         for ref in parts:
             if not self._blobs.has(ref):
@@ -45,11 +56,13 @@ class FolderImages:
                     stream.seek(0)
                     self._blobs.put_stream(stream)
 
+    def _part(self, place: str, digest: Digest) -> AbstractContextManager[BinaryIO]:
+        return self._file(place, f"blobs/sha256/{digest}", f"sha256:{digest}")
+
     @contextmanager
-    def _part(self, place: str, digest: Digest) -> Iterator[BinaryIO]:
-        """A blob of the layout, open. Raises ImageVanished, ServiceUnreachable."""
+    def _file(self, place: str, name: str, title: str) -> Iterator[BinaryIO]:
+        """A file of the layout, open. Raises ImageVanished, ServiceUnreachable."""
         path = self._here / place.removeprefix(LAYOUT)
-        name = f"blobs/sha256/{digest}"
         try:
             if path.is_dir():
                 with (path / name).open("rb") as file:
@@ -62,10 +75,8 @@ class FolderImages:
                 with found:
                     yield cast("BinaryIO", found)
         except (FileNotFoundError, NotADirectoryError, KeyError) as error:
-            what = "that layout has no such blob" if path.exists() else "there is no such layout"
-            raise ImageVanished(
-                f"a part of the image at {place} is not kept, and {what}: sha256:{digest}", place=place, expected=f"sha256:{digest}"
-            ) from error
+            what = "that layout has no such file" if path.exists() else "there is no such layout"
+            raise ImageVanished(f"a part of the image at {place} is not kept, and {what}: {title}", place=place, expected=title) from error
         except tarfile.TarError as error:
             raise ImageVanished(f"{place} is neither an image layout nor a tar archive of one: {error}", place=place) from error
         except OSError as error:

@@ -28,5 +28,8 @@ class ImageRouter:
     def document(self, place: str, digest: Digest, *, limit: int) -> bytes:
         return self._of(place).document(place, digest, limit=limit)
 
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        return self._of(place).tagged(place, tag, limit=limit)
+
     def fetch(self, place: str, parts: Sequence[BlobRef]) -> None:
         self._of(place).fetch(place, parts)

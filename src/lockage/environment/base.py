@@ -10,7 +10,7 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 
-__all__ = ["LAYOUT", "Base", "HostBase", "ImageBase", "Interpreter", "LockedImage", "OsBase", "archive_of", "the_base"]
+__all__ = ["LAYOUT", "Base", "HostBase", "ImageBase", "Interpreter", "LockedImage", "OsBase", "archive_of", "tagged_place", "the_base"]
 
 _DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
@@ -18,6 +18,7 @@ _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 LAYOUT = "oci:"
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 #: distribution-spec 1.1, "Pulling manifests".
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 
 
@@ -76,17 +77,26 @@ class ImageBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if place == LAYOUT or "\0" in place:
                 raise ValueError("an image layout needs a path, as in oci:PATH@sha256:DIGEST")
             return cls(digest=found, place=place)
-        registry, slash, name = _untagged(place).partition("/")
-        if not slash or not (_REGISTRY.fullmatch(registry) and ("." in registry or ":" in registry or registry == "localhost")):
-            raise ValueError(f"{place[:120]!r} does not begin with a registry, as in registry.example.org/team/name")
-        if not _REPOSITORY.fullmatch(name):
-            raise ValueError(f"not the name of a repository of images: {name[:120]!r}")
-        return cls(digest=found, place=f"{registry}/{name}")
+        return cls(digest=found, place=tagged_place(place)[0])
 
 
-def _untagged(place: str) -> str:
-    head, slash, last = place.rpartition("/")
-    return head + slash + last.partition(":")[0] if slash else place
+def tagged_place(text: str) -> tuple[str, str]:
+    """The place and the tag of ``REGISTRY/NAME:TAG`` or ``oci:PATH:TAG``; the tag is empty where there is none. Raises ValueError."""
+    head, slash, last = text.removeprefix(LAYOUT).rpartition("/")
+    last, colon, tag = last.partition(":")
+    place = f"{head}{slash}{last}"
+    if colon and not _TAG.fullmatch(tag):
+        raise ValueError(f"not a tag: {tag[:140]!r}")
+    if text.startswith(LAYOUT):
+        if not place or "\0" in place:
+            raise ValueError("an image layout needs a path, as in oci:PATH")
+        return f"{LAYOUT}{place}", tag
+    registry, slash, name = place.partition("/")
+    if not slash or not (_REGISTRY.fullmatch(registry) and ("." in registry or ":" in registry or registry == "localhost")):
+        raise ValueError(f"{text[:120]!r} does not begin with a registry, as in registry.example.org/team/name")
+    if not _REPOSITORY.fullmatch(name):
+        raise ValueError(f"not the name of a repository of images: {name[:120]!r}")
+    return place, tag
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

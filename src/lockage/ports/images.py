@@ -54,6 +54,10 @@ class BaseImages(Protocol):
         """A manifest or an index of at most so many bytes."""
         ...
 
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        """The manifest or index that a tag names now; an empty one names the only image of a layout, and ``latest`` of a registry."""
+        ...
+
     def fetch(self, place: str, parts: Sequence[BlobRef]) -> None:
         """Make sure that every one of these parts of an image is in the blobs, whole; downloads in parallel what is not."""
         ...

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["base_of", "interpreter_of"]
 
 _IMAGE = 'an image by its digest, such as "registry.example.org/team/name@sha256:…" or "oci:PATH@sha256:…"'
-_DIGEST = (
-    "`skopeo inspect --format '{{.Digest}}' docker://NAME:TAG` prints a tag's digest, and so do the web pages of most registries; "
-    "of an image layout it stands in index.json."
-)
+_DIGEST = "`lockage env image NAME:TAG` prints it with the digest that it has now."
 #: Keys that say what of a suite, or of what, is wanted; and what takes their place where an environment begins with an image.
 _OF_SUITES = {
     **dict.fromkeys(

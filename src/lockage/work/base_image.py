@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical, decode
-from lockage.environment.base import LAYOUT, ImageBase, LockedImage
+from lockage.base.digest import Digest
+from lockage.base.errors import Usage
+from lockage.environment.base import LAYOUT, ImageBase, LockedImage, tagged_place
 from lockage.environment.image.reading import DOCUMENT_LIMIT, chosen_manifest, image_facts, is_index, manifest_parts
 from lockage.ports import ImageVanished
 from lockage.record.event import Phase
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-    from lockage.base.digest import BlobRef, Digest
+    from lockage.base.digest import BlobRef
     from lockage.recipe.model import Recipe
     from lockage.work.services import Services
 
-__all__ = ["fetch_image", "image_missing", "pull_image", "remember_places"]
+__all__ = ["fetch_image", "image_missing", "image_of_tag", "pull_image", "remember_places"]
 
 _MEMO = "image-place"
 
@@ -85,6 +87,17 @@ def _fetch(services: Services, place: str, name: str, parts: Iterable[BlobRef]) 
         size = sum(ref.size for ref in missing)
         services.tell(Phase(text=f"fetching {len(missing)} parts of the image {name}", total=size))
         services.base_images.fetch(place, missing)
+
+
+def image_of_tag(services: Services, text: str) -> ImageBase:
+    """The image that ``REGISTRY/NAME:TAG`` or ``oci:PATH:TAG`` names now, by its digest. Raises Usage, and what fetching raises."""
+    try:
+        place, tag = tagged_place(text)
+    except ValueError as error:
+        raise Usage(str(error), hint="Name an image as REGISTRY/NAME:TAG, or a layout as oci:PATH or oci:PATH:TAG.") from error
+    data = services.base_images.tagged(place, tag, limit=DOCUMENT_LIMIT)
+    is_index(data)  # refuses what no environment could begin with
+    return ImageBase(digest=Digest.of(data), place=place)
 
 
 def pull_image(services: Services, declared: ImageBase, architecture: Literal["amd64", "arm64"]) -> LockedImage:

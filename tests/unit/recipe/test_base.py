@@ -27,7 +27,7 @@ def recipe(lines: str) -> Recipe:
         ("127.0.0.1:5000/base", "127.0.0.1:5000/base", "base"),
         ("oci:../images/base", "oci:../images/base", "base"),
         ("oci:base.tar", "oci:base.tar", "base"),
-        ("oci:/srv/with@sign/", "oci:/srv/with@sign/", "with@sign"),
+        ("oci:/srv/with@sign/x", "oci:/srv/with@sign/x", "x"),
     ],
 )
 def test_an_image_is_named_by_its_place_and_its_digest(text: str, place: str, name: str) -> None:
@@ -62,6 +62,7 @@ def test_where_an_image_is_had_from_is_no_part_of_what_is_declared() -> None:
         (f'image = "quay.io/A@sha256:{SHA}"\n', "not the name of a repository"),
         (f'image = "quay.io/a/../b@sha256:{SHA}"\n', "not the name of a repository"),
         (f'image = "oci:@sha256:{SHA}"\n', "needs a path"),
+        (f'image = "quay.io/a:-@sha256:{SHA}"\n', "not a tag"),
         ("image = 1\n", "expected an image by its digest"),
         (f'os = "debian:bookworm"\nimage = "oci:a@sha256:{SHA}"\n', "it has `os` as well"),
         (f'image = "oci:a@sha256:{SHA}"\npackages = ["gcc"]\n', "packages: does not go with `image`: what an image holds is fixed"),
@@ -81,4 +82,4 @@ def test_what_does_not_go_together_is_a_fault_with_its_line(lines: str, said: st
 def test_who_names_a_tag_is_told_how_to_learn_its_digest() -> None:
     with pytest.raises(InvalidRecipe) as caught:
         recipe('image = "quay.io/pypa/manylinux:latest"\n')
-    assert "skopeo inspect" in caught.value.faults[0].hint
+    assert "lockage env image NAME:TAG" in caught.value.faults[0].hint

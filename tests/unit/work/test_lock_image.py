@@ -11,6 +11,7 @@ from lockage.adapters.memory.images import make_image
 from lockage.adapters.memory.packages import TarNode
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import Digest
+from lockage.base.errors import Usage
 from lockage.environment.difference import environment_difference
 from lockage.environment.image.errors import UnsupportedImage
 from lockage.environment.image.interpreter import NoInterpreter
@@ -20,7 +21,7 @@ from lockage.environment.sbom import sbom
 from lockage.plan.fit import LockMismatch
 from lockage.plan.plan import make_plan
 from lockage.ports import ImageVanished
-from lockage.work.base_image import fetch_image
+from lockage.work.base_image import fetch_image, image_of_tag
 from lockage.work.environments import items_of, lay_in
 from lockage.work.prepare import lock_project, prepare
 from lockage.work.reach import Reach
@@ -197,3 +198,11 @@ def test_what_a_lock_names_of_an_image_is_no_garbage(services: MemoryServices) -
     pulled = found.environments["build"].pulled
     assert pulled is not None
     assert {ref.digest for _, ref in pulled.parts} <= reach.digests
+
+
+def test_a_tag_is_told_as_a_recipe_wants_it(services: MemoryServices) -> None:
+    services.base_images.tags["quay.io/pypa/manylinux", "2"] = IMAGE.index.digest
+    found = image_of_tag(services, "quay.io/pypa/manylinux:2")
+    assert (found.place, found.digest) == ("quay.io/pypa/manylinux", IMAGE.index.digest)
+    with pytest.raises(Usage, match="does not begin with a registry"):
+        image_of_tag(services, "debian:latest")

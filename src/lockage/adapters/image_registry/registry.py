@@ -96,7 +96,16 @@ class RegistryImages:
             def whole() -> bool:
                 return sink.tell() <= limit and Digest.of(sink.getvalue()) == digest
 
-            self._had(place, f"manifests/sha256:{digest}", sink, limit, whole, str(digest))
+            self._had(place, f"manifests/sha256:{digest}", sink, limit, whole, f"sha256:{digest}")
+            return sink.getvalue()
+        finally:
+            self._transport.close()
+
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        name = tag or "latest"
+        try:
+            sink = BytesIO()
+            self._had(place, f"manifests/{name}", sink, limit, lambda: sink.tell() <= limit, f"{place}:{name}")
             return sink.getvalue()
         finally:
             self._transport.close()
@@ -123,13 +132,13 @@ class RegistryImages:
                 return sink.seek(0, 2) == ref.size and _digest(sink) == ref.digest
 
             try:
-                self._had(place, f"blobs/sha256:{ref.digest}", sink, ref.size, whole, str(ref.digest))
+                self._had(place, f"blobs/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
             except ImageVanished:  # a manifest that an index names is a blob of the image, but not to a registry
-                self._had(place, f"manifests/sha256:{ref.digest}", sink, ref.size, whole, str(ref.digest))
+                self._had(place, f"manifests/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
             sink.seek(0)
             self._blobs.put_stream(sink)
 
-    def _had(self, place: str, what: str, sink: BinaryIO, limit: int, whole: Callable[[], bool], digest: str) -> None:
+    def _had(self, place: str, what: str, sink: BinaryIO, limit: int, whole: Callable[[], bool], title: str) -> None:
         """Fill the sink from the first address that has it. Raises ImageVanished, ImageChanged, ServiceUnreachable."""
         registry, _, name = place.partition("/")
         failures: list[LockageError] = []
@@ -150,13 +159,13 @@ class RegistryImages:
                 continue
             if whole():
                 return
-            failures.insert(0, _changed(place, url, digest))
+            failures.insert(0, _changed(place, url, title))
         if failures:
             raise failures[0]
         raise ImageVanished(
-            f"a part of the image {place} is not kept, and no registry that was asked has it: sha256:{digest}",
+            f"a part of the image {place} is not kept, and no registry that was asked has it: {title}",
             place=place,
-            expected=f"sha256:{digest}",
+            expected=title,
         )
 
     def _know(self, url: str, registry: str, address: str, name: str) -> None:
@@ -246,10 +255,10 @@ def _digest(sink: BinaryIO) -> Digest:
     return Digest.of_file(sink)  # type: ignore[arg-type]  # a file that was opened here, whatever its class is called
 
 
-def _changed(place: str, url: str, digest: str) -> ImageChanged:
+def _changed(place: str, url: str, title: str) -> ImageChanged:
     return ImageChanged(
-        f"the image {place}: the bytes at {shown(url)} do not have the sha256 that they are named by: {digest}",
+        f"the image {place}: the bytes at {shown(url)} are not those that are named, or too many: {title}",
         place=place,
         url=shown(url),
-        expected=f"sha256:{digest}",
+        expected=title,
     )

@@ -16,14 +16,24 @@ __all__ = ["MemoryBaseImages"]
 
 
 class MemoryBaseImages:
-    """Implements :class:`lockage.ports.images.BaseImages`; ``places`` have what a test puts there. ``asked`` are the digests asked for."""
+    """Implements :class:`lockage.ports.images.BaseImages`; ``places`` have what a test puts there. ``asked`` are the digests asked for.
+
+    ``tags`` name images by place and tag.
+    """
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.places: dict[str, dict[Digest, bytes]] = {}
         self.asked: list[Digest] = []
+        self.tags: dict[tuple[str, str], Digest] = {}
 
     def document(self, place: str, digest: Digest, *, limit: int) -> bytes:
+        return self._had(place, digest, limit)
+
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        digest = self.tags.get((place, tag))
+        if digest is None:
+            raise ImageVanished(f"{place} has no tag {tag}", place=place, tag=tag)
         return self._had(place, digest, limit)
 
     def fetch(self, place: str, parts: Sequence[BlobRef]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.environment.image.errors import InvalidImage, UnsupportedImage
 
-__all__ = ["DOCUMENT_LIMIT", "ImageFacts", "chosen_manifest", "image_facts", "is_index", "manifest_parts"]
+__all__ = ["DOCUMENT_LIMIT", "ImageFacts", "chosen_manifest", "image_facts", "is_index", "manifest_parts", "tagged_image"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,8 @@ class _Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     digest: str
     size: int
     platform: _Platform | None = None
+    artifact_type: str = ""
+    annotations: dict[str, str] | None = None
 
     @property
     def ref(self) -> BlobRef:
@@ -102,6 +104,14 @@ def is_index(data: bytes) -> bool:
     if head.media_type and head.media_type not in _MANIFESTS:
         raise UnsupportedImage(f"the image's manifest is a {head.media_type[:100]}, which is not read", found=head.media_type[:200])
     return not head.media_type and head.manifests is not msgspec.UNSET
+
+
+def tagged_image(data: bytes, tag: str) -> Digest | None:
+    """The image of an image layout's ``index.json`` that has a tag (image-layout.md); without one the only image that there is."""
+    images = [one for one in _decoded(data, _Index, "index").manifests if not one.artifact_type]
+    if tag:
+        images = [one for one in images if (one.annotations or {}).get("org.opencontainers.image.ref.name") == tag]
+    return images[0].ref.digest if len(images) == 1 else None
 
 
 def chosen_manifest(data: bytes, architecture: Literal["amd64", "arm64"]) -> BlobRef:

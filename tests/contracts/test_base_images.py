@@ -334,6 +334,26 @@ def test_what_was_broken_off_is_gone_on_with(registry: Registry, tmp_path: Path)
     assert [headers.get("Range") for _, headers in registry.requests] == [None, "bytes=20-"]
 
 
+def test_the_next_command_goes_on_where_one_was_broken_off(registry: Registry, tmp_path: Path) -> None:
+    layer = max(IMAGE.layers, key=lambda ref: ref.size)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / f"{layer.digest}.partial").write_bytes(IMAGE.blobs[layer.digest][:30])
+    blobs = MemoryBlobs()
+    pull(blobs, tmp_path).fetch(f"{registry.host}/team/base", [layer])
+    assert blobs.has(layer)
+    assert [headers.get("Range") for _, headers in registry.requests] == ["bytes=30-"]
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_was_left_of_something_else_is_fetched_anew(registry: Registry, tmp_path: Path) -> None:
+    layer = max(IMAGE.layers, key=lambda ref: ref.size)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / f"{layer.digest}.partial").write_bytes(b"x" * 30)
+    blobs = MemoryBlobs()
+    pull(blobs, tmp_path).fetch(f"{registry.host}/team/base", [layer])
+    assert blobs.has(layer)
+
+
 def test_mirrors_stand_for_a_registry_in_their_order(registry: Registry, tmp_path: Path) -> None:
     with Registry() as empty:
         empty.blobs = {}

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from lockage import durable
@@ -21,6 +20,7 @@ from lockage.adapters.image_registry.challenge import challenges_of
 from lockage.base.digest import BlobRef, Digest
 from lockage.ports import ImageChanged, ImageVanished, ServiceUnreachable
 from lockage.transfer import Transport, shown
+from lockage.transfer.partial import partial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,21 +125,23 @@ class RegistryImages:
     def _part(self, place: str, ref: BlobRef) -> None:
         with durable.unwritable(self._cache):
             durable.ensure_folder(self._cache)
-            file = cast("BinaryIO", tempfile.TemporaryFile(dir=self._cache))  # noqa: SIM115 (closed below)
-        with file as sink:
+            with partial(self._cache, ref.digest) as sink:
 
-            def whole() -> bool:
-                return sink.seek(0, 2) == ref.size and _digest(sink) == ref.digest
+                def whole() -> bool:
+                    return sink.seek(0, 2) == ref.size and _digest(sink) == ref.digest
 
-            try:
-                self._had(place, f"blobs/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
-            except ImageVanished:  # a manifest that an index names is a blob of the image, but not to a registry
-                self._had(place, f"manifests/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
-            sink.seek(0)
-            self._blobs.put_stream(sink)
+                try:
+                    self._had(place, f"blobs/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
+                except ImageVanished:  # a manifest that an index names is a blob of the image, but not to a registry
+                    self._had(place, f"manifests/sha256:{ref.digest}", sink, ref.size, whole, f"sha256:{ref.digest}")
+                sink.seek(0)
+                self._blobs.put_stream(sink)
 
     def _had(self, place: str, what: str, sink: BinaryIO, limit: int, whole: Callable[[], bool], title: str) -> None:
-        """Fill the sink from the first address that has it. Raises ImageVanished, ImageChanged, ServiceUnreachable."""
+        """Fill the sink from the first address that has it, behind what is there of it, which may be of a broken attempt.
+
+        Raises ImageVanished, ImageChanged, ServiceUnreachable.
+        """
         registry, _, name = place.partition("/")
         failures: list[LockageError] = []
         for address in self._addresses(registry):
@@ -147,19 +149,27 @@ class RegistryImages:
             below = f"{base.path.strip('/')}/{name}" if base.path.strip("/") else name
             url = urlunsplit((base.scheme, base.netloc.rpartition("@")[2], f"/v2/{below}/{what}", "", ""))
             self._know(url, registry, address, below)
-            sink.seek(0)
-            sink.truncate()
-            try:
-                if not self._transport.fetch(url, sink, limit=limit, accept=_ACCEPT if what.startswith("manifests/") else None):
-                    continue
-            except ServiceUnreachable as error:
-                if error.hint == Transport.hint or "apt" in error.hint:  # which speak of Debian's mirrors
-                    error.hint = _HINT
-                failures.append(error)
-                continue
-            if whole():
-                return
-            failures.insert(0, _changed(place, url, title))
+            accept = _ACCEPT if what.startswith("manifests/") else None
+            for begun in (sink.seek(0, 2), 0):
+                if begun and whole():
+                    return
+                sink.seek(begun)
+                sink.truncate()
+                try:
+                    if not self._transport.fetch(url, sink, limit=limit, accept=accept):
+                        break
+                except ServiceUnreachable as error:
+                    if error.hint == Transport.hint or "apt" in error.hint:  # which speak of Debian's mirrors
+                        error.hint = _HINT
+                    failures.append(error)
+                    break
+                if whole():
+                    return
+                sink.seek(0)
+                sink.truncate()
+                if not begun:
+                    failures.insert(0, _changed(place, url, title))
+                    break
         if failures:
             raise failures[0]
         raise ImageVanished(

@@ -97,16 +97,21 @@ def _source(place: int) -> str:
     return f"src/{place:05d}.txt"
 
 
+def _output(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.log")
+
+
 def run(command: list[str], folder: Path, environ: dict[str, str]) -> Took:
-    """Run a command, which must succeed."""
-    with (folder / "output.log").open("wb") as log:
+    """Run a command, which must succeed. What it says lies beside the folder, as all that is in it may be a source."""
+    output = _output(folder)
+    with output.open("wb") as log:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        said = (folder / "output.log").read_text(errors="replace")[-2000:]
+        said = output.read_text(errors="replace")[-2000:]
         raise SystemExit(f"{' '.join(command)} in {folder} exited with {process.returncode}:\n{said}")
     return Took(seconds, usage.ru_maxrss / 1024)
 
@@ -347,7 +352,7 @@ class Bazel(Contender):
         took = super().build()
         told = run([*self._inside, "info", "server_pid"], self.folder, self.environ)
         assert told
-        process = (self.folder / "output.log").read_text().split()[-1]
+        process = _output(self.folder).read_text().split()[-1]
         status = Path(f"/proc/{process}/status").read_text()
         server = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
         return Took(took.seconds, max(took.peak, server / 1024))

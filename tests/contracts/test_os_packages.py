@@ -61,6 +61,7 @@ class MirrorWorld:
         self.archive.add("a", "1.0", Depends="b (>= 2)")
         self.archive.add("b", "2.0")
         self.archive.add("c", "3.0", component="contrib")
+        self.archive.add("a", "1.1", Architecture="arm64")
         self.archive.contents = CONTENTS
         self.archive.publish("bookworm", T0)
         self.blobs, self.memo, self.clock = MemoryBlobs(), MemoryMemo(), FixedClock()
@@ -95,9 +96,9 @@ def fake_world(folder: Path) -> World:
     world = MirrorWorld(folder)  # only to make the stanzas and the pool
     blobs = MemoryBlobs()
     fake = MemoryOsPackages(blobs)
-    stanzas, contrib = (
-        parse_packages([(world.archive.folder / f"dists/bookworm/{component}/binary-amd64/Packages").read_bytes()])
-        for component in ("main", "contrib")
+    stanzas, contrib, other = (
+        parse_packages([(world.archive.folder / f"dists/bookworm/{part}/Packages").read_bytes()])
+        for part in ("main/binary-amd64", "contrib/binary-amd64", "main/binary-arm64")
     )
     release = Release(
         suite="stable",
@@ -110,9 +111,10 @@ def fake_world(folder: Path) -> World:
         sha256=Digest("0" * 64),
     )
     fake.suites["bookworm", "amd64"] = release, stanzas
+    fake.suites["bookworm", "arm64"] = release, other
     fake.components["bookworm", "amd64", "contrib"] = contrib
     fake.contents = CONTENTS
-    fake.pool = {stanza.path: (world.archive.folder / stanza.path).read_bytes() for stanza in stanzas}
+    fake.pool = {stanza.path: (world.archive.folder / stanza.path).read_bytes() for stanza in (*stanzas, *other)}
 
     def put(path: str, data: bytes | None) -> None:
         if data is None:
@@ -133,6 +135,15 @@ def test_the_index_has_the_release_and_every_stanza(world: World) -> None:
     release, stanzas = world.packages.index(BASE, "amd64")
     assert (release.codename, release.date) == ("bookworm", T0)
     assert [(stanza.name, stanza.version, stanza.depends) for stanza in stanzas] == [("a", "1.0", "b (>= 2)"), ("b", "2.0", "")]
+
+
+def test_each_architecture_has_its_own_index_of_one_release(world: World) -> None:
+    release, stanzas = world.packages.index(BASE, "arm64")
+    assert release == world.packages.index(BASE, "amd64")[0]
+    assert [(stanza.name, stanza.version, stanza.architecture) for stanza in stanzas] == [("a", "1.1", "arm64")]
+    packages = resolve(Index(stanzas), ["a"], "arm64")
+    world.packages.fetch(BASE, packages)
+    assert [world.blobs.get(package.ref) for package in packages] == [b"the package a 1.1"]
 
 
 def test_components_are_read_where_they_are_asked_for(world: World) -> None:
@@ -210,7 +221,7 @@ def test_a_package_that_is_gone_is_named(world: World) -> None:
     assert caught.value.details["package"] == "a"
 
 
-@pytest.mark.parametrize(("suite", "architecture"), [("nosuch", "amd64"), ("bookworm", "arm64")])
+@pytest.mark.parametrize(("suite", "architecture"), [("nosuch", "amd64"), ("bookworm", "riscv64")])
 def test_a_suite_or_architecture_that_is_not_there(world: World, suite: str, architecture: str) -> None:
     with pytest.raises(MirrorUnconfigured):
         world.packages.index(OsBase.parse(f"debian:{suite}"), architecture)

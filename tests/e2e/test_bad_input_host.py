@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Store
+    from tests.e2e.conftest import Done, Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
 
@@ -105,6 +105,27 @@ artifacts = ["out/*.txt"]
     inner = [sys.executable, "-c", FULL, str(conftest), str(home), str(shop.keys), str(shop.work)]
     done = shop.run(["unshare", "-rm", "sh", "-euc", mount, "sh", str(home), str(shop.home), *inner])
     assert done.code == 0, done.stderr
+
+
+def test_a_store_that_can_only_be_read_is_verified(shop: Store, tmp_path: Path) -> None:
+    home = tmp_path / "copy"  # with files of its own: their inodes are other ones than when they were made
+    shutil.copytree(shop.home, home, symlinks=True)
+    (home / "roots").unlink()  # a link to those that other tests share
+    shutil.copytree((shop.home / "roots").resolve(), home / "roots", symlinks=True)
+
+    def read_only(*arguments: str) -> Done:
+        mount = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; shift; exec "$@"'
+        return shop.run(["unshare", "-rm", "sh", "-euc", mount, "sh", str(home), *shop.command(*arguments)], LOCKAGE_HOME=str(home))
+
+    done = read_only("env", "verify", "--json")
+    assert (done.code, done.json["whole"]) == (0, True), done
+    assert read_only("show", "--json").code == 0
+    program = next((home / "roots" / "os").glob("*/root/usr/bin/env"))
+    program.chmod(0o755)
+    program.write_bytes(b"EVIL")
+    done = read_only("env", "verify", "--json")
+    assert (done.code, done.json["whole"]) == (6, False), done
+    assert "usr/bin/env" in done.stdout
 
 
 def test_a_store_that_may_not_be_written_is_named(cli: Store) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockage import durable, portable
 from lockage.base.digest import Digest
+from lockage.echo.kept import SPOOL as _SPOOL
 from lockage.ports import KEPT_MARK, BlobCorrupt, FolderUnwritable
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ __all__ = ["LocalFolders"]
 _HERE, _EXCHANGE = -100, 2
 #: How often somebody else may make or remove the folder while it is put there.
 _SWAPS = 5
-#: The folder of temporary files in a folder of results; one that is there says that not everything may be durable.
-_SPOOL = ".lockage"
 _CHUNK = 1 << 20
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.base.digest import Digest
+from lockage.echo.memo_file import body_of, place_of, value_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ __all__ = ["LocalMemo"]
 
 
 class LocalMemo:
-    """Implements :class:`lockage.ports.Memo`. A file is the digest of the rest, the key's length, the key and the value.
+    """Implements :class:`lockage.ports.Memo`. :mod:`lockage.echo.memo_file` says what a file holds.
 
     Written whole by rename but not synchronised: what a power cut damages fails its checksum and counts as absent.
     """
@@ -28,19 +28,14 @@ class LocalMemo:
         self._spool = durable.Spool(folder / "tmp")
 
     def _path(self, kind: str, key: str) -> Path:
-        name = Digest.of(key.encode())
-        return self._folder / kind / name[:2] / name[2:]
+        return self._folder / place_of(kind, key)
 
     def get(self, kind: str, key: str) -> bytes | None:
         try:
             data = self._path(kind, key).read_bytes()
         except OSError:
             return None
-        text = key.encode()
-        head = len(text).to_bytes(8, "big") + text
-        if data[:32] != Digest.of(data[32:]).raw or not data.startswith(head, 32):
-            return None
-        return data[32 + len(head) :]
+        return value_in(data, key)
 
     def forget(self, kind: str) -> None:
         """Let go of every fact of a kind; best effort."""
@@ -49,14 +44,12 @@ class LocalMemo:
         shutil.rmtree(self._folder / kind, ignore_errors=True)
 
     def put(self, kind: str, key: str, value: bytes) -> None:
-        text = key.encode()
-        body = len(text).to_bytes(8, "big") + text + value
         path = self._path(kind, key)
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             staged = self._spool.stage()
             try:
-                staged.write(Digest.of(body).raw + body)
+                staged.write(body_of(key, value))
                 staged.finish(0o600)
                 staged.path.replace(path)
                 staged.published = True

@@ -15,11 +15,20 @@ _OBJECTS = 100_000
 def main(arguments: list[str] | None = None) -> None:
     """The ``lockage`` program; exits the process with a code of :class:`lockage.base.errors.ExitCode`."""
     set_threshold(_OBJECTS)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        from lockage.cli.app import run  # so that importing the room costs nothing
+        from lockage.echo.front import answered  # so that importing the room costs nothing
+
+        unprinted = None
+        try:
+            if answered(words):
+                sys.exit()
+        except OSError as error:
+            unprinted = error
+        from lockage.cli.app import run
     except KeyboardInterrupt:
         sys.exit(130)
 
-    status = run(sys.argv[1:] if arguments is None else arguments)
+    status = run(words, unprinted)
     freeze()  # the process ends: its last collection need not walk through every module
     sys.exit(status)

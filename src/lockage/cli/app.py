@@ -132,21 +132,21 @@ def program(context: click.Context, as_json: bool) -> None:
         raise click.UsageError("--json stands behind the command", context)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return the process's exit code."""
+def run(arguments: list[str], unprinted: OSError | None = None) -> int:
+    """Run one command and return the process's exit code; ``unprinted`` is why what it prints could not be printed already."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
     status, errors = int(ExitCode.FAULT), list[str]()
     try:
-        status = _run(arguments, errors)
+        status = _run(arguments, errors, unprinted)
         return status
     finally:
         settle()  # whatever else happened: no half-drawn view, and the cursor is back
         end_observers(status, errors[0] if errors else None)
 
 
-def _run(arguments: list[str], errors: list[str]) -> int:
+def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> int:
     """The exit code; the code of an error that was shown is put into ``errors``."""
 
     def show(error: LockageError) -> int:
@@ -156,7 +156,9 @@ def _run(arguments: list[str], errors: list[str]) -> int:
     _heed_signals()
     as_json = "--json" in arguments
     try:
-        result = program.main(args=arguments, prog_name="lockage", standalone_mode=False)
+        if unprinted is not None:
+            raise unprinted
+        result = program.main(args=arguments, prog_name="lockage", standalone_mode=False, obj=tuple(arguments))  # as they were given
         return int(result) if isinstance(result, int) else ExitCode.DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code

@@ -75,12 +75,15 @@ def command(
       lockage build --reexecute 10%           a sample of what is unchanged, executed again
     """
     from lockage.base.name import StepName
-    from lockage.cli.project import built_document, keep_folder, open_project, open_services, say_built
-    from lockage.cli.publication import publication_document, repairing_command, say_publication
-    from lockage.cli.screen import print_json
+    from lockage.cli.echoing import Overheard
+    from lockage.cli.project import built_document, built_lines, keep_folder, open_project, open_services
+    from lockage.cli.publication import publication_document, publication_lines, repairing_command
+    from lockage.cli.screen import json_text, say
     from lockage.work.hand_over import hand_over
     from lockage.work.publication import examine_all
+    from lockage.work.whole import AS_USUAL
 
+    overheard = Overheard(quiet=as_json)
     keep = keep_folder(keep_failed, keep_failed_in)
     only = tuple(StepName(step) for step in steps)
     if add_missing:
@@ -96,7 +99,10 @@ def command(
     examined = examine_all(wiring, ((artifact.name, artifact.blob) for artifact in built.artifacts))
     repairing = repairing_command("build", source, project, wanted)
     if as_json:
-        print_json({**built_document(project, built), **publication_document(examined, repairing)})
+        lines = [json_text({**built_document(project, built), **publication_document(examined, repairing)})]
     else:
-        say_built(project, built, out)
-        say_publication(examined, repairing)
+        lines = [*built_lines(project, built, out), *publication_lines(examined, repairing)]
+    for line in lines:
+        say(line)
+    if use == AS_USUAL and keep is None and not add_missing:
+        overheard.keep(wiring, project, built, output="".join(f"{line}\n" for line in lines), out=out, lock_file=lock_file)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
     from lockage.cli.live import History, Painter
-    from lockage.cli.view import Hits
-    from lockage.record.event import Event, StepEnded
+    from lockage.cli.plain import Plain
+    from lockage.record.event import Event
 
 __all__ = ["Observer", "Progress", "end_observers", "observe", "observers", "settle"]
 
@@ -79,16 +79,13 @@ class Progress:
         self._read: Callable[[BlobRef], bytes] | None = None
         self._now: Callable[[], Instant] | None = None
         self._history: History | None = None
-        self._hits: Hits | None = None
+        self._plain: Plain | None = None
 
     def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant], history: History | None = None) -> None:
         """Say where the output of steps can be read, what time it is, for logs that fold; and how long steps took before, for the view."""
         self._read, self._now, self._history = read, now, history
 
     def __call__(self, event: Event) -> None:
-        # Imported here, so that a command without progress pays nothing; under one name, as this is asked thousands of times.
-        from lockage.record import event as kinds
-
         for observer in _observers:
             observer.hear(event)
         if self._quiet:
@@ -96,39 +93,15 @@ class Progress:
         if self._terminal.live:
             self._draw(event)
             return
-        match event:
-            case kinds.Phase(text=text):
-                self._line(f"  {text}")
-            case kinds.StepEnded():
-                self._ended(event)
-            case kinds.StepRetried() | kinds.StepSkipped() | kinds.StepBlocked():
-                from lockage.cli.view import step_line
+        if self._plain is None:
+            from lockage.cli.plain import Plain  # a command without progress pays nothing
 
-                self._line(f"  {step_line(event)}")
-            case kinds.BlobsLost():
-                from lockage.cli.view import lost_line
-
-                self._line(f"  {lost_line(event)}")
-            case kinds.Planned(steps=steps):
-                self._tell_hits(steps=len(steps))
-            case kinds.RunRecorded():
-                self._tell_hits()
-            case kinds.Fetched() | kinds.StepQueued() | kinds.StepStarted() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
-                pass
-
-    def _tell_hits(self, *, steps: int | None = None) -> None:
-        """Say how many steps were counted that have no line of their own; with ``steps`` a plan of so many begins."""
-        if self._hits is None and steps is not None:
-            from lockage.cli.view import Hits
-
-            self._hits = Hits()
-        if self._hits is not None:
-            for line in self._hits.told():
-                self._line(line)
-            if steps is not None:
-                self._hits.planned(steps)
-                if self not in _shown:
-                    _shown.append(self)  # what was counted is told at the latest when something else is printed
+            self._plain = Plain()
+        if self not in _shown:
+            _shown.append(self)  # what was counted is told at the latest when something else is printed
+        lines = self._plain.told(event)
+        if lines:
+            self._say(event, lines)
 
     def _draw(self, event: Event) -> None:
         painter = self._painter
@@ -148,29 +121,24 @@ class Progress:
         painter, self._painter = self._painter, None
         if painter is not None:
             painter.close(time.monotonic())
-        self._tell_hits()
+        if self._plain is not None:
+            self._print(self._plain.closed())
 
-    def _ended(self, event: StepEnded) -> None:
-        from lockage.cli.view import ended_line
+    def _say(self, event: Event, lines: list[str]) -> None:
+        """Print what an event leaves; the output of a step that ran goes with it where a log folds."""
+        if self._terminal.log is not Log.PLAIN and self._read is not None:
+            from lockage.cli.folded import folded
+            from lockage.record.event import StepEnded
 
-        if self._hits is not None and self._hits.takes(event):
-            return
-        line = ended_line(event)
-        output = b""
-        if self._terminal.log is not Log.PLAIN and not event.cached and event.log is not None and self._read is not None:
-            output = self._read(event.log)
-        if not output:
-            self._line(f"  {line}")
-            return
-        from lockage.cli.folded import folded
+            if isinstance(event, StepEnded) and not event.cached and event.log is not None and (output := self._read(event.log)):
+                assert self._now is not None
+                ended = self._now()
+                began, (line,) = ended - event.wall_ms // 1000, lines
+                text = folded(self._terminal.log, event.step, line.strip(), output, secret=event.log.digest, began=began, ended=ended)
+                lines = [text]
+        self._print(lines)
 
-        assert event.log is not None
-        assert self._now is not None
-        ended = self._now()
-        self._line(
-            folded(self._terminal.log, event.step, line, output, secret=event.log.digest, began=ended - event.wall_ms // 1000, ended=ended)
-        )
-
-    def _line(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+    def _print(self, lines: list[str]) -> None:
+        if lines:
+            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from lockage.cli.screen import Progress, human_size, say, short, table
+from lockage.cli.screen import Progress, human_size, short, table
 from lockage.recipe.wanted import AS_INFERRED, Wanted
 from lockage.record.source import CommitOrigin, DirectoryOrigin, SdistOrigin
 from lockage.wiring import Wiring
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockage.work.build import Built
     from lockage.work.prepare import Project
 
-__all__ = ["built_document", "keep_folder", "open_project", "open_services", "say_built", "source_line"]
+__all__ = ["built_document", "built_lines", "keep_folder", "open_project", "open_services", "source_line"]
 
 
 #: How many runs are looked through for how long steps took.
@@ -124,18 +124,17 @@ def built_document(project: Project, built: Built) -> dict[str, Any]:
     }
 
 
-def say_built(project: Project, built: Built, out: Path) -> None:
+def built_lines(project: Project, built: Built, out: Path) -> list[str]:
     """The same for people."""
     executed = built.executed
     done = "nothing to do, all steps unchanged" if not executed else f"{executed} of {len(built.run.steps)} steps executed"
-    say(f"{project.recipe.project} {source_line(project.source)}: {done}")
+    lines = [f"{project.recipe.project} {source_line(project.source)}: {done}"]
     if again := built.run.reexecuted:
-        say(f"  {len(again.steps)} unchanged steps executed again, all with the same result (seed {again.seed})")
+        lines.append(f"  {len(again.steps)} unchanged steps executed again, all with the same result (seed {again.seed})")
     if project.recipe.inferred and executed:
-        say(f"  no lockage.toml there: the recipe was inferred (`lockage init` writes it down), the lock is {out / 'lockage.lock'}")
+        inferred = "no lockage.toml there: the recipe was inferred (`lockage init` writes it down)"
+        lines.append(f"  {inferred}, the lock is {out / 'lockage.lock'}")
         if added := added_in(project.lock):
-            say(f"  OS packages added to what is inferred: {', '.join(added)}")
-    for line in table(
-        [(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts], least=(0, 1), indent=2
-    ):
-        say(line)
+            lines.append(f"  OS packages added to what is inferred: {', '.join(added)}")
+    rows = [(short(a.blob.digest), human_size(a.blob.size), str(out / a.name)) for a in built.artifacts]
+    return [*lines, *table(rows, least=(0, 1), indent=2)]

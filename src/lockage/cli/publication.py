@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lockage.cli.options import options_of
-from lockage.cli.screen import say
 from lockage.record.publication import remedy
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from lockage.record.publication import Examined
     from lockage.work.prepare import Project
 
-__all__ = ["publication_document", "repairing_command", "say_publication"]
+__all__ = ["publication_document", "publication_lines", "repairing_command"]
 
 
 def repairing_command(name: str, source: str, project: Project, wanted: Wanted) -> str | None:
@@ -40,12 +39,11 @@ def publication_document(examined: Sequence[Examined], command: str | None) -> d
     }
 
 
-def say_publication(examined: Sequence[Examined], command: str | None) -> None:
+def publication_lines(examined: Sequence[Examined], command: str | None) -> list[str]:
     """The same for people; nothing if there is nothing to say."""
-    for one in examined:
-        if one.grafted:
-            say(f"  {one.artifact} carries libraries of its environment: {', '.join(one.grafted)}")
+    lines = [f"  {one.artifact} carries libraries of its environment: {', '.join(one.grafted)}" for one in examined if one.grafted]
     for one in examined:
         for note in one.notes:
-            say(f"  unpublishable[{note.code}]: {note.artifact}: {note.reason}")
-            say(f"    {remedy(note.code, command=command)}")
+            lines.append(f"  unpublishable[{note.code}]: {note.artifact}: {note.reason}")
+            lines.append(f"    {remedy(note.code, command=command)}")
+    return lines

@@ -34,7 +34,7 @@ def command(source: str, lock_file: Path | None, wanted: Wanted, as_json: bool) 
       lockage release .@v1.2.0
     """
     from lockage.cli.project import open_project
-    from lockage.cli.publication import publication_document, repairing_command, say_publication
+    from lockage.cli.publication import publication_document, publication_lines, repairing_command
     from lockage.cli.screen import human_size, print_json, say, short, table
     from lockage.work.publication import examine_all
     from lockage.work.release import release_project, release_title
@@ -48,6 +48,6 @@ def command(source: str, lock_file: Path | None, wanted: Wanted, as_json: bool) 
         print_json({**document, **publication_document(examined, repairing)})
         return
     say(f"{release_title(closed.release)}: {'closed' if closed.new else 'closed before with the same artifacts'}, {short(closed.digest)}")
-    for line in table([(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts], least=(0, 1), indent=2):
+    rows = [(short(a.sha256), human_size(a.size), a.name) for a in closed.release.artifacts]
+    for line in [*table(rows, least=(0, 1), indent=2), *publication_lines(examined, repairing)]:
         say(line)
-    say_publication(examined, repairing)

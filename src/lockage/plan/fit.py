@@ -57,6 +57,7 @@ def misfit(name: str, declaration: Declaration, lock: Lock) -> LockMismatch | Pl
     if locked is None:
         return PlatformNotLocked(
             f"environment {name!r} is not locked for {lock.platform}; it is for {' and '.join(others)}",
+            hint=LockMismatch.hint if isinstance(declaration.platforms, tuple) and lock.platform in declaration.platforms else None,
             environment=name,
             expected=lock.platform,
             found=others,

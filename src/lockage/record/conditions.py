@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.name import StepName
+from lockage.environment.base import HostBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,6 +83,9 @@ def repaired(lost: Iterable[Lost]) -> Iterator[Deviation]:
 
 
 def _of_environment(name: str, environment: LockedEnvironment) -> Iterator[Deviation]:
+    if isinstance(environment.base, HostBase):
+        what = "the machine itself, of which nothing is pinned"
+        yield Deviation(kind=DeviationKind.HOST_ENVIRONMENT, subject=f"environment {name}", what=what)
     for suite in environment.suites:
         if suite.stale:
             what = f"{suite.suite}, whose Release file is of {suite.release_date}"

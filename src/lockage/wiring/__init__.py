@@ -59,9 +59,10 @@ class Wiring(Places):
         from lockage.adapters.source_directory import DIRECTORY_MEMO
         from lockage.adapters.source_git import OBJECTS_MEMO, TREE_MEMO
         from lockage.adapters.source_sdist import SDIST_MEMO
+        from lockage.echo.echo import ECHO_MEMO
 
         memo = LocalMemo(self.store / "memo")
-        for kind in (TREE_MEMO, OBJECTS_MEMO, SDIST_MEMO, DIRECTORY_MEMO):
+        for kind in (TREE_MEMO, OBJECTS_MEMO, SDIST_MEMO, DIRECTORY_MEMO, ECHO_MEMO):
             memo.forget(kind)
 
     @cached_property

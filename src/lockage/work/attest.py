@@ -29,20 +29,20 @@ replace = msgspec.structs.replace
 _SIGNED = "conditions"
 
 
-def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> None:
+def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_path: str | None, anew: bool = False) -> tuple[BlobRef, ...]:
     """Sign and record provenance, once for the same artifacts from the same inputs, as long as what was signed is kept.
 
     What was executed again under other conditions is told of again. With ``anew`` it is recorded again, for a ledger that does not
-    know of it.
+    know of it. Returns what was signed.
     """
     if not built.artifacts:
-        return
+        return ()
     run = _until(built.run, services.clock.now())
     artifacts = sorted(f"{a.name} {a.blob}" for a in run.artifacts)
     key = Digest.of(canonical([_SIGNED, run.source.digest, run.recipe, run.lock, *artifacts]))
     executed = run.reexecuted is not None or not all(step.cached for step in run.steps)
-    if not anew and not executed and _signed_before(services, services.memo.get("provenance", key)):
-        return
+    if not anew and not executed and (signed := _signed_before(services, services.memo.get("provenance", key))):
+        return signed
     from lockage.base.path import RelPath  # the rest is needed only when something new was built
     from lockage.evidence.predicate import PROVENANCE, provenance
     from lockage.evidence.trust import Role
@@ -51,8 +51,8 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
 
     conditions = conditions_of_run(services, plan, built.run_id, frozenset(step.step for step in run.steps))
     exact = Digest.of(canonical([key, *(plain(replace(one, run=None)) for one in conditions.executions), plain(conditions.deviations)]))
-    if not anew and _signed_before(services, services.memo.get("provenance", exact)):
-        return
+    if not anew and (signed := _signed_before(services, services.memo.get("provenance", exact))):
+        return signed
     kept = services.runs.get(built.run_id)
     statements = provenance(
         run,
@@ -68,6 +68,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)
     for known in (key, exact):
         services.memo.put("provenance", known, " ".join(map(str, bundles)).encode())
+    return bundles
 
 
 def _until(run: Run, now: Instant) -> Run:
@@ -88,12 +89,13 @@ def _crates(services: Services, plan: Plan) -> tuple[Crate, ...]:
     return tuple(crate for path in paths for crate in crates_of(services, source, path))
 
 
-def _signed_before(services: Services, kept: bytes | None) -> bool:
-    """Whether every bundle that a memo names is still there."""
+def _signed_before(services: Services, kept: bytes | None) -> tuple[BlobRef, ...]:
+    """The bundles that a memo names, if every one of them is still there."""
     try:
-        return bool(kept) and all(services.blobs.has(BlobRef.parse(text)) for text in (kept or b"").decode().split())
+        bundles = tuple(BlobRef.parse(text) for text in (kept or b"").decode().split())
     except ValueError:
-        return False  # a memo that makes no sense counts for nothing
+        return ()  # a memo that makes no sense counts for nothing
+    return bundles if all(map(services.blobs.has, bundles)) else ()
 
 
 def record_tests(services: Services, project: Project, built: Built, tested: TestOutcome) -> None:

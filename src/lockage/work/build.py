@@ -12,9 +12,8 @@ from lockage.base.errors import LockageError, StepFailed
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.record.artifact import Artifact, Run
 from lockage.record.event import BlobsLost
-from lockage.work.last_build import LastBuild
+from lockage.work.last_build import Basis, LastBuild
 from lockage.work.outcome import over, skipped
-from lockage.work.put_back import put_back
 from lockage.work.whole import AS_USUAL
 
 if TYPE_CHECKING:
@@ -46,10 +45,11 @@ class StepNotDone(StepFailed):
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """What a build gave: the run, its id on this machine, and the artifacts."""
+    """What a build gave: the run, its id on this machine, and the artifacts; ``basis`` if it repeated another one."""
 
     run: Run
     run_id: str
+    basis: Basis | None = None
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -83,7 +83,7 @@ def build(
     anew = use.sample is not None or (attempts is not None and bool(attempts.lost or attempts.ran))
     repeated = None if last is None or anew else last.repeated(started)
     if repeated is not None:
-        return Built(run=repeated[0], run_id=repeated[1])
+        return Built(run=repeated[0], run_id=repeated[1], basis=None if last is None else last.basis)
     from lockage.work.execute import execute  # not needed where nothing has changed
 
     results = execute(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts, last=last)
@@ -179,6 +179,8 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     document = services.blobs.put(canonical_of(plan.recipe))  # what tells later which step needed which, and saw what
     run = msgspec.structs.replace(run, environments=environments, recipe_document=document, host=services.host)
     run_id = services.runs.put(run, services.blobs.put(canonical_log(services, plan, results)))
+    from lockage.work.put_back import put_back  # not needed where nothing has changed
+
     put_back(services, run)
     services.memo.put("run", key, run_id.encode())
     for event in over(run, run_id):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from lockage.plan.plan import make_plan
 from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.recipe.model import StepKind
@@ -75,7 +77,10 @@ def _build(
 ) -> tuple[Plan, Built]:
     plan = make_plan(project.recipe, project.lock, project.source, only=only, kinds=(StepKind.BUILD,))
     built = build(services, plan, keep=keep, keep_going=keep_going, use=use, attempts=attempts)
-    record_provenance(services, plan, built, recipe_path=recipe_path(project))
+    signed = record_provenance(services, plan, built, recipe_path=recipe_path(project))
+    if built.basis is not None:
+        basis = msgspec.structs.replace(built.basis, present=(plan.source.tree, *signed))
+        built = msgspec.structs.replace(built, basis=basis)
     return plan, built
 
 

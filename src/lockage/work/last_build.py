@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lockage.recipe.chosen import Chosen
     from lockage.work.services import Services
 
-__all__ = ["LastBuild"]
+__all__ = ["Basis", "LastBuild"]
 
 #: So many bytes of new results are hashed at the end of a build; what is beyond waits for a build that has nothing else to do.
 _AT_ONCE = 64 << 20
@@ -73,6 +73,18 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
         """All blobs, by place."""
         text = self.digests.hex()
         return [BlobRef(str.__new__(Digest, text[64 * place : 64 * place + 64]), size) for place, size in enumerate(self.sizes)]
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build that repeated another one found there: the results of actions, all blobs that it names with the witness of their files,
+    the record of its run, and ``present``, blobs that need only be there.
+    """
+
+    actions: tuple[BlobRef, ...]
+    blobs: tuple[BlobRef, ...]
+    witness: bytes
+    record: Digest
+    present: tuple[BlobRef, ...] = ()
 
 
 class LastBuild:
@@ -156,6 +168,15 @@ class LastBuild:
         for event in over(run, kept.run_id, repeated=True):
             services.tell(event)
         return run, kept.run_id
+
+    @property
+    def basis(self) -> Basis | None:
+        """What a repeated build follows from, beside its source, recipe and lock; None if nothing is remembered."""
+        kept = self._kept
+        if kept is None or not kept.whole:
+            return None
+        actions = tuple(one.ref for one in kept.steps if one is not None)
+        return Basis(actions=actions, blobs=tuple(self._refs), witness=kept.witness, record=Digest(kept.record.hex()))
 
     def result(self, step: StepName, key: Digest) -> StepRun | None:
         """What a step came to; None if it had another key."""

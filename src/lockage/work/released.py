@@ -14,6 +14,7 @@ from lockage.base.errors import Drift, LockageError
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, file_at, read_tree
 from lockage.environment.lock import Lock
+from lockage.plan.fit import PlatformNotLocked
 from lockage.plan.plan import make_plan
 from lockage.ports import BlobMissing, SourceRead
 from lockage.recipe.model import StepKind
@@ -82,7 +83,11 @@ def built_of_release(
     _check_source(services, release, title, source)  # which may hold the lock
     locked = _lock(services, release, title)
     recipe = _recipe(services, release, title, locked, wanted)
-    plan = make_plan(recipe, locked, release.source, kinds=(StepKind.BUILD,))
+    try:
+        plan = make_plan(recipe, locked, release.source, kinds=(StepKind.BUILD,))
+    except PlatformNotLocked as error:
+        hint = f"Rebuild {title} on a machine of a platform that its lock holds."
+        raise PlatformNotLocked(f"{title}: {error.message}", hint=hint, **error.details) from error
     now = services.clock.now()
     artifacts = tuple(
         Artifact(name=item.built_name, blob=item.ref, content_digest=item.content_digest, step=item.step, raw=item.ref)

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from lockage.cli.publication import publication_document, repairing_command, say_publication
+from lockage.cli.publication import publication_document, publication_lines, repairing_command
 from lockage.recipe.wanted import Wanted
 from lockage.record.publication import Examined, Note, Obstacle
 from lockage.work.prepare import Project
@@ -33,19 +33,16 @@ def test_a_program_gets_everything() -> None:
     assert document["grafted"] == [{"artifact": GRAFTED.artifact, "libraries": ("libz-1.so",)}]
 
 
-def test_people_are_told_the_command_that_mends_it(capsys: pytest.CaptureFixture[str]) -> None:
-    say_publication((OTHER,), None)
-    assert capsys.readouterr().out == ""
-    say_publication((NOTED, GRAFTED), repairing_command("build", "my shop", project(inferred=True), Wanted(pythons=("3.11", "3.13"))))
-    said = capsys.readouterr().out.splitlines()
-    assert said == [
+def test_people_are_told_the_command_that_mends_it() -> None:
+    assert publication_lines((OTHER,), None) == []
+    mending = repairing_command("build", "my shop", project(inferred=True), Wanted(pythons=("3.11", "3.13")))
+    assert publication_lines((NOTED, GRAFTED), mending) == [
         f"  {GRAFTED.artifact} carries libraries of its environment: libz-1.so",
         f"  unpublishable[linux-tag]: {PLAIN}: no index takes it",
         "    To publish it on an index: `lockage build 'my shop' --python 3.11 --python 3.13 --publishable` gives it a manylinux tag.",
     ]
 
 
-def test_where_a_recipe_decides_there_is_no_such_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_a_recipe_decides_there_is_no_such_command() -> None:
     assert repairing_command("release", ".", project(inferred=False), Wanted()) is None
-    say_publication((NOTED,), None)
-    assert "docs/recipe.md" in capsys.readouterr().out
+    assert "docs/recipe.md" in publication_lines((NOTED,), None)[-1]

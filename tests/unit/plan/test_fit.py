@@ -83,6 +83,7 @@ def test_a_platform_sees_what_is_locked_for_it_and_is_told_what_else_there_is() 
         with pytest.raises(PlatformNotLocked, match="'build' is not locked for arm64; it is for amd64") as caught:
             check_lock(recipe(build=declaration), lock.on("arm64"))
         assert (caught.value.details["expected"], caught.value.details["found"]) == ("arm64", ("amd64",))
+        assert ("Name the platform" in caught.value.hint) == (declaration is PLAIN)
     for platform in ARCHITECTURES:
         check_lock(recipe(build=BOTH), TWO.on(platform))
         assert isinstance(misfit("gone", BOTH, TWO.on(platform)), LockMismatch)

@@ -10,7 +10,20 @@ import pytest
 from lockage.base.name import StepName
 from lockage.compare import Grade
 from lockage.evidence import Evidence, Role, gather, sign_statements
-from lockage.policy import Deviations, GateResult, InvalidPolicy, Policy, Proposal, Refusal, Standing, Work, judge, parse_policy
+from lockage.policy import (
+    DEFAULT_POLICIES,
+    Deviations,
+    GateResult,
+    InvalidPolicy,
+    Kind,
+    Policy,
+    Proposal,
+    Refusal,
+    Standing,
+    Work,
+    judge,
+    parse_policy,
+)
 from lockage.policy.case import Need
 from lockage.record.conditions import Conditions, Deviation, DeviationKind, ExecutedOn
 
@@ -178,3 +191,17 @@ def test_faults(parameters: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidPolicy) as caught:
         parse_policy(f'channel = "prod"\n[[gates]]\ngate = "deviations"\n{lines}'.encode())
     assert fault in caught.value.message
+
+
+def test_no_default_policy_lets_a_host_environment_pass(samples: ModuleType) -> None:
+    made = samples.run()
+    host = replace(samples.CONDITIONS, deviations=(Deviation(kind="host-environment", subject="environment build", what="the machine"),))
+    for policy in DEFAULT_POLICIES:
+        for kind in Kind:
+            proposal = replace(Proposal.of(samples.release(made), policy.channel, 2), kind=kind)
+            about = [item.sha256 for item in proposal.artifacts]
+            stays = tuple(samples.stay(made, channel, 1, samples.at(55)) for channel in (samples.DEV, samples.STAGING, samples.PROD))
+            for conditions, failed in ((samples.CONDITIONS, []), (host, ["deviations"])):
+                facts, _ = gather(samples.evidence(made, conditions), samples.trust_root(), now=samples.at(60), about=about)
+                verdict = judge(proposal, policy, facts, Standing(stays=stays), samples.at(60))
+                assert [result.gate for result in verdict.gates if not result.passed] == failed

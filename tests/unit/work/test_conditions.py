@@ -9,12 +9,13 @@ from lockage.adapters.memory.services import MemoryServices
 from lockage.base.canonical import decode
 from lockage.base.digest import BlobRef
 from lockage.base.tree import FileNode, read_tree
+from lockage.environment.base import HostBase
 from lockage.environment.lock import LockedSuite
 from lockage.evidence import Evidence, ProvenanceFact, ReproductionFact, TestFact, TrustRoot, verify_evidence
 from lockage.evidence.facts import Fact
 from lockage.ledger.entry import EvidenceRecorded, decode_entry
 from lockage.plan.plan import make_plan
-from lockage.record.conditions import Conditions, DeviationKind
+from lockage.record.conditions import Conditions, DeviationKind, deviations_of_environments
 from lockage.work.book import Book
 from lockage.work.conditions import conditions_of_run
 from lockage.work.find import FoundRun
@@ -147,6 +148,17 @@ def test_a_suite_that_was_out_of_date(services: MemoryServices, commit: Commit, 
     assert found.kind == DeviationKind.STALE_SUITE
     assert found.subject == ("environment build, to build build" if builder else "environment build")
     assert found.what == "sid, whose Release file is of 2026-07-11"
+
+
+def test_an_environment_that_is_the_host(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    name, environment = next(iter(project.lock.environments.items()))
+    host = msgspec.structs.replace(
+        environment, os=msgspec.UNSET, release_date=msgspec.UNSET, release_sha256=msgspec.UNSET, host=HostBase(), packages=()
+    )
+    (found,) = deviations_of_environments({name: host})
+    assert (found.kind, found.subject) == (DeviationKind.HOST_ENVIRONMENT, "environment build")
+    assert found.what == "the machine itself, of which nothing is pinned"
 
 
 def test_a_run_that_is_not_kept_is_not_known(services: MemoryServices, commit: Commit) -> None:

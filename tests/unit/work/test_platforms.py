@@ -21,6 +21,8 @@ from lockage.plan.fit import LockMismatch, PlatformNotLocked
 from lockage.plan.plan import make_plan
 from lockage.recipe.hooks import HOOK_OUTPUT
 from lockage.recipe.inference import PACKAGES
+from lockage.recipe.wanted import Wanted
+from lockage.work.add import lock_with_added
 from lockage.work.build import build
 from lockage.work.diff_environments import changed_environments, compare_environments
 from lockage.work.environments import NoSuchEnvironment, environment_of, environments_of, lay_in, read_lock
@@ -29,6 +31,8 @@ from lockage.work.lock import NoSuchPlatform
 from lockage.work.platforms import ForeignBuild, check_native
 from lockage.work.prepare import Project, lock_project, machine_of, on_this_machine, prepare
 from lockage.work.recorded import environments_of_lock, environments_of_run
+from lockage.work.release import release_project
+from lockage.work.released import built_of_release, release_meant
 from lockage.work.roots import whole
 from lockage.work.verify_environments import RootState, verify_environments
 
@@ -208,6 +212,38 @@ def test_a_lock_of_another_platform_builds_nothing(services: MemoryServices) -> 
     with pytest.raises(PlatformNotLocked, match="'build' is not locked for arm64; it is for amd64") as caught:
         prepare(services, "shop")
     assert "lockage lock" in caught.value.hint
+
+
+def test_a_release_is_rebuilt_only_where_its_lock_holds_the_platform(services: MemoryServices) -> None:
+    release_project(services, ready(services))
+    record = release_meant(services, "shop@1.0")
+    assert record is not None
+    assert built_of_release(services, record)[0].platform == "amd64"
+    services.architecture = "arm64"
+    with pytest.raises(PlatformNotLocked, match=r"shop@1\.0-1: environment 'build' is not locked for arm64") as caught:
+        built_of_release(services, record)
+    assert "a platform that its lock holds" in caught.value.hint
+
+
+def test_a_package_is_added_for_every_platform(services: MemoryServices) -> None:
+    for platform in ARCHITECTURES:
+        services.publish("libfoo-dev", "1", architecture=platform)
+    declare(services, BOTH)
+    lock(services)
+    services.folders.write(HERE, "lockage.toml", RECIPE.format(project=BOTH, environment="").encode())
+    found, written, edited = lock_with_added(
+        services, "shop", recipe_folder=HERE, folder=HERE, wanted=Wanted(added=("libfoo-dev",)), environment=None, upgrade=False
+    )
+    assert (written, edited) == (True, True)
+    held = [{package.name for package in environment.packages} for environment in found.environments.values()]
+    assert ["libfoo-dev" in names for names in held] == [True, True]
+
+
+def test_a_matrix_makes_an_environment_for_each_platform(services: MemoryServices) -> None:
+    text = RECIPE.format(project='[matrix]\nplatform = ["amd64", "arm64"]', environment='matrix = ["platform"]\nplatforms = ["{platform}"]')
+    services.sources.add("shop", {"lockage.toml": text.replace('environment = "build"', 'environment = "build-amd64"').encode()})
+    found = {name: environment.architecture for name, environment in lock(services).environments.items()}
+    assert found == {"build-amd64": "amd64", "build-arm64": "arm64"}
 
 
 def test_a_machine_that_runs_no_steps_reads_what_there_is() -> None:

@@ -37,6 +37,7 @@ from lockage.work.promote import (
 from lockage.work.release import BookMoved, Closed, NoRelease, SourceNotClean, find_release, release_project, release_title
 from lockage.work.test import test_project as run_tests
 from lockage.work.verify import verify_project
+from lockage.work.whole import CacheUse, Sample
 
 Commit = Callable[..., Project]
 Commands = dict[str, Callable[[Workspace], int]]
@@ -474,3 +475,21 @@ def test_a_promotion_does_not_go_back_in_time(services: MemoryServices, two: tup
     assert done.decision is not None
     assert done.decision.now == entries(services)[-2].at
     assert check_ledger(services).size == len(services.ledger.data)
+
+
+# Deviations
+
+
+def test_what_a_refused_machine_executed_is_accepted_once_another_got_the_same(services: MemoryServices, commit: Commit) -> None:
+    project = commit(services)
+    apply_policy(services, b'channel = "dev"\n[[gates]]\ngate = "deviations"\nrefuse = ["kernel < 5.15"]\n', "dev.toml")
+    services.host = {"kernel": "5.10"}
+    released(services, project)
+    assert refused(services, "shop", DEV) == ("deviations",)
+    services.host = {"kernel": "6.1"}
+    hand_over(services, project, out=Path("/srv/out"))
+    assert refused(services, "shop", DEV) == ("deviations",), "nothing was executed on this machine"
+    hand_over(services, project, out=Path("/srv/out"), use=CacheUse(sample=Sample(seed="s", percent=100)))
+    assert promote(services, "shop", DEV).changed
+    decision = judge_promotion(services, "shop", DEV)
+    assert decision.verdict.gates[-1].reason == "nothing that is refused: kernel < 5.15"

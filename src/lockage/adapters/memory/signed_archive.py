@@ -125,6 +125,7 @@ class _Package(msgspec.Struct, frozen=True):
     path: str
     data: bytes
     component: str
+    architecture: str
 
 
 class SignedArchive:
@@ -143,16 +144,17 @@ class SignedArchive:
     def add(self, name: str, version: str = "1", *, data: bytes | None = None, component: str = "main", **fields: str) -> str:
         """Put in a package, by default of arbitrary bytes; ``fields`` such as ``Depends`` (``_`` for ``-``). Returns its path."""
         body = f"the package {name} {version}".encode() if data is None else data
-        path = f"pool/{component}/{name[0]}/{name}/{name}_{version}_amd64.deb"
+        architecture = fields.get("Architecture", "amd64")
+        path = f"pool/{component}/{name[0]}/{name}/{name}_{version}_{architecture}.deb"
         ref = BlobRef.of(body)
         lines = {
             "Package": name,
             "Version": version,
-            "Architecture": "amd64",
+            "Architecture": architecture,
             **{key.replace("_", "-"): value for key, value in fields.items()},
         }
         lines |= {"Filename": path, "Size": str(ref.size), "SHA256": ref.digest}
-        self._packages.append(_Package("".join(f"{key}: {value}\n" for key, value in lines.items()), path, body, component))
+        self._packages.append(_Package("".join(f"{key}: {value}\n" for key, value in lines.items()), path, body, component, architecture))
         self.write(path, body)
         return path
 
@@ -168,9 +170,11 @@ class SignedArchive:
         """Write the suite's index and its signed Release."""
         files: dict[str, bytes] = {}
         for component in dict.fromkeys(("main", *(package.component for package in self._packages))):
-            plain = "\n".join(package.stanza for package in self._packages if package.component == component).encode()
-            files[f"{component}/binary-amd64/Packages"] = plain
-            files[f"{component}/binary-amd64/Packages.xz"] = lzma.compress(plain, preset=0)
+            here = [package for package in self._packages if package.component == component]
+            for architecture in sorted({"amd64", *(package.architecture for package in self._packages)} - {"all"}):
+                plain = "\n".join(package.stanza for package in here if package.architecture in (architecture, "all")).encode()
+                files[f"{component}/binary-{architecture}/Packages"] = plain
+                files[f"{component}/binary-{architecture}/Packages.xz"] = lzma.compress(plain, preset=0)
         for part, listed in self.contents.items():
             files[f"main/Contents-{part}"] = listed
             files[f"main/Contents-{part}.gz"] = gzip.compress(listed, mtime=0)

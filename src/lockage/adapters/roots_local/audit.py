@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lockage import durable
 from lockage.adapters.roots_local.kept_layer import read_manifest
 from lockage.adapters.roots_local.kept_packages import listed
+from lockage.adapters.roots_local.read_only import move_aside
 from lockage.adapters.roots_local.sweep import Hashes, first_difference
 from lockage.base.errors import LockageError
 from lockage.ports.storage import Audit, Damage
@@ -33,7 +34,8 @@ def kept_layers(folder: Path) -> list[Path]:
 def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, keys: Iterable[Digest], heard: Heard) -> Audit:
     """Look at layers of the roots in ``folder``, and at packages that are kept unpacked, each file once however many names it has.
 
-    What differs is set aside, where builds do not look; of a package that only if no damaged layer has told of it. Raises StoreUnwritable.
+    What differs is set aside, where builds do not look, if this user may move it; of a package that only if no damaged layer has told of
+    it. Raises StoreUnwritable.
     """
     count, heard_of, damaged = 0, 0, []
     hashes = Hashes()
@@ -56,9 +58,8 @@ def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, ke
             told.update(listed(home))
             aside = folder / "damaged" / f"{kind}-{home.name}-{os.getpid()}"
             with durable.unwritable(folder):
-                durable.ensure_folder(aside.parent)
-                home.rename(aside)
-            damaged.append(Damage(name=f"{kind}/{home.name}", what=" ".join(difference), aside=str(aside)))
+                moved = move_aside(home, aside)
+            damaged.append(Damage(name=f"{kind}/{home.name}", what=" ".join(difference), aside=str(aside) if moved else None))
     for key in keys:
         damage = _look_at_package(folder, packages, key, hashes)
         heard(hashes.size - heard_of)
@@ -77,6 +78,6 @@ def _look_at_package(folder: Path, packages: KeptPackages, key: Digest, hashes: 
         difference = ("files", f"cannot be read: {error}")
     if difference is None:
         return None
-    with durable.unwritable(folder), packages.linking():
+    with durable.unwritable(folder), packages.looking():
         aside = packages.set_aside(key)
-    return Damage(name=f"packages/{key}", what=" ".join(difference), aside=str(aside))
+    return Damage(name=f"packages/{key}", what=" ".join(difference), aside=None if aside is None else str(aside))

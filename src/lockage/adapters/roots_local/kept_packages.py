@@ -13,12 +13,13 @@ import os
 import shutil
 import stat
 from array import array
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage import durable, portable
+from lockage.adapters.roots_local.read_only import if_writable, move_aside
 from lockage.adapters.roots_local.sweep import Hashes
 from lockage.base.canonical import decode_hook, encode_hook
 from lockage.base.digest import Digest
@@ -88,6 +89,14 @@ class KeptPackages:
     def linking(self) -> Iterator[None]:
         """Be the only one who adds or removes names of kept files; waits for who does. Raises StoreUnwritable."""
         with durable.locked(self._locks / "links"):
+            yield
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """As :meth:`linking`, for who looks first; without the lock where this user cannot write, and so cannot link either."""
+        with ExitStack() as held:
+            with if_writable():
+                held.enter_context(self.linking())
             yield
 
     def known(self, keys: Iterable[Digest]) -> dict[int, int]:
@@ -194,13 +203,12 @@ class KeptPackages:
     def _times(self, key: Digest) -> dict[int, int]:
         return _read_times(self.folder / key)
 
-    def set_aside(self, key: Digest) -> Path:
-        """Keep a damaged package where it does not count. To be done while linking. Raises OSError."""
+    def set_aside(self, key: Digest) -> Path | None:
+        """Keep a damaged package where it does not count; None if this user may not move it. To be done while linking. Raises OSError."""
         aside = self.folder.parent / "damaged" / f"packages-{key}-{os.getpid()}"
-        durable.ensure_folder(aside.parent)
         shutil.rmtree(aside, ignore_errors=True)
         with suppress(FileNotFoundError):
-            (self.folder / key).rename(aside)
+            return aside if move_aside(self.folder / key, aside) else None
         return aside
 
 
@@ -214,10 +222,13 @@ def _read_times(folder: Path) -> dict[int, int]:
 
 
 def _write_times(folder: Path, times: Mapping[int, int]) -> None:
-    """So that others read the old or the new; what a power cut leaves of it is no more than doubt. Raises OSError."""
-    partial = folder / f".{_TIMES}"
-    partial.write_bytes(array("q", [number for pair in times.items() for number in pair]).tobytes())
-    partial.replace(folder / _TIMES)
+    """Others read the old or the new, or nothing for a moment; what a power cut leaves is no more than doubt. Raises OSError."""
+    file = f"{folder}/{_TIMES}"
+    with open(f"{file}.new", "wb") as partial:  # noqa: PTH123 (a hundred of them for a layer)
+        partial.write(array("q", [number for pair in times.items() for number in pair]).tobytes())
+    with suppress(FileNotFoundError):
+        os.unlink(file)  # noqa: PTH108 (as above). A rename that replaces a file makes ext4 write the new one at once
+    os.rename(f"{file}.new", file)  # noqa: PTH104 (as above)
 
 
 def _states(folder: Path) -> dict[str, os.stat_result]:

@@ -20,6 +20,7 @@ from lockage import durable
 from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
 from lockage.adapters.roots_local.layer import LayerSpec, python_layer, system_layer, unpacked_layer
+from lockage.adapters.roots_local.read_only import if_writable, move_aside
 from lockage.adapters.roots_local.sweep import first_difference, stamp_of, walked
 from lockage.adapters.roots_local.unpack import Sources
 from lockage.base.canonical import canonical, canonical_of, decode, plain
@@ -52,6 +53,8 @@ class LocalRoots:
         self._packages = KeptPackages(folder)
         self._sources = Sources(blobs, self._packages, workers)
         self._used: dict[str, int] = {}
+        #: Remembered identities that are to be computed again, as somebody wants to know.
+        self._doubted: set[Path] = set()
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         keys = _layers_of(environment)
@@ -105,8 +108,7 @@ class LocalRoots:
         if environment is None:
             return audit_layers(self._folder, kept_layers(self._folder), self._packages, self._packages.keys(), heard)
         keys = _layers_of(environment)
-        with durable.unwritable(self._folder):
-            self._ref_file(keys).unlink(missing_ok=True)
+        self._doubted.add(self._ref_file(keys))
         if environment.instruments:
             keys = [*keys, _instruments_of(environment)]
         homes = [home for kind, key in keys if (home := self._home(kind, key)).exists()]
@@ -165,20 +167,22 @@ class LocalRoots:
             keys = listed(home)
             if self._as_stamped(home, keys, stamp):
                 return True
-            with self._packages.linking() if keys else nullcontext():
+            with self._packages.looking() if keys else nullcontext():
                 if keys and self._as_stamped(home, keys, stamp):
                     return True  # somebody was just giving more names to its files
                 found = walked(home / "root")
                 difference = first_difference(home / "root", manifest(home))
                 if difference is None:
                     good = {state.st_ino: state.st_ctime_ns for _, state in found}
-                    durable.write_file(home / "stamp", stamp_of(found, self._packages.learn(keys, good)).encode())
+                    with if_writable(), durable.unwritable(home):
+                        durable.write_file(home / "stamp", stamp_of(found, self._packages.learn(keys, good)).encode())
                     return True
             aside = self._set_aside(home)
         path, what = difference
+        again = "Run the command again to put the root together anew; the damaged one is in"
         raise RootDrift(
             f"a kept root was changed since it was put together: {path} {what}",
-            hint=f"Run the command again to put the root together anew; the damaged one is in {aside} until the next is found.",
+            hint=f"{again} {aside} until the next is found." if aside != home else f"Remove {aside}, which this user cannot write to.",
             path=path,
             root=str(aside),
         )
@@ -187,15 +191,14 @@ class LocalRoots:
         return stamp_of(walked(home / "root"), self._packages.known(keys)) == stamp
 
     def _set_aside(self, home: Path) -> Path:
-        """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count."""
-        damaged = self._folder / "damaged"
-        durable.ensure_folder(damaged)
-        for older in damaged.iterdir():
+        """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count, if this user may move it."""
+        aside = self._folder / "damaged" / f"{home.parent.name}-{home.name}-{os.getpid()}"
+        for older in aside.parent.iterdir() if aside.parent.is_dir() else ():
             with suppress(OSError):
                 self._packages.remove_layer(older)
-        aside = damaged / f"{home.parent.name}-{home.name}-{os.getpid()}"
         with suppress(FileNotFoundError):  # another process has just done the same
-            home.rename(aside)
+            if not move_aside(home, aside):
+                return home
         return aside
 
     def _clear_abandoned(self) -> None:
@@ -215,14 +218,18 @@ class LocalRoots:
     def _ref(self, keys: Sequence[tuple[str, Digest]], place: str) -> RootRef:
         """The identity of the layers together, remembered beside them."""
         file = self._ref_file(keys)
-        try:
-            return decode(file.read_bytes(), RootRef)
-        except (FileNotFoundError, LockageError):
-            pass
+        known: RootRef | None = None
+        with suppress(FileNotFoundError, LockageError):
+            known = decode(file.read_bytes(), RootRef)
+        if known is not None and file not in self._doubted:
+            return known
         ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys, place)))
-        with durable.unwritable(self._folder):
-            durable.ensure_folder(file.parent)
-        durable.write_file(file, canonical_of(ref))
+        self._doubted.discard(file)
+        if ref != known:
+            with if_writable():
+                with durable.unwritable(self._folder):
+                    durable.ensure_folder(file.parent)
+                durable.write_file(file, canonical_of(ref))
         return ref
 
     def _ref_file(self, keys: Sequence[tuple[str, Digest]]) -> Path:

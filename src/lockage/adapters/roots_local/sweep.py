@@ -31,7 +31,7 @@ Walked = list[tuple[str, os.stat_result]]
 _NONE: Mapping[int, int] = MappingProxyType({})
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a kept layer's manifest: its path within the layer, and what is seen of it on disk."""
 
     path: str

@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from lockage.echo.git import ALWAYS, ceiling
+from lockage.echo.git import environment as user_environment
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
@@ -23,33 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Git", "GitFailed", "Running"]
 
-#: Of git's own variables only these say how to reach a server; the others would redirect or trace what is read.
-_KEPT = frozenset(
-    {
-        "GIT_ASKPASS",
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-        "GIT_SSH_VARIANT",
-        "GIT_SSL_CAINFO",
-        "GIT_SSL_CAPATH",
-        "GIT_CONFIG_GLOBAL",
-        "GIT_CONFIG_SYSTEM",
-    }
-)
-_ALWAYS = (
-    "--no-pager",
-    "--no-replace-objects",
-    "-c",
-    "safe.bareRepository=all",  # ours are named outright, never found by looking around
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "maintenance.auto=false",
-)
 #: safe.directory guards against what a stranger's configuration runs; reading objects runs nothing of it. From the threshold's
 #: size on git streams an object instead of holding it in memory (its own default is 512 MiB).
 _OBJECTS = ("-c", "safe.directory=*", "-c", "protocol.allow=never", "-c", "core.bigFileThreshold=8m")
@@ -98,16 +73,7 @@ class Git:
     """The program, with the environment that it may see."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        kept = {name: value for name, value in environment.items() if not name.startswith("GIT_") or name in _KEPT}
-        self._user = {
-            **kept,
-            "LC_ALL": "C",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_NO_LAZY_FETCH": "1",
-            "GIT_GRAFT_FILE": "/dev/null",
-            "GIT_TERMINAL_PROMPT": "0",
-        }
+        self._user = user_environment(environment)
         self._bare = {**self._user, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1"}
 
     def objects(self, repository: Path, arguments: Sequence[str], feed: bytes = b"") -> Running:
@@ -142,7 +108,6 @@ class Git:
                 return False
 
     def _start(self, repository: Path, arguments: Sequence[str], environment: Mapping[str, str], feed: bytes) -> Running:
-        ceiling = {"GIT_CEILING_DIRECTORIES": str(repository.parent)}  # a broken repository must not be taken for one around it
         errors = _scratch()
         stdin: IO[bytes] | int = subprocess.DEVNULL
         if feed:
@@ -151,11 +116,11 @@ class Git:
             stdin.seek(0)
         try:
             process = subprocess.Popen(
-                ["git", "-C", str(repository), *_ALWAYS, *arguments],
+                ["git", "-C", str(repository), *ALWAYS, *arguments],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**environment, **ceiling},
+                env={**environment, **ceiling(str(repository.parent))},
             )
         except FileNotFoundError as error:
             errors.close()

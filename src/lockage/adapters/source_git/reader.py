@@ -24,6 +24,7 @@ from lockage.base.name import Version
 from lockage.base.path import RelPath
 from lockage.base.tree import Tree, read_tree
 from lockage.base.tree import file_at as blob_at
+from lockage.echo.git import COMPARING
 from lockage.ports import SourceRead, SourceUnusable
 from lockage.record.locator import Remote, public_address
 from lockage.record.source import CommitOrigin, DirectoryOrigin
@@ -139,11 +140,11 @@ class GitSource:
         return self._git.objects(top, ("config", "--local", "--get", "remote.origin.url"))
 
     def _compared(self, top: Path, paths: tuple[RelPath | None, ...]) -> Running:
-        options = ("--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
+        options = (*COMPARING, "--untracked-files=normal")
         if len(paths) == 1:
-            return self._git.compare(top, paths[0] or ".", ("status", *options, "--", "."))
+            return self._git.compare(top, paths[0] or ".", (*options, "--", "."))
         names = (path or "." for path in paths)
-        return self._git.compare(top, ".", ("--literal-pathspecs", "status", *options, "--", *names))
+        return self._git.compare(top, ".", ("--literal-pathspecs", *options, "--", *names))
 
     def _status_of(self, top: Path) -> Status:
         compared = self._compared(top, (None,))

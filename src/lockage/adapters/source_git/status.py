@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from lockage.echo.git import changed, commit_of
+
 __all__ = ["Status", "read_status"]
 
-#: How many fields stand before the path of an entry of each kind (git-status(1), "Changed Tracked Entries").
-_FIELDS = {"1": 8, "2": 9, "u": 10, "?": 1}
 #: Which of them says whether it is a submodule, and which is the object that the index names.
 _SUBMODULE, _INDEXED = 2, 7
 
@@ -32,24 +32,19 @@ class Status(msgspec.Struct, frozen=True):
 
 def read_status(data: bytes) -> Status:
     """Read git's output."""
-    head: str | None = None
+    oid = commit_of(data)
+    head = None if oid in (b"", b"(initial)") else oid.decode()
     changes: list[str] = []
     paths: set[bytes] = set()
     links: dict[str, str] = {}
     untracked = False
-    records = iter(data.split(b"\0")[:-1])
-    for raw in records:
-        record = raw.decode("utf-8", "backslashreplace")
-        if record.startswith("# branch.oid "):
-            oid = record.removeprefix("# branch.oid ")
-            head = None if oid == "(initial)" else oid
-        elif record[:1] in _FIELDS:
-            fields = record.split(" ", _FIELDS[record[0]])
-            changes.append(fields[-1])
-            untracked |= record[0] == "?"
-            paths.add(raw.split(b" ", _FIELDS[record[0]])[-1])
-            if record[0] == "2":
-                paths.add(next(records))
-            if record[0] in "12" and fields[_SUBMODULE].startswith("S"):
-                links[fields[-1]] = fields[_INDEXED]
+    for raw, before in changed(data):
+        fields = [field.decode("utf-8", "backslashreplace") for field in raw]
+        changes.append(fields[-1])
+        untracked |= fields[0] == "?"
+        paths.add(raw[-1])
+        if before is not None:
+            paths.add(before)
+        if fields[0] in "12" and fields[_SUBMODULE].startswith("S"):
+            links[fields[-1]] = fields[_INDEXED]
     return Status(head, tuple(changes), frozenset(paths), links, untracked)

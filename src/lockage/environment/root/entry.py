@@ -30,7 +30,7 @@ class Kind(StrEnum):
     HARDLINK = "hardlink"
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
+class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One member of a package's archive. ``source`` says where the bytes of a file wait; it is no part of any identity."""
 
     path: RelPath
@@ -57,7 +57,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     script: str = ""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One node of a root. Files with the same non-empty ``source`` are one file under several names (hardlinks)."""
 
     path: RelPath

@@ -1,0 +1,61 @@
+"""Progress where nothing is drawn: the lines that each event leaves. Pure, as :mod:`lockage.cli.view` is for terminals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockage.cli.view import Hits
+    from lockage.record.event import Event
+
+__all__ = ["Plain"]
+
+
+class Plain:
+    """Folds events into lines. What it needs of :mod:`lockage.cli.view` is imported when there is a step to tell of."""
+
+    def __init__(self) -> None:
+        self._hits: Hits | None = None
+
+    def told(self, event: Event) -> list[str]:
+        """Take an event in; the lines that stay because of it."""
+        # Imported here, so that a command without progress pays nothing; under one name, as this is asked thousands of times.
+        from lockage.record import event as kinds
+
+        match event:
+            case kinds.Phase(text=text):
+                return [f"  {text}"]
+            case kinds.StepEnded():
+                if self._hits is not None and self._hits.takes(event):
+                    return []
+                from lockage.cli.view import ended_line
+
+                return [f"  {ended_line(event)}"]
+            case kinds.StepRetried() | kinds.StepSkipped() | kinds.StepBlocked():
+                from lockage.cli.view import step_line
+
+                return [f"  {step_line(event)}"]
+            case kinds.BlobsLost():
+                from lockage.cli.view import lost_line
+
+                return [f"  {lost_line(event)}"]
+            case kinds.Planned(steps=steps):
+                return self._planned(len(steps))
+            case kinds.RunRecorded():
+                return self.closed()
+            case kinds.Fetched() | kinds.StepQueued() | kinds.StepStarted() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
+                return []
+
+    def _planned(self, steps: int) -> list[str]:
+        """A plan of so many steps begins."""
+        if self._hits is None:
+            from lockage.cli.view import Hits
+
+            self._hits = Hits()
+        lines = self._hits.told()
+        self._hits.planned(steps)
+        return lines
+
+    def closed(self) -> list[str]:
+        """Something else is printed next; the line of the steps that were counted and have none of their own."""
+        return [] if self._hits is None else self._hits.told()

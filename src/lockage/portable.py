@@ -27,6 +27,7 @@ __all__ = [
     "LOCK_FILE",
     "READ",
     "READ_ONLY_PLAIN",
+    "REPLACES_READ_ONLY",
     "hold",
     "open_lock",
     "set_mode",
@@ -110,6 +111,10 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+#: Whether a file that is read-only can be replaced.
+REPLACES_READ_ONLY = sys.platform != "win32"
 
 
 def set_mode(descriptor: int, mode: int) -> None:

@@ -22,6 +22,7 @@ from lockage.base.name import ProjectName, Version
 from lockage.base.path import RelPath
 from lockage.environment.base import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, RootRef
+from lockage.hashing import files as hashing_files
 from lockage.ports import ActionCache, Blobs, Roots, Runs, Storage, StoreFormatUnknown, StoreUnreadable
 from lockage.record.artifact import Run
 from lockage.record.result import ActionResult
@@ -363,3 +364,18 @@ def test_layers_that_nobody_needs_or_uses_go(tmp_path: Path) -> None:
     assert not layer.parent.exists()
     again = LocalRoots(blobs, tmp_path / "roots").realise(needed, expect=False).layers[0][1]
     assert (again / "bin" / "a").read_bytes() == b"a\n"
+
+
+def test_damage_is_found_by_helpers_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing_files, "_MANY", 1)
+    monkeypatch.setattr(hashing_files, "_cores", lambda: 2)
+    store = LocalBlobs(tmp_path)
+    refs = store.put_many(b"audited %d" % number for number in range(300))
+    damage(store._path(refs[3].digest))
+    damage(store._path(refs[200].digest), b"x" * refs[200].size)
+    read: list[int] = []
+    found = store.audit(read.append)
+    assert {damaged.name for damaged in found.damaged} == {str(refs[3].digest), str(refs[200].digest)}
+    assert (found.count, found.size) == (300, sum(read))
+    assert sum(read) == sum(ref.size for ref in refs) - refs[3].size + len(b"damaged")
+    assert store.audit(nobody).damaged == ()

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,9 @@ from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory import MemoryBlobs
 from lockage.adapters.store_deferred import DeferredBlobs
 from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
+from lockage.hashing import files as hashing_files
 from lockage.ports import BlobCorrupt, BlobMissing, Blobs, StoreUnwritable
+from lockage.ports.storage import Stream
 
 LARGE = bytes(range(256)) * 4 * 9000  # above what is served from memory
 
@@ -217,6 +219,29 @@ def test_damaged_files_are_kept_in_quarantine(local: LocalBlobs, tmp_path: Path)
     (kept,) = (tmp_path / "store" / "quarantine").iterdir()
     assert kept.name.startswith(ref.digest)
     assert kept.read_bytes() == b"evil"
+
+
+@pytest.mark.parametrize("others", [0, 600])
+def test_a_put_looks_at_what_is_there_and_writes_anew_what_is_damaged(tmp_path: Path, others: int) -> None:
+    beside = [b"%d" % number for number in range(others)]  # many are put by several threads
+    refs = LocalBlobs(tmp_path).put_many([*beside, b"good"])
+    path = tmp_path / "sha256" / refs[-1].digest[:2] / refs[-1].digest[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"evil")
+    assert LocalBlobs(tmp_path).put_many([*beside, b"good"]) == refs
+    assert path.read_bytes() == b"good"
+    assert [file.read_bytes() for file in (tmp_path / "quarantine").iterdir()] == [b"evil"]
+
+
+def test_what_was_put_once_is_looked_at_no_more_than_it_must_be(local: LocalBlobs) -> None:
+    (ref,) = local.put_many([b"good"])
+    path = local._path(ref.digest)
+    inode = path.stat().st_ino
+    local.put_many([b"good"])
+    assert path.stat().st_ino == inode
+    path.unlink()
+    local.put_many([b"good"])
+    assert local.get(ref) == b"good"
 
 
 def test_quarantine_spares_a_file_that_was_healed_meanwhile(local: LocalBlobs) -> None:
@@ -447,3 +472,128 @@ def test_a_store_that_cannot_be_written_says_so_for_streams(tmp_path: Path) -> N
     (tmp_path / "store").write_bytes(b"")
     with pytest.raises(StoreUnwritable):
         LocalBlobs(tmp_path / "store").put_streams(opened(b"a"))
+
+
+@pytest.fixture(params=[False, True], ids=["few", "many"])
+def helped(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether helpers hash what is read."""
+    many: bool = request.param
+    monkeypatch.setattr(hashing_files, "_MANY", 1 if many else 1 << 30)
+    monkeypatch.setattr(hashing_files, "_cores", lambda: 2)
+    return many
+
+
+def written(folder: Path, *items: bytes) -> list[tuple[bytes, int]]:
+    """Files with these bytes, named by their places."""
+    folder.mkdir(exist_ok=True)
+    for number, data in enumerate(items):
+        (folder / str(number)).write_bytes(data)
+    return [(b"%d" % number, len(data)) for number, data in enumerate(items)]
+
+
+class Opener:
+    """Opens files below a folder, and counts them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.opened: list[bytes] = []
+
+    def __call__(self, name: bytes) -> Stream:
+        self.opened.append(name)
+        return (self._folder / name.decode()).open("rb")
+
+
+def test_files_come_back_in_order_with_repetitions(blobs: Blobs, tmp_path: Path, helped: bool) -> None:
+    tree = tmp_path / "tree"
+    names = written(tree, *MIXED)
+    for present in (False, True):
+        opener = Opener(tree)
+        refs = blobs.put_files(os.fsencode(tree), iter(names), opener)
+        assert refs == [BlobRef.of(data) for data in MIXED]
+        assert all(blobs.get(ref) == data for ref, data in zip(refs, MIXED, strict=True))
+        if helped and not isinstance(blobs, MemoryBlobs):
+            assert (len(opener.opened) < 20) is present  # only those that are asked whether most are present
+
+
+def test_new_files_among_present_ones_are_kept(blobs: Blobs, tmp_path: Path, helped: bool) -> None:
+    tree = tmp_path / "tree"
+    items = [str(number).encode() for number in range(1000)]
+    written(tree, *items)
+    blobs.put_many(items)
+    items[300:320] = [LARGE[number:] for number in range(20)]
+    names = written(tree, *items)
+    opener = Opener(tree)
+    refs = blobs.put_files(os.fsencode(tree), names, opener)
+    assert refs == [BlobRef.of(data) for data in items]
+    assert all(blobs.get(ref) == data for ref, data in zip(refs, items, strict=True))
+    assert {b"%d" % number for number in range(300, 320)} <= set(opener.opened)
+
+
+def test_helpers_are_left_when_most_files_turn_out_to_be_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing_files, "_MANY", 1)
+    monkeypatch.setattr(hashing_files, "_cores", lambda: 2)
+    blobs, tree = LocalBlobs(tmp_path / "store"), tmp_path / "tree"
+    items = [*(b"" for _ in range(20)), *(b"%d" % number for number in range(3000))]
+    blobs.put(b"")
+    opener = Opener(tree)
+    refs = blobs.put_files(os.fsencode(tree), written(tree, *items), opener)
+    assert refs == [BlobRef.of(data) for data in items]
+    assert all(blobs.get(ref) == data for ref, data in zip(refs, items, strict=True))
+
+
+def test_a_file_that_is_gone_is_asked_for(blobs: Blobs, tmp_path: Path, helped: bool) -> None:
+    tree = tmp_path / "tree"
+    names = written(tree, b"", *(str(number).encode() for number in range(100)))
+    blobs.put_files(os.fsencode(tree), names, Opener(tree))
+    (tree / "50").unlink()
+    with pytest.raises(FileNotFoundError):  # it is the opener's error
+        blobs.put_files(os.fsencode(tree), names, Opener(tree))
+
+
+def test_what_finding_the_files_raises_is_raised(blobs: Blobs, tmp_path: Path, helped: bool) -> None:
+    tree = tmp_path / "tree"
+    names = written(tree, *(str(number).encode() for number in range(500)))
+    blobs.put_files(os.fsencode(tree), names, Opener(tree))
+
+    def broken() -> Iterator[tuple[bytes, int]]:
+        yield from names
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        blobs.put_files(os.fsencode(tree), broken(), Opener(tree))
+
+
+def test_a_blob_that_was_cut_off_is_healed_by_its_file(tmp_path: Path, helped: bool) -> None:
+    blobs, tree = LocalBlobs(tmp_path / "store"), tmp_path / "tree"
+    items = [b"whole %d" % number for number in range(200)]
+    names = written(tree, *items)
+    refs = blobs.put_files(os.fsencode(tree), names, Opener(tree))
+    damage(blobs, refs[100], b"cut")
+    assert blobs.put_files(os.fsencode(tree), names, Opener(tree)) == refs
+    assert blobs.get(refs[100]) == items[100]
+
+
+def test_a_file_whose_blob_lies_in_the_trash_takes_it_back(tmp_path: Path, helped: bool) -> None:
+    blobs, tree = LocalBlobs(tmp_path / "store"), tmp_path / "tree"
+    items = [b"kept %d" % number for number in range(200)]
+    names = written(tree, *items)
+    refs = blobs.put_files(os.fsencode(tree), names, Opener(tree))
+    trash = tmp_path / "store" / "trash" / "1"
+    trash.mkdir(parents=True)
+    blobs._path(refs[100].digest).rename(trash / refs[100].digest)
+    assert blobs.put_files(os.fsencode(tree), names, Opener(tree)) == refs
+    assert not list(trash.iterdir())
+
+
+def test_vouching_finds_what_was_damaged_however_many_there_are(tmp_path: Path, helped: bool) -> None:
+    blobs = LocalBlobs(tmp_path / "store")
+    refs = blobs.put_many(b"vouched %d" % number for number in range(200))
+    witness = blobs.vouch(refs, None)
+    assert witness is not None
+    assert blobs.vouch(refs, witness) == witness
+    other = LocalBlobs(tmp_path / "store")  # which has written none of them
+    assert other.vouch(refs, None) == witness
+    damage(blobs, refs[70], b"x" * refs[70].size)
+    assert other.vouch(refs, None) is None
+    assert not other.has(refs[70])
+    assert [path.name[:64] for path in (tmp_path / "store" / "quarantine").iterdir()] == [str(refs[70].digest)]

@@ -65,6 +65,21 @@ assert len(list(Path(sys.argv[1]).iterdir())) == 1
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "trust")], check=True)
 
 
+def test_what_a_killed_process_left_of_another_origin_is_removed(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from lockage import durable
+from lockage.adapters.pins_local import LocalPins
+durable.reached = lambda step: os.kill(os.getpid(), signal.SIGKILL) if step == "before-rename" else None
+LocalPins(Path(sys.argv[1])).pin("one", b"root")
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"]
+    LocalPins(tmp_path).pin("two", b"root")
+    assert [path.name for path in tmp_path.iterdir()] == ["two.json"]
+
+
 def test_what_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     pins = LocalPins(tmp_path / "file" / "trust")

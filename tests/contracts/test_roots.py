@@ -25,6 +25,7 @@ from lockage.environment.base import OsBase
 from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel, RootRef
 from lockage.environment.python import NoPython
 from lockage.environment.root import InvalidPackage, Kind, PackagesCollide, UnsupportedPackage, stacked
+from lockage.hashing import files as hashing_files
 from lockage.ports import BlobCorrupt, BlobMissing, Blobs, RootDrift, Roots, StoreUnwritable
 
 UNKNOWN = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
@@ -331,7 +332,10 @@ def test_a_cached_layer_that_was_changed_with_its_manifest_is_not_the_locks(loca
         LocalRoots(local.blobs, tmp_path / "cached").realise(pinned)
 
 
-def test_an_audit_of_an_environment_looks_at_its_layers(local: Bench) -> None:
+@pytest.mark.parametrize("many", [1, 1 << 30], ids=["hashed by helpers", "hashed here"])
+def test_an_audit_of_an_environment_looks_at_its_layers(local: Bench, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    monkeypatch.setattr(hashing_files, "_MANY", many)
+    monkeypatch.setattr(hashing_files, "_cores", lambda: 2)
     ours = local.environment(instruments=[make_deb("instrument", [TarNode(name="./usr/lib/clock.so", data=b"clock")])])
     other = local.environment(packages=[BASE])
     for environment in (ours, other):

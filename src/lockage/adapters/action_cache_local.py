@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,6 @@ from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from lockage.base.instant import Instant
     from lockage.ports.storage import Audit, Heard
@@ -42,15 +42,23 @@ class LocalActionCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._text = str(folder)
         self._spool = durable.Spool(folder / "tmp")
+        self._shards: set[str] = set()
+
+    def _place(self, action: BlobRef) -> str:
+        """The path of an entry; a build asks for thousands."""
+        return f"{self._text}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}"
 
     def _path(self, action: BlobRef) -> Path:
-        return self._folder / action.digest[:2] / f"{action.digest[2:]}-{action.size}"
+        return Path(self._place(action))
 
     def get(self, action: BlobRef) -> ActionResult | None:
+        place = self._place(action)
+        if not os.access(place, os.F_OK):  # most are asked for in vain
+            return None
         try:
-            with open(f"{self._folder}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}", "rb") as stream:  # noqa: PTH123  # most are asked for in vain
-                data = stream.read()
+            data = Path(place).read_bytes()
             document = parse(data)
             entry = msgspec.convert(document, _Entry, dec_hook=decode_hook)
         except (OSError, LockageError, msgspec.ValidationError):
@@ -61,7 +69,7 @@ class LocalActionCache:
         return entry.result
 
     def holds(self, actions: Sequence[BlobRef]) -> bool:
-        top = f"{self._folder}{os.sep}"  # there may be tens of thousands, so no object is made for any of them
+        top = f"{self._text}{os.sep}"  # there may be tens of thousands, so no object is made for any of them
         return all(os.access(f"{top}{one.digest[:2]}{os.sep}{one.digest[2:]}-{one.size}", os.F_OK) for one in actions)
 
     def put(self, action: BlobRef, result: ActionResult) -> None:
@@ -75,13 +83,13 @@ class LocalActionCache:
 
     def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
         staged: list[durable.Staged] = []
-        paths: list[Path] = []
+        paths: list[str] = []
         with durable.unwritable(self._folder):
             try:
                 for action, result in results:
-                    paths.append(self._path(action))
-                    durable.ensure_folder(paths[-1].parent)
-                    staged.append(self._spool.stage())
+                    paths.append(self._place(action))
+                    self._ensure_shard(action.digest[:2])
+                    staged.append(self._spool.stage(0o444))
                     staged[-1].write(_entry(action, canonical_of(result)))
                     staged[-1].finish(0o444)
             except BaseException:
@@ -90,6 +98,12 @@ class LocalActionCache:
                 raise
             if staged:
                 self._spool.publish(staged, paths)
+
+    def _ensure_shard(self, name: str) -> None:
+        """This folder of entries, durable itself."""
+        if name not in self._shards:
+            durable.ensure_folder(self._folder / name)
+            self._shards.add(name)
 
     def _files(self) -> Iterator[tuple[Path, BlobRef]]:
         """Every entry's file, and the action that its name says."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.echo.memo_file import body_of, place_of, value_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lockage.base.instant import Instant
     from lockage.ports.storage import Swept
 
@@ -25,14 +25,18 @@ class LocalMemo:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._text = str(folder)
         self._spool = durable.Spool(folder / "tmp")
 
     def _path(self, kind: str, key: str) -> Path:
         return self._folder / place_of(kind, key)
 
     def get(self, kind: str, key: str) -> bytes | None:
+        place = f"{self._text}/{place_of(kind, key)}"
+        if not os.access(place, os.F_OK):  # most are asked for in vain
+            return None
         try:
-            data = self._path(kind, key).read_bytes()
+            data = Path(place).read_bytes()
         except OSError:
             return None
         return value_in(data, key)

@@ -37,7 +37,8 @@ class LocalPins:
     def pin(self, origin: str, trust_root: bytes) -> None:
         try:
             ensure_folder(self._folder)
-            write_file(self._path(origin), trust_root, mode=0o600)
+            # Who was killed while the first root of a store was pinned has pinned an origin that nobody will pin again.
+            write_file(self._path(origin), trust_root, mode=0o600, tidy=True)
         except (OSError, StoreUnwritable) as error:
             raise KeyUnusable(f"the trust root cannot be pinned in {self._folder}: {error}") from error
 

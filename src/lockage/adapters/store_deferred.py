@@ -25,6 +25,8 @@ __all__ = ["DeferredActionCache", "DeferredBlobs"]
 
 #: So many bytes may wait; what is beyond is kept at once.
 _ROOM = 32 << 20
+#: So many bytes of what has been kept may still be read from memory, of blobs up to a size: steps read what others have just made.
+_RECENT, _SMALL = 4 << 20, 1 << 16
 #: Of so many blobs it is remembered that they are durable.
 _KNOWN = 1 << 16
 #: Seconds between two turns: at most so much more is lost if the process is killed.
@@ -39,12 +41,14 @@ class _Waiting:
     def __init__(self, blobs: Blobs) -> None:
         self.inner = blobs
         self.cache: ActionCache | None = None
-        #: Blobs that are nowhere else yet; and those that are in the store, whose entries may not be durable.
+        #: Blobs that are nowhere else yet, or in the store without being known to be durable.
         self.blobs: dict[BlobRef, bytes] = {}
-        self.present: dict[BlobRef, bytes] = {}
         self.results: dict[BlobRef, ActionResult] = {}
         self.size = 0
         self.durable: set[BlobRef] = set()
+        #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
+        self.recent: dict[BlobRef, bytes] = {}
+        self._recent_size = 0
         self._error: BaseException | None = None
         self._busy = False
         #: Whether somebody waits for all of it.
@@ -54,15 +58,14 @@ class _Waiting:
     def add(self, ref: BlobRef, data: bytes) -> bool:
         """Whether there is room for it."""
         with self._changed:
+            if ref in self.blobs:
+                return True
+            if ref in self.durable and self.inner.has(ref):
+                return True
             if self.size + len(data) > _ROOM:
                 return False
-            there = self.inner.has(ref)
-            if there and ref in self.durable:
-                return True
-            into = self.present if there else self.blobs
-            if ref not in into:
-                into[ref] = data
-                self.size += len(data)
+            self.blobs[ref] = data
+            self.size += len(data)
             return True
 
     def keep(self, action: BlobRef, result: ActionResult) -> None:
@@ -92,22 +95,22 @@ class _Waiting:
                 self._hurry = False
                 error, self._error = self._error, None
                 if error is not None:
-                    self._forget(dict(self.blobs), dict(self.present), dict(self.results))
+                    self._forget(dict(self.blobs), dict(self.results))
                     raise error
-                if not (self.blobs or self.present or self.results):
+                if not (self.blobs or self.results):
                     return
             self.start()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                blobs, present, results = dict(self.blobs), dict(self.present), dict(self.results)
-                if self._error is not None or not (blobs or present or results):
+                blobs, results = dict(self.blobs), dict(self.results)
+                if self._error is not None or not (blobs or results):
                     self._busy = False
                     self._changed.notify_all()
                     return
             try:
-                self.inner.put_many([*blobs.values(), *present.values()])
+                self.inner.put_many(blobs.values())
                 if results and self.cache is not None:
                     self.cache.put_many(results.items())
             except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)
@@ -117,17 +120,24 @@ class _Waiting:
             with self._changed:
                 if len(self.durable) > _KNOWN:
                     self.durable.clear()
-                self.durable.update(blobs, present)
-                self._forget(blobs, present, results)
+                self.durable.update(blobs)
+                self._remember(blobs)
+                self._forget(blobs, results)
                 if not self._hurry:  # so that more comes together
                     self._changed.wait(_PAUSE)
 
-    def _forget(self, blobs: dict[BlobRef, bytes], present: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
+    def _remember(self, blobs: dict[BlobRef, bytes]) -> None:
+        for ref, data in blobs.items():
+            if len(data) <= _SMALL and ref not in self.recent:
+                self.recent[ref] = data
+                self._recent_size += len(data)
+        while self._recent_size > _RECENT:
+            self._recent_size -= len(self.recent.pop(next(iter(self.recent))))
+
+    def _forget(self, blobs: dict[BlobRef, bytes], results: dict[BlobRef, ActionResult]) -> None:
         for ref in blobs:
             del self.blobs[ref]
-        for ref in present:
-            del self.present[ref]
-        self.size -= sum(map(len, blobs.values())) + sum(map(len, present.values()))
+        self.size -= sum(map(len, blobs.values()))
         for action, result in results.items():
             if self.results.get(action) is result:  # a later one waits for the next turn
                 del self.results[action]
@@ -154,6 +164,8 @@ class DeferredBlobs:
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.waiting.blobs.get(ref)
+        if data is None:
+            data = self.waiting.recent.get(ref)
         return self._inner.get(ref) if data is None else data
 
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -168,8 +180,9 @@ class DeferredBlobs:
         return self._inner.locate(digest) if found is None else found
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        waiting = dict(self.waiting.blobs)  # which are whole in memory, and nowhere else; the witness will be of the others
-        return self._inner.vouch([ref for ref in refs if ref not in waiting] if waiting else refs, witness)
+        waiting = self.waiting.blobs  # which are whole in memory, and nowhere else; the witness will be of the others
+        others = [ref for ref in refs if ref not in waiting] if waiting else refs
+        return (witness or b"") if refs and not others else self._inner.vouch(others, witness)
 
     # What is to be durable at once, or is not deferred
 
@@ -184,6 +197,9 @@ class DeferredBlobs:
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
         return self._inner.put_streams(items, sizes)
+
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        return self._inner.put_files(top, files, opened)
 
     def audit(self, heard: Heard) -> Audit:
         self.settle()

@@ -1,7 +1,7 @@
 """Content identities: sha256 digests and references to blobs.
 
-The only place where ``hashlib`` is used. A :class:`Digest` is 64 lowercase hex digits; as REAPI v2 does, a reference to
-a blob carries its size as well, and the size is part of its identity.
+The only place where ``hashlib`` is used, but for the helpers that hash many files (:mod:`lockage.hashing`). A :class:`Digest` is 64
+lowercase hex digits; as REAPI v2 does, a reference to a blob carries its size as well, and the size is part of its identity.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ class Plain:
         from lockage.record import event as kinds
 
         match event:
+            case kinds.StepQueued() | kinds.StepStarted():  # of every step
+                return []
             case kinds.Phase(text=text):
                 return [f"  {text}"]
             case kinds.StepEnded():
@@ -43,7 +45,7 @@ class Plain:
                 return self._planned(len(steps))
             case kinds.RunRecorded():
                 return self.closed()
-            case kinds.Fetched() | kinds.StepQueued() | kinds.StepStarted() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
+            case kinds.Fetched() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
                 return []
 
     def _planned(self, steps: int) -> list[str]:

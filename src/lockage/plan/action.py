@@ -39,11 +39,15 @@ _ISA = {"amd64": "x86-64", "arm64": "aarch64"}
 
 
 class EncodedAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action's reference and the bytes of its two messages, for a store or a remote executor."""
+    """An action's reference and the bytes of its two messages, for a store or a remote executor.
+
+    ``messages`` are these, and the Directory message of the input root, by reference.
+    """
 
     ref: BlobRef
     action: bytes
     command: bytes
+    messages: tuple[tuple[BlobRef, bytes], ...]
 
 
 class Stub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,21 +91,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _platform(self) -> bytes:
-        properties = {
-            "ISA": _ISA[self.architecture],
-            "OSFamily": "linux",
-            "chrootRootDigest": str(self.root.tree),
-            "lockage-contract": str(self.contract),
-            "lockage-cpus": str(self.cpus),
-            "lockage-root-metadata": str(self.root.metadata),
-        }
-        if self.modes:  # an action without any is what it was before there were modes
-            properties["lockage-modes"] = " ".join(sorted(self.modes))
-        if self.preload is not None:
-            properties["lockage-preload"] = self.preload
-        if self.services:
-            properties["lockage-services"] = canonical(plain(_Stubs(self.services))).decode()
-        return _pairs(1, tuple(sorted(properties.items())))
+        return _platform(self.architecture, self.root, self.contract, self.cpus, self.modes, self.preload, self.services)
 
     @property
     def input_root(self) -> bytes:
@@ -114,27 +104,46 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         command = b"".join(
             (
                 b"".join(bytes_field(1, argument.encode()) for argument in self.arguments),
-                _pairs(2, tuple(sorted(self.variables))),
+                _pairs(2, self.variables),
                 bytes_field(5, platform),
                 string_field(6, WORKING_DIRECTORY),
                 b"".join(bytes_field(7, path.encode()) for path in sorted(set(self.outputs), key=str.encode)),
                 varint_field(9, _TREE_AND_DIRECTORY),
             )
         )
-        action = b"".join(
-            (
-                bytes_field(1, encode_ref(BlobRef.of(command))),
-                bytes_field(2, encode_ref(BlobRef.of(self.input_root))),
-                bytes_field(10, platform),
-            )
-        )
-        return EncodedAction(ref=BlobRef.of(action), action=action, command=command)
+        input_root = self.input_root
+        named = ((BlobRef.of(command), command), (BlobRef.of(input_root), input_root))
+        action = b"".join((bytes_field(1, encode_ref(named[0][0])), bytes_field(2, encode_ref(named[1][0])), bytes_field(10, platform)))
+        ref = BlobRef.of(action)
+        return EncodedAction(ref=ref, action=action, command=command, messages=((ref, action), *named))
 
 
 @lru_cache(maxsize=64)
 def _pairs(number: int, pairs: tuple[tuple[str, str], ...]) -> bytes:
-    """Names with values, each as a message of that number; most steps of a plan have the same."""
-    return b"".join(bytes_field(number, string_field(1, name) + string_field(2, value)) for name, value in pairs)
+    """Names with values, each as a message of that number, sorted; most steps of a plan have the same."""
+    return b"".join(bytes_field(number, string_field(1, name) + string_field(2, value)) for name, value in sorted(pairs))
+
+
+@lru_cache(maxsize=64)
+def _platform(
+    architecture: str, root: RootRef, contract: int, cpus: int, modes: tuple[Mode, ...], preload: Digest | None, services: tuple[Stub, ...]
+) -> bytes:
+    """The platform properties; most steps of a plan have the same."""
+    properties = {
+        "ISA": _ISA[architecture],
+        "OSFamily": "linux",
+        "chrootRootDigest": str(root.tree),
+        "lockage-contract": str(contract),
+        "lockage-cpus": str(cpus),
+        "lockage-root-metadata": str(root.metadata),
+    }
+    if modes:  # an action without any is what it was before there were modes
+        properties["lockage-modes"] = " ".join(sorted(modes))
+    if preload is not None:
+        properties["lockage-preload"] = preload
+    if services:
+        properties["lockage-services"] = canonical(plain(_Stubs(services))).decode()
+    return _pairs(1, tuple(properties.items()))
 
 
 def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:

@@ -89,6 +89,8 @@ def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:
 def relocated(variables: tuple[tuple[str, str], ...], *, build_path: str, temporary: str) -> tuple[tuple[str, str], ...]:
     """The variables of an action for a sandbox whose build path or folder for temporary files is another one."""
     moves = ((f"=/{WORKING_DIRECTORY}=", f"={build_path}="), (f"={FIXED['TMPDIR']}=", f"={temporary}="))
+    if all(here == there for here, there in moves):
+        return variables
 
     def moved(value: str) -> str:
         for here, there in moves:

@@ -6,6 +6,7 @@ inputs resolve to equal actions, which is early cut-off.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from lockage.recipe.service import Form, Service, url, variable
 from lockage.record.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
 
     from lockage.base.name import StepName
     from lockage.base.tree import Node
@@ -220,10 +221,10 @@ def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs:
     parts = (
         CONTRACT_VERSION,
         step.run,
-        planned.variables,
+        _in_json(planned.variables),
         step.inputs,
         step.outputs,
-        (step.cpus, environment.architecture, environment.root),
+        _in_json((step.cpus, environment.architecture, environment.root)),
         source,
         [(need, needs[need]) for need in step.needs],
         [(found.path, found.sha256, found.executable) for found in planned.fetched],
@@ -232,6 +233,12 @@ def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs:
         planned.services,
     )
     return Digest.of(msgspec.json.encode(parts, enc_hook=encode_hook))
+
+
+@lru_cache(maxsize=64)
+def _in_json(value: Hashable) -> msgspec.Raw:
+    """A part of a key that most steps of a plan have in common."""
+    return msgspec.Raw(msgspec.json.encode(value, enc_hook=encode_hook))
 
 
 def _preload(planned: PlannedStep) -> Digest | None:
@@ -304,7 +311,4 @@ def resolve(
         services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
     )
     encoded = action.encode()
-    blobs = {**directories, encoded.ref: encoded.action}
-    for message in (encoded.command, action.input_root):
-        blobs[BlobRef.of(message)] = message
-    return Resolved(action=action, encoded=encoded, directories=blobs)
+    return Resolved(action=action, encoded=encoded, directories={**directories, **dict(encoded.messages)})

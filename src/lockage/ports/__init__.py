@@ -7,7 +7,7 @@ suite in tests/contracts. Fakes for tests live in adapters/memory and pass the s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -122,20 +122,22 @@ from lockage.ports.packages import (
 from lockage.ports.packages import (
     PythonIndex as PythonIndex,
 )
+from lockage.ports.storage import ActionCache as ActionCache
+from lockage.ports.storage import Blobs as Blobs
+from lockage.ports.storage import Memo as Memo
 from lockage.ports.storage import Storage as Storage
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from lockage.base.digest import Digest
     from lockage.base.name import LatchName
-    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream, Swept
+    from lockage.ports.storage import Audit, Heard
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
-    from lockage.record.result import ActionResult
 
 
 #: The file that marks a folder of what failed steps left: what is in it may be replaced.
@@ -243,120 +245,6 @@ class Clock(Protocol):
     def now(self) -> Instant: ...
     def steady(self) -> int:
         """Milliseconds of a clock that is never set; only differences mean something."""
-        ...
-
-
-class Blobs(Protocol):
-    """Immutable bytes by digest. Every method that returns bytes has verified them, or raises :class:`BlobCorrupt`.
-
-    ``put*`` are durable when they return and idempotent. Raises :class:`BlobMissing`, :class:`StoreUnwritable`.
-    """
-
-    def put(self, data: bytes) -> BlobRef: ...
-    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
-        """Store several; cheaper than one by one, as all are made durable together."""
-        ...
-
-    def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
-        """As :meth:`put_many`, but what is put is durable only when :meth:`settle` has returned; this process sees it at once."""
-        ...
-
-    def settle(self) -> None:
-        """Wait until all that was put soon is durable; raises what keeping it raised."""
-        ...
-
-    def put_stream(self, stream: BinaryIO) -> BlobRef: ...
-    def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
-        """Store several streams, each opened when its turn comes and then closed; read once, several beside each other.
-
-        ``sizes``: about how many bytes each has, so that the large ones are not left to the end.
-        What opening or reading raises is raised as it is; then nothing of the last batch is kept.
-        """
-        ...
-
-    def get(self, ref: BlobRef) -> bytes: ...
-    def open(self, ref: BlobRef) -> BinaryIO:
-        """A verified binary stream of the blob, seekable; the caller closes it."""
-        ...
-
-    def has(self, ref: BlobRef) -> bool:
-        """Whether a blob of that digest and size is present (not re-hashed)."""
-        ...
-
-    def locate(self, digest: Digest) -> BlobRef | None:
-        """The reference of a present blob of which only the sha256 is known."""
-        ...
-
-    def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        """A witness that all these blobs are there and whole; None if any is not, and then every damaged one is set aside.
-
-        Those that are still as ``witness``, an earlier answer, says are not hashed again: a folder looks at size, time of change and
-        inode. That answer may have been about other blobs beside them. Without a witness all are hashed; with anything else in its
-        place, such as no bytes, all but those that this process has written itself and that look as they did then.
-        """
-        ...
-
-    def audit(self, heard: Heard) -> Audit:
-        """Hash every blob again; those of other bytes are set aside. May run beside everything else."""
-        ...
-
-    def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
-        """Delete the blobs that are not ``needed`` and were written earlier than ``before``; ``dry`` only says what would go.
-
-        May run beside everything else, but for another sweep: what a process that runs now may have seen is not deleted before it
-        has ended, and comes back if it is asked for. ``needed`` is asked again before anything is deleted for good.
-        """
-        ...
-
-    def used_since(self) -> Instant | None:
-        """When the processes that use the store beside this one began, at the earliest; None if there is none. May be too early."""
-        ...
-
-
-class ActionCache(Protocol):
-    """Results of actions by action digest. A damaged or half-written entry counts as absent."""
-
-    def get(self, action: BlobRef) -> ActionResult | None: ...
-    def put(self, action: BlobRef, result: ActionResult) -> None: ...
-    def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
-        """Keep several; cheaper than one by one, as all are made durable together."""
-        ...
-
-    def put_soon(self, action: BlobRef, result: ActionResult) -> None:
-        """As :meth:`put`, but durable only when :meth:`settle` has returned, and never before the blobs that were put soon before it."""
-        ...
-
-    def settle(self) -> None:
-        """Wait until all that was put soon is durable; raises what keeping it raised."""
-        ...
-
-    def holds(self, actions: Sequence[BlobRef]) -> bool:
-        """Whether there is an entry for each of these; none is read."""
-        ...
-
-    def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
-        """Every whole entry, in no order."""
-        ...
-
-    def audit(self, heard: Heard) -> Audit:
-        """Read every entry; damaged ones are set aside."""
-        ...
-
-    def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
-        """Delete the entries of other actions that were written earlier than ``before``; those actions, with the bytes of the entries.
-
-        ``dry`` only says what would go. Raises StoreUnwritable.
-        """
-        ...
-
-
-class Memo(Protocol):
-    """Derived facts that cost something to compute and may vanish at any time; never the only copy, never trusted for integrity."""
-
-    def get(self, kind: str, key: str) -> bytes | None: ...
-    def put(self, kind: str, key: str, value: bytes) -> None: ...
-    def sweep(self, before: Instant, *, dry: bool = False) -> Swept:
-        """Delete what was put earlier than ``before``; ``dry`` only says what would go. Best effort."""
         ...
 
 

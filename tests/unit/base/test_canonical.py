@@ -1,11 +1,14 @@
 """RFC 8785 without floats."""
 
+from typing import Any  # JSON values
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.canonical import InvalidDocument, canonical, decode, parse
-from lockage.base.digest import BlobRef
+from lockage.base.canonical import _AS_IT_IS, InvalidDocument, _ordered, _plainly_ordered, canonical, decode, parse
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.path import RelPath
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -29,6 +32,18 @@ def test_escapes_are_the_shortest() -> None:
 def test_what_is_encoded_reads_back_and_encodes_the_same(value: object) -> None:
     data = canonical(value)  # type: ignore[arg-type]  # hypothesis gives object
     assert canonical(parse(data)) == data
+
+
+@given(JSON)
+def test_what_needs_no_closer_look_has_the_same_bytes_without_it(value: object) -> None:
+    if _plainly_ordered(value):
+        assert canonical(value) == _AS_IT_IS.encode(_ordered(value)).encode()  # type: ignore[arg-type]  # as above
+
+
+def test_tuples_and_our_own_text_need_no_closer_look() -> None:
+    value: dict[str, Any] = {"b": (RelPath("x/y"), 1, None), "a": [Digest.of(b"")], RelPath("c"): True}
+    assert _plainly_ordered(value)
+    assert canonical(value) == canonical({"a": [str(Digest.of(b""))], "b": ["x/y", 1, None], "c": True})
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan"), 2**53, b"bytes", {1: 2}, "\ud800", {"\ud800": 1}])

@@ -28,6 +28,22 @@ def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_staged_file_is_published_with_its_mode_and_tells_how_it_looks(tmp_path: Path, umask: int) -> None:
+    spool = durable.Spool(tmp_path / "tmp")
+    before = os.umask(umask)
+    try:
+        staged = spool.stage(0o444)
+        staged.write(b"data")
+        staged.finish(0o444)
+    finally:
+        os.umask(before)
+    spool.publish([staged], [tmp_path / "file"])
+    found = (tmp_path / "file").stat()
+    assert stat.S_IMODE(found.st_mode) == 0o444
+    assert staged.facts == (found.st_mtime_ns, found.st_ino)
+
+
 def test_a_file_gets_the_owner_that_the_user_may_give(tmp_path: Path) -> None:
     mine, given = (os.getuid(), os.getgid()), (12345, 54321)
     durable.write_file(tmp_path / "mine", b"one", owner=mine)

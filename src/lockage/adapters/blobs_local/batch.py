@@ -42,6 +42,9 @@ class Batch:
         for staged in self._staged.values():
             staged.discard()
 
+    def __len__(self) -> int:
+        return len(self._staged)
+
     def __contains__(self, ref: BlobRef) -> bool:
         return ref in self._staged
 
@@ -58,6 +61,10 @@ class Batch:
         self._size += ref.size
         if len(self._staged) >= _COUNT or self._size >= _BYTES:
             self._flush()
+
+    def note(self, shards: Collection[str]) -> None:
+        """Blobs of these shards are present, as those without a file are."""
+        self._present.update(shards)
 
     def _flush(self) -> None:
         staged, present = self._staged, self._present

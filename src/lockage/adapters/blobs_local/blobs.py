@@ -27,15 +27,17 @@ if TYPE_CHECKING:
 
     from lockage.adapters.blobs_local.taking import Taker
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Audit, BlobSweep, Damage, Heard, Stream
+    from lockage.ports.storage import Audit, BlobSweep, Heard, Stream
 
 __all__ = ["LocalBlobs"]
 
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
+#: Up to this size a blob is read with one call.
+_AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
-_FEW = 64
+_FEW = 512
 #: Of so many blobs a process remembers that it wrote them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
@@ -62,7 +64,7 @@ class LocalBlobs:
         self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
-        self._shards: set[Path] = set()
+        self._shards: set[str] = set()
         self._written: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
@@ -102,15 +104,15 @@ class LocalBlobs:
         refs: list[BlobRef] = []
         source = iter(items)
         with Batch(self._publish) as batch:
-            present = self._presence()
+            whole = self._wholeness()
             for data in islice(source, _FEW):
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or present(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or whole(ref) else self._stage(data))
             if len(refs) == _FEW:
                 from lockage.adapters.blobs_local.taking import put_beside  # with threads, for which a few are not enough
 
-                refs += put_beside(source, batch, self._taker())
+                refs += put_beside(source, batch, self._taker(whole))
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
@@ -118,32 +120,59 @@ class LocalBlobs:
         from lockage.adapters.blobs_local.taking import taken  # with threads, which a store that is only read does not need
 
         with Batch(self._publish) as batch:
-            return taken(items, sizes, batch, self._taker())
+            return taken(items, sizes, batch, self._taker(self._presence()))
 
-    def _taker(self) -> Taker:
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        from lockage.adapters.blobs_local.batch import Batch
+        from lockage.adapters.blobs_local.files import taken_files  # as above
+
+        with Batch(self._publish) as batch:
+            return taken_files(os.fsencode(self._objects), top, files, opened, batch, self._taker(self._presence()))
+
+    def _taker(self, present: Callable[[BlobRef], bool]) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
 
         with durable.unwritable(self._folder):
             self._spool.claim()  # before there are threads
-        return Taker(self._presence(), self._begun, lambda: durable.unwritable(self._folder))
+        return Taker(present, self._begun, lambda: durable.unwritable(self._folder))
 
     def _presence(self) -> Callable[[BlobRef], bool]:
         """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""
         self._lease.take()
-        return self.has if self._lease.sees_trash() else self._is_present
+        trash = self._lease.sees_trash()
+        return lambda ref: self._seen(ref, trash=trash) is not None
 
-    def _is_present(self, ref: BlobRef) -> bool:
-        digest = ref.digest
+    def _wholeness(self) -> Callable[[BlobRef], bool]:
+        """How to ask which of many blobs are present and whole: what this process has neither written nor hashed is hashed, once.
+
+        What is damaged is set aside.
+        """
+        self._lease.take()
+        trash = self._lease.sees_trash()
+
+        def whole(ref: BlobRef) -> bool:
+            facts = self._seen(ref, trash=trash)
+            if facts is not None and facts != self._written.get(ref.digest):
+                facts = self._hashed(ref)
+                if facts is not None:
+                    self._written[ref.digest] = facts
+            return facts is not None
+
+        return whole
+
+    def _seen(self, ref: BlobRef, *, trash: bool) -> tuple[int, int] | None:
+        """Time of change and inode of a blob's file, as a witness has them; None if there is none of that size."""
         try:
-            return os.stat(f"{self._text}/{digest[:2]}/{digest[2:]}").st_size == ref.size  # noqa: PTH116  # as above
+            found = self._found(ref.digest, os.stat) if trash else os.stat(self._place(ref.digest))  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
         except OSError as error:
-            raise self._unreadable(digest, error) from error
+            raise self._unreadable(ref.digest, error) from error
+        return None if found is None or found.st_size != ref.size else (found.st_mtime_ns & _WORD, found.st_ino & _WORD)
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")
-        return self._spool.stage()
+        return self._spool.stage(0o444)
 
     def _stage(self, data: bytes) -> durable.Staged:
         with durable.unwritable(self._folder):
@@ -159,10 +188,11 @@ class LocalBlobs:
     def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
         with durable.unwritable(self._folder):
             self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
-            durable.sync_folders([self._objects / shard for shard in present])  # whoever renamed them may not have come to that yet
+            # Whoever renamed what is present may not have come to that yet.
+            durable.sync_folders([f"{self._text}{os.sep}{shard}" for shard in present])
             if staged:
                 self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
-                self._know(list(staged))
+                self._know(staged)
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
@@ -173,7 +203,7 @@ class LocalBlobs:
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
         with durable.unwritable(self._folder):
-            staged = self._spool.stage()
+            staged = self._spool.stage(0o444)
             try:
                 while chunk := stream.read(_CHUNK):
                     hasher.update(chunk)
@@ -188,30 +218,37 @@ class LocalBlobs:
                 staged.discard()
                 raise
             self._spool.publish([staged], [self._path(ref.digest)])
-            self._know([ref])
+            self._know({ref: staged})
         return ref
 
-    def _know(self, refs: Sequence[BlobRef]) -> None:
+    def _know(self, written: dict[BlobRef, durable.Staged]) -> None:
         """Note how files look that were just written, so that what this process has made itself needs no hashing to be vouched for."""
-        if len(self._written) + len(refs) > _KNOWN:
+        if len(self._written) + len(written) > _KNOWN:
             self._written.clear()
-        seen = self._stats(refs)
-        self._written.update((ref.digest, (seen[2 * place], seen[2 * place + 1])) for place, ref in enumerate(refs[:_KNOWN]))
+        for ref, staged in islice(written.items(), _KNOWN):
+            changed, inode = staged.facts
+            self._written[ref.digest] = changed & _WORD, inode & _WORD
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
-        missing = {self._objects / name for name in names} - self._shards
+        missing = set(names) - self._shards
         if missing:
             if not self._objects.exists():
                 self._begin()
-            durable.ensure_folders(self._objects, sorted(missing))
+            durable.ensure_folders(self._objects, [self._objects / name for name in sorted(missing)])
             self._lease.take()
             self._shards |= missing
 
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        with self._verified(ref) as stream:
+        if ref.size <= _AT_ONCE:
+            self._lease.take()
+            with suppress(OSError):
+                data = _read(self._place(ref.digest), ref.size)
+                if len(data) == ref.size and Digest.of(data) == ref.digest:
+                    return data
+        with self._verified(ref) as stream:  # which also says what is wrong
             return stream.read()
 
     def open(self, ref: BlobRef) -> BinaryIO:
@@ -279,20 +316,32 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        good = _facts(names, named, witness)
+        from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
+
+        written = {} if witness is None else self._written  # what this process wrote is good as it looked then
+        doubted = unsure(refs, seen, facts(names, named, witness), written)
+        whole = self._whole([(refs[place], seen[2 * place + 1]) for place in doubted])
         lost = False
-        for place, ref in enumerate(refs):
-            facts = seen[2 * place : 2 * place + 2]
-            if not facts[1] or facts != good[2 * place : 2 * place + 2]:  # an absent one has no inode
-                if witness is not None and facts[1] and self._written.get(ref.digest) == tuple(facts):
-                    continue
-                hashed = self._hashed(ref) if facts[1] else None
+        for place in doubted:
+            if refs[place] not in whole:
+                hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
                 lost = lost or hashed is None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
         if not lost:
             return named + seen.tobytes() + names
         self._lost()
         return None
+
+    def _whole(self, files: list[tuple[BlobRef, int]]) -> Collection[BlobRef]:
+        """Those that helpers found to be whole, each with its inode if it is there; none if there are few.
+
+        What was seen of them before stands: what has been changed between that look and the hashing is seen the next time.
+        """
+        if len(files) < _FEW:
+            return ()
+        from lockage.adapters.blobs_local.files import whole  # no build needs it that finds everything as it was
+
+        return whole(os.fsencode(self._objects), [ref for ref, inode in files if inode])
 
     def _stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
         """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
@@ -327,7 +376,8 @@ class LocalBlobs:
                 return None
             with opened as stream:
                 state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
-                whole = Digest.of_file(stream) == ref.digest
+                small = state.st_size <= _AT_ONCE  # of which there are many
+                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
         if not whole:
@@ -336,24 +386,12 @@ class LocalBlobs:
         return state.st_mtime_ns & _WORD, state.st_ino & _WORD
 
     def audit(self, heard: Heard) -> Audit:
-        from concurrent.futures import ThreadPoolExecutor  # hashing lets go of the interpreter, so that threads do it side by side
+        from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        from lockage.ports.storage import Audit  # no build needs it
-
-        files = [path for shard in self._entries(self._objects) for path in self._entries(shard)]
-        size, damaged = 0, []
-        pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="audit")
-        try:
-            for read, found in pool.map(self._examine, files):
-                size += read
-                heard(read)
-                if found is not None:
-                    damaged.append(found)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        if damaged:
+        found = audit(self._objects, self._set_aside, heard)
+        if found.damaged:
             self._lost()
-        return Audit(count=len(files), size=size, damaged=tuple(damaged))
+        return found
 
     def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
         from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
@@ -362,33 +400,6 @@ class LocalBlobs:
 
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
-
-    def _entries(self, folder: Path) -> list[Path]:
-        try:
-            return sorted(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=str(folder)) from error
-
-    def _examine(self, path: Path) -> tuple[int, Damage | None]:
-        """How many bytes a file has, and what is wrong with it."""
-        name = path.parent.name + path.name
-        try:
-            with path.open("rb") as stream:
-                found, size, inode = Digest.of_file(stream), stream.tell(), os.fstat(stream.fileno()).st_ino
-        except FileNotFoundError:
-            return 0, None  # a process that reads found it damaged, and was quicker
-        except OSError as error:
-            from lockage.ports.storage import Damage
-
-            return 0, Damage(name=name, what=f"cannot be read: {error.strerror or error}")
-        if found == name:
-            return size, None
-        from lockage.ports.storage import Damage
-
-        aside = self._set_aside(path, inode)
-        return size, Damage(name=name, what=f"has sha256 {found}", aside=None if aside is None else str(aside))
 
     def _set_aside(self, path: Path, inode: int) -> Path | None:
         """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
@@ -408,6 +419,15 @@ class LocalBlobs:
         return aside
 
 
+def _read(place: str, size: int) -> bytes:
+    """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, size + 1)
+    finally:
+        os.close(handle)
+
+
 def _open(place: str) -> BufferedReader:
     return open(place, "rb")  # noqa: PTH123 (read thousands of times)
 
@@ -415,26 +435,3 @@ def _open(place: str) -> BufferedReader:
 def _numbers(data: bytearray) -> memoryview[int]:
     """Bytes seen as numbers of 64 bits."""
     return memoryview(data).cast("Q")
-
-
-def _facts(names: bytes, named: bytes, witness: bytes | None) -> memoryview[int]:
-    """What a witness says of each of the named blobs; zeros for those that it does not know, and for all if it is none.
-
-    A witness is the digest of its names, two numbers for each of them, and the names (32 bytes each).
-    """
-    found = _numbers(bytearray(len(names) // 2))
-    count, rest = divmod(len(witness or b"") - len(named), 48)
-    if witness is None or count < 0 or rest:
-        return found
-    known = _numbers(bytearray(witness[32 : 32 + 16 * count]))
-    others = witness[32 + 16 * count :]
-    if witness.startswith(named) and others == names:
-        return known
-    if not witness.startswith(sha256(others)):
-        return found
-    places = {others[32 * place : 32 * place + 32]: 2 * place for place in range(count)}
-    for place in range(len(names) // 32):
-        at = places.get(names[32 * place : 32 * place + 32])
-        if at is not None:
-            found[2 * place : 2 * place + 2] = known[at : at + 2]
-    return found

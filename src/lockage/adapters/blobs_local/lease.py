@@ -83,6 +83,8 @@ class Lease:
 
     def rescue(self, digest: str, target: str) -> bool:
         """Whether a blob that was missed is there after all: taken back now from where a sweep put it, or by somebody else just before."""
+        if not os.access(self._trash, os.F_OK):  # no exception for what is nearly always so
+            return os.access(target, os.F_OK)
         for _ in range(_TRIES):
             try:
                 generations = os.listdir(self._trash)  # noqa: PTH208 (each miss asks, and nearly always nothing is there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -52,6 +53,10 @@ class MemoryBlobs:
             with opened() as stream:
                 refs.append(self.put(stream.read()))
         return refs
+
+    def put_files(self, top: bytes, files: Iterable[tuple[bytes, int]], opened: Callable[[bytes], Stream]) -> list[BlobRef]:
+        del top
+        return self.put_streams(partial(opened, name) for name, _ in files)
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.data.get(ref.digest)

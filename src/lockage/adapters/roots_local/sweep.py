@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import msgspec
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.environment.root import Entry, Kind
+from lockage.hashing import hashed, worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,6 +101,18 @@ class Hashes:
         self.size = 0
         self._known: dict[int, Digest] = {}
 
+    def ahead(self, folder: Path, files: Sequence[tuple[str, os.stat_result]]) -> None:
+        """Have helpers hash the files of a folder, if they are many. What they cannot read is left to :meth:`of`."""
+        new = {state.st_ino: (path, state) for path, state in files if state.st_ino not in self._known}
+        if worthwhile(len(new), sum(state.st_size for _, state in new.values())):
+            states = [state for _, state in new.values()]
+            names = ((os.fsencode(path), state.st_size) for path, state in new.values())
+            with closing(hashed(os.fsencode(folder), names)) as answers:
+                for place, digest, _, _ in answers:
+                    if digest is not None:
+                        self._known[states[place].st_ino] = digest
+                        self.size += states[place].st_size
+
     def of(self, path: Path, state: os.stat_result) -> Digest:
         """The digest of a file, whose state is this. Raises OSError."""
         digest = self._known.get(state.st_ino)
@@ -117,6 +131,9 @@ def first_difference(folder: Path, manifest: Sequence[Kept], hashes: Hashes | No
     hashes = Hashes() if hashes is None else hashes
     expected = {kept.path: kept for kept in manifest}
     actual = dict(_walk(str(folder)))
+    hashes.ahead(
+        folder, [(kept.path, actual[kept.path]) for kept in manifest if kept.path in actual and _is_file_of(kept, actual[kept.path])]
+    )
     for path in sorted(expected.keys() | actual.keys()):
         if path not in actual:
             return path, "is missing"
@@ -126,6 +143,10 @@ def first_difference(folder: Path, manifest: Sequence[Kept], hashes: Hashes | No
         if wrong is not None:
             return path, wrong
     return None
+
+
+def _is_file_of(kept: Kept, found: os.stat_result) -> bool:
+    return kept.kind is Kind.FILE and stat.S_ISREG(found.st_mode) and found.st_size == kept.size
 
 
 def _wrong(folder: Path, kept: Kept, found: os.stat_result, hashes: Hashes) -> str | None:

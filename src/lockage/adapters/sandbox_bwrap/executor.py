@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lockage.adapters.sandbox_bwrap.cgroup import Groups
+from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BwrapExecutor"]
 
+#: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
+_STALE = 0.1
 #: A log up to this size never touches the disk.
 _LOG_IN_MEMORY = 1 << 20
 
@@ -98,6 +101,8 @@ class BwrapExecutor:
         self._load = dict.fromkeys(self._host_cpus, 0)
         self._lock = threading.Lock()
         self._running: dict[int, Watch] = {}
+        #: When it was asked how many processes the kernel had killed for want of memory, and the answer.
+        self._killed: tuple[float, int | None] = (-1.0, None)
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
@@ -184,7 +189,7 @@ class BwrapExecutor:
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
         with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox, watch) as asked:
-            kills = host_kills()
+            kills = self._kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
             if watch.reason is None and ended.exit_code != 0:
@@ -208,11 +213,19 @@ class BwrapExecutor:
             return self._failed(watch, log, usage)
         return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._log(log), usage=usage)
 
+    def _kills(self) -> int | None:
+        """What :func:`host_kills` says, or said a moment ago: the kernel sums up a hundred counters for each answer."""
+        now = time.monotonic()
+        if now > self._killed[0] + _STALE:
+            self._killed = now, host_kills()
+        return self._killed[1]
+
     def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
         started = time.monotonic()
-        sandbox.release()
-        watch.run(sandbox.log, sandbox.monitor, sandbox.processes, folders)
+        if not sandbox.release() and watch.reason is None:
+            raise unavailable(sandbox.words())
+        watch.run(sandbox, folders)
         ended = sandbox.wait()
         wall = time.monotonic() - started
         watch.drain(sandbox.log)
@@ -274,7 +287,7 @@ class BwrapExecutor:
     def _log(self, log: BinaryIO) -> BlobRef:
         size = log.tell()
         log.seek(0)
-        return self._blobs.put_stream(log) if size > _LOG_IN_MEMORY else self._blobs.put_soon([log.read()])[0]
+        return self._blobs.put_stream(log) if size > _LOG_IN_MEMORY else self._blobs.put_soon([log.read(size)])[0]
 
     def _outputs(self, request: ExecutionRequest, workspace: int, exit_code: int) -> BlobRef:
         if exit_code == 0:

@@ -61,11 +61,12 @@ class _Harvester:
         self._held = 0
 
     def output(self, workspace: int, path: RelPath) -> None:
-        opened = [os.dup(workspace)]
+        folder, opened = workspace, []
         try:
             for part in path.parts[:-1]:
-                opened.append(_enter(opened[-1], part))
-            self._node(opened[-1], path.name, path)
+                folder = _enter(folder, part)
+                opened.append(folder)
+            self._node(folder, path.name, path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 raise Unharvestable("output-missing", f"the step did not make its output {path}") from error
@@ -119,11 +120,16 @@ class _Harvester:
             os.chmod(name, stat.S_IMODE(status.st_mode) | 0o400, dir_fd=folder)
         executable = bool(status.st_mode & 0o111)
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            if status.st_size > _SMALL:
+        if status.st_size > _SMALL:
+            with os.fdopen(descriptor, "rb", buffering=0) as stream:
                 self.nodes.append(FileNode(path, self._blobs.put_stream(stream), executable))
-                return
-            data = stream.readall()
+            return
+        try:
+            data = os.read(descriptor, status.st_size)  # nothing writes to it any more
+            while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
         self._waiting.append((path, data, executable))
         self._held += len(data)
         if self._held > _BATCH:

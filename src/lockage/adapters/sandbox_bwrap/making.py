@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockage import durable
 from lockage.adapters.sandbox_bwrap.arguments import Place, arguments, places
 from lockage.adapters.sandbox_bwrap.contents import LEFTOVERS, REPOSITORY, SETTINGS, cpu_tree, etc_files, proc_files
@@ -41,10 +43,23 @@ __all__ = ["Maker"]
 
 #: What a file system answers that has no room, or takes nothing: our own scratch folder's fault, not the sandbox's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-#: So many sandboxes' arguments are remembered.
-_MOST_GIVEN = 256
+#: So many sandboxes' schemes are remembered.
+_MOST_SCHEMES = 256
 #: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
 _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
+
+
+class _Scheme(msgspec.Struct, frozen=True):
+    """What the sandboxes of most steps of a plan have in common, as they differ in their commands and inputs only."""
+
+    writable: tuple[Place, ...]
+    layout: Layout
+    given: bytes
+
+    @property
+    def last(self) -> str:
+        """The folder that is mounted last."""
+        return max(place.path for place in self.writable)
 
 
 class Maker:
@@ -58,7 +73,7 @@ class Maker:
         self._spawner = Spawner()
         self._layouts: dict[object, Layout] = {}
         self._overs: dict[object, list[tuple[str, str]]] = {}
-        self._given: dict[object, bytes] = {}
+        self._schemes: dict[object, _Scheme] = {}
 
     def make(
         self,
@@ -94,20 +109,21 @@ class Maker:
         world, action = request.world, request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         disk = self._folder_on_disk(sandbox) if world.on_disk else None
-        writable = places(world, request.resources.disk, disk)
-        layout = self._layout(request, writable)
-        session = streams is None or streams.terminal is None
+        scheme = self._scheme(request, disk, session=streams is None or streams.terminal is None, filtered=tracer is not None)
+        layout, writable = scheme.layout, scheme.writable
         sandbox.start(
             self._spawner,
             self._bwrap,
-            self._arguments(request, layout, writable, session=session, filtered=tracer is not None),
+            scheme.given,
             command=(*_TWICE, *action.arguments) if world.twice else action.arguments,
             world=world,
             personality=_personality(world),
             streams=streams,
             seccomp=None if tracer is None else tracer.program,
         )
-        sandbox.hold(max(place.path for place in writable))
+        sandbox.await_mounts()
+        sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)  # while bubblewrap does what is left
+        sandbox.hold(scheme.last, layout.whole)
         freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
         opened = {place.path: sandbox.open(place.path) for place in writable} | {"/dev/shm": sandbox.open("/dev/shm")}  # noqa: S108 (in the sandbox)
         times, modes = world.source_times, world.source_modes
@@ -123,7 +139,6 @@ class Maker:
             if path != world.build_path or world.source_times == CONTRACT.source_times:
                 os.utime(folder, (epoch, epoch))
         sandbox.enter(world)
-        sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)
         if tracer is not None:
             tracer.start(sandbox.init)
         return list(opened.values())
@@ -134,6 +149,22 @@ class Maker:
         sandbox.at_the_end(lambda: os.close(lock))
         sandbox.at_the_end(lambda: _remove(folder))
         return str(folder)
+
+    def _scheme(self, request: ExecutionRequest, disk: str | None, *, session: bool, filtered: bool) -> _Scheme:
+        action = request.action
+        key = (
+            *(request.world, request.root.layers, request.instruments, request.resources.disk, disk, session, filtered),
+            *(action.variables, action.cpus, action.architecture, action.modes, action.preload, action.services),
+        )
+        found = self._schemes.get(key)
+        if found is None:
+            writable = places(request.world, request.resources.disk, disk)
+            layout = self._layout(request, writable)
+            found = _Scheme(writable, layout, self._arguments(request, layout, writable, session=session, filtered=filtered))
+            if len(self._schemes) >= _MOST_SCHEMES:
+                self._schemes.clear()
+            self._schemes[key] = found
+        return found
 
     def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:
         world = request.world
@@ -152,14 +183,7 @@ class Maker:
             over += [(str(shell[0]), shell[1])] if shell is not None else []
         base = request.root.layers[0][1]
         found = variables(request.action, world, root=base, clock=clock is not None, locale=locale is not None)
-        key = (world, layout, tuple(writable), tuple(over), tuple(found), session, filtered)
-        given = self._given.get(key)
-        if given is None:  # most steps of a plan differ in their commands only
-            given = arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
-            if len(self._given) >= _MOST_GIVEN:
-                self._given.clear()
-            self._given[key] = given
-        return given
+        return arguments(world=world, layout=layout, writable=writable, over=over, variables=found, session=session, filtered=filtered)
 
     def _layout(self, request: ExecutionRequest, writable: Sequence[Place]) -> Layout:
         root, world = request.root, request.world

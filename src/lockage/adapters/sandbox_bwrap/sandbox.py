@@ -92,10 +92,10 @@ class Sandbox:
         self._init_handle = -1
         self._reaped = False
         self._counters = -1
-        self._ready = -1
+        self._told = -1
+        self._processes = -1
         self.log = -1
         self.root = -1
-        self.processes = -1
 
     def start(
         self,
@@ -109,40 +109,33 @@ class Sandbox:
         streams: Streams | None = None,
         seccomp: bytes | None = None,
     ) -> None:
-        """Spawn bubblewrap and wait until it holds, all mounts made; its output is the log unless there are ``streams``.
+        """Spawn bubblewrap; its output is the log unless there are ``streams``. ``seccomp`` is a filter for everything in the sandbox.
 
-        ``seccomp`` is a filter for everything in the sandbox.
-
-        Raises :class:`NotBuilt`, OSError.
+        Raises OSError.
         """
         given_in = self._keep(no_input(piped=world.piped_input))
         given = self._in_memory("arguments", arguments)
         log_read, log_write = terminal() if world.terminal else os.pipe()
-        info_read, info_write = os.pipe()
         block_read, self._block = os.pipe()
         ours, theirs = socket.socketpair()
-        ours.shutdown(socket.SHUT_WR)  # what bubblewrap reads there is at its end
-        self._ready = self._keep(ours.detach())
+        ours.shutdown(socket.SHUT_WR)  # what bubblewrap reads there is at its end; what it writes there we read
+        self._told = self._keep(ours.detach())
+        told = theirs.detach()
         self.log = self._keep(log_read)
-        self._keep(info_read)
         try:
             # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, READY_FD, FILTER_FD
             standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
             filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
-            descriptors = (*standard, given, info_write, block_read, theirs.fileno(), *filters)
-            assert descriptors.index(info_write) == INFO_FD
-            assert descriptors.index(block_read) == BLOCK_FD
-            assert descriptors.index(theirs.fileno()) == READY_FD
+            descriptors = (*standard, given, told, block_read, told, *filters)
+            assert (descriptors[INFO_FD], descriptors[BLOCK_FD], descriptors[READY_FD]) == (told, block_read, told)
             tty = None if streams is None else streams.terminal
             program, before = launched(bwrap, world)
             whole = (*before, *COMMAND_LINE, *command)
             self._monitor = spawner.start(Request(program, whole, descriptors, umask=world.umask, personality=personality, terminal=tty))
         finally:
-            theirs.close()
-            for descriptor in (log_write, info_write, block_read):
+            for descriptor in (told, log_write, block_read):
                 os.close(descriptor)
         self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
-        self._await_init(info_read)
 
     def _in_memory(self, name: str, data: bytes) -> int:
         """A descriptor that these bytes can be read from."""
@@ -160,52 +153,107 @@ class Sandbox:
         self._descriptors.append(descriptor)
         return descriptor
 
-    def _await_init(self, info: int) -> None:
+    def _learn_init(self) -> bool:
+        """Learn which process is the sandbox's first, as bubblewrap tells before it makes mounts; whether it has, and that is there."""
         told = b""
         while b"}" not in told:
-            piece = os.read(info, 4096)
+            piece = os.read(self._told, 4096)
             if not piece:
-                raise NotBuilt(self._words())
+                return False
             told += piece
         self._init = json.loads(told)["child-pid"]
         try:
             self._init_handle = self._keep(os.pidfd_open(self._init))
-        except ProcessLookupError as error:
-            raise NotBuilt(self._words()) from error
+        except ProcessLookupError:
+            return False
+        return True
 
-    def hold(self, place: str) -> None:
-        """Wait until the sandbox's mounts stand, the last of them at ``place``. Raises :class:`NotBuilt`, PermissionError."""
-        base = f"/proc/{self._init}"
-        here = Path("/").stat()
+    def await_mounts(self) -> None:
+        """Wait until bubblewrap has made all mounts and is about to hold. Raises :class:`NotBuilt`."""
+        poll = select.poll()
+        poll.register(self._told, 0)  # whoever holds the other end has closed it: POLLHUP
+        poll.register(self._monitor_handle, select.POLLIN)
+        poll.poll(_BUILD_TIME * 1000)
+        if not self._learn_init():
+            raise NotBuilt(self.words())
+
+    def hold(self, place: str, whole: str | None = None) -> None:
+        """Take hold of the sandbox's root, in which ``place`` was mounted last; ``whole`` is the folder that is bound as ``/``, if one is.
+
+        Raises :class:`NotBuilt`, PermissionError.
+        """
+        self.root = self._keep(self._found_root(place, whole))
+        os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
+        self._open_counters()
+
+    def _found_root(self, place: str, whole: str | None) -> int:
         began = now = time.monotonic()
-        self._await_mounts()
         while True:
             try:
-                there = os.stat(f"{base}/root/")  # noqa: PTH116 (a tight loop)
-                # Cheap looks first: mountinfo takes a lock that bubblewrap needs for its mounts.
-                moved = (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
-                if moved and os.path.isdir(f"{base}/root{place}") and _standing(f"{base}/mountinfo", place):  # noqa: PTH112
-                    self.root = self._keep(os.open(f"{base}/root", _HELD))
-                    self.processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
-                    os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
-                    self._open_counters()
-                    return
+                found = self._standing_root(place) if whole is None else self._bound_root(whole)
             except PermissionError:
                 raise
             except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
                 if not self._alive():
-                    raise NotBuilt(self._words()) from error
+                    raise NotBuilt(self.words()) from error
+                found = None
+            if found is not None:
+                return found
             # The longer it takes, the less often we look: on a busy machine every look takes from what is being waited for.
             if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
-                raise NotBuilt(self._words())
+                raise NotBuilt(self.words())
             now = time.monotonic()
 
-    def _await_mounts(self) -> None:
-        """Wait until bubblewrap lets go of :data:`READY_FD`: what is left to do then takes so little time that looking again pays."""
-        poll = select.poll()
-        poll.register(self._ready, 0)  # whoever holds the other end has closed it: POLLHUP
-        poll.register(self._monitor_handle, select.POLLIN)
-        poll.poll(_BUILD_TIME * 1000)
+    def _bound_root(self, whole: str) -> int | None:
+        """A descriptor of the root where it is a folder that can be told by its identity: it need not be in its place yet.
+
+        All mounts have been made; what bubblewrap may still have to do is to leave its scaffold, in which the root is called ``newroot``.
+        None in the moment in which it is neither there nor in its place. Raises OSError if the process is gone.
+        """
+        wanted = _identity(os.stat(whole))  # noqa: PTH116 (asked for every step)
+        found = os.open(f"/proc/{self._init}/root", _HELD)
+        if _identity(os.fstat(found)) == wanted:
+            return found
+        try:
+            inner = os.open("newroot", _HELD, dir_fd=found)
+        finally:
+            os.close(found)
+        if _identity(os.fstat(inner)) == wanted:
+            return inner
+        os.close(inner)
+        return None
+
+    def _standing_root(self, place: str) -> int | None:
+        """A descriptor of the root once bubblewrap has left its scaffold. Raises OSError if the process is gone."""
+        return os.open(f"/proc/{self._init}/root", _HELD) if _standing(self._init, place) else None
+
+    @property
+    def processes(self) -> int:
+        """A descriptor of the sandbox's /proc."""
+        if self._processes < 0:
+            self._processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
+        return self._processes
+
+    @property
+    def alone(self) -> bool:
+        """Whether the first process is known to have no child any more, so that nothing else is left in the sandbox."""
+        try:
+            children = os.open(f"/proc/{self._init}/task/{self._init}/children", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended; or the kernel does not tell
+            return self._ended()
+        try:
+            return not os.read(children, 1)
+        except OSError:
+            return self._ended()
+        finally:
+            os.close(children)
+
+    def _ended(self) -> bool:
+        """Whether the first process has ended."""
+        try:
+            return os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # not adopted, see wait()
+            return False
 
     def _open_counters(self) -> None:
         """Once the process has ended its counters belong to root; who has them open may read them still."""
@@ -236,20 +284,26 @@ class Sandbox:
             resource.RLIMIT_STACK: (world.stack, world.stack),
         }
         for kind, wanted in limits.items():
-            _, hard = resource.prlimit(self._init, kind)
-            resource.prlimit(self._init, kind, (_least(wanted[0], hard), _least(wanted[1], hard)))
+            found = resource.getrlimit(kind)  # which it has inherited
+            given = (_least(wanted[0], found[1]), _least(wanted[1], found[1]))
+            if given != found:
+                resource.prlimit(self._init, kind, given)
         if cpus:
             os.sched_setaffinity(self._init, cpus)
         if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
-    def release(self) -> None:
-        """Let the step start."""
+    def release(self) -> bool:
+        """Let the step start; whether anybody has heard: not if it was killed, or bubblewrap failed in what it still had to do."""
         assert self._block is not None
-        with contextlib.suppress(BrokenPipeError):  # it was killed since it was made, and nobody holds any more
+        try:
             os.write(self._block, b"\0")
-        os.close(self._block)
-        self._block = None
+        except BrokenPipeError:
+            return False
+        finally:
+            os.close(self._block)
+            self._block = None
+        return True
 
     @property
     def monitor(self) -> int:
@@ -272,11 +326,12 @@ class Sandbox:
         """Wait until nothing of the sandbox runs any more; kills what the step left behind."""
         _, status, usage = os.wait4(self._monitor, 0)
         moved = (0, 0)
-        if self._init_handle >= 0:
-            with contextlib.suppress(OSError):
-                signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+        if self._init_handle >= 0 or (self._init < 0 and self._learn_init()):
             try:
-                os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
+                if not self._ended():
+                    with contextlib.suppress(OSError):
+                        signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
+                    os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
                 moved = self._moved()  # as long as it is not reaped, its counters can be read
                 _, _, usage = os.wait4(self._init, 0)
             except ChildProcessError:  # not adopted: something between us and the host's init took it over
@@ -295,12 +350,12 @@ class Sandbox:
         )
 
     def _moved(self) -> tuple[int, int]:
-        """Bytes that the first process read and wrote, with all whose end it waited for (proc(5), rchar and wchar); 0 if unknown."""
+        """Bytes that the first process read and wrote, with all whose end it waited for (proc(5) io, its first two lines); 0 if unknown."""
         try:
-            found = dict(line.split(b": ", 1) for line in os.pread(self._counters, 4096, 0).splitlines())
+            found = os.pread(self._counters, 4096, 0).split()
         except OSError:
             return 0, 0
-        return int(found.get(b"rchar", 0)), int(found.get(b"wchar", 0))
+        return (int(found[1]), int(found[3])) if len(found) > 3 else (0, 0)
 
     def close(self) -> None:
         """Kill and reap what still runs, and give back the descriptors."""
@@ -321,7 +376,7 @@ class Sandbox:
         """Whether bubblewrap has not ended, nor ends within so many seconds."""
         return not select.select([self._monitor_handle], [], [], wait)[0]
 
-    def _words(self) -> str:
+    def words(self) -> str:
         """What bubblewrap said; ends the sandbox, so that the log has an end."""
         self.kill()
         self.wait()
@@ -344,10 +399,17 @@ def _least(wanted: int, hard: int) -> int:
     return hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
 
 
-def _standing(mountinfo: str, place: str) -> bool:
+def _identity(folder: os.stat_result) -> tuple[int, int]:
+    return folder.st_dev, folder.st_ino
+
+
+def _standing(process: int, place: str) -> bool:
     """Whether bubblewrap has left its scaffold: ``place`` is mounted and the old and new roots are no longer mount points."""
-    with Path(mountinfo).open("rb") as stream:
-        mounts = stream.read()
+    # Cheap looks first: mountinfo takes a lock that bubblewrap needs for its mounts.
+    root = Path(f"/proc/{process}/root/")
+    if root.samefile("/") or not Path(f"{root}{place}").is_dir():
+        return False
+    mounts = Path(f"/proc/{process}/mountinfo").read_bytes()
     escaped = place.encode()
     for plain in b"\\ \t\n":  # proc(5): these four are written as octal
         escaped = escaped.replace(bytes([plain]), b"\\%03o" % plain)

@@ -1,8 +1,10 @@
-"""Starts bubblewrap from one long-lived thread with a umask and personality of its own.
+"""Starts bubblewrap with the umask and personality that are asked for.
 
-Why a thread: the parent-death signal follows the thread that spawned, so it must live as long as the process; and a
-thread that has left the shared file-system state (``CLONE_FS``) can set a umask without disturbing the others. Why
-``posix_spawn``: descriptors get fixed numbers and signals their defaults in the child, whatever the driver was started with, and it
+Invariants: the parent-death signal follows the thread that spawned, so that must live as long as the sandbox: whoever asks waits for it.
+Nothing of this process changes for its other threads. Where the umask is not this process's own, or a personality is asked for, one
+long-lived thread spawns that has left the shared file-system state (``CLONE_FS``); handing it over costs two changes of threads.
+
+Why ``posix_spawn``: descriptors get fixed numbers and signals their defaults in the child, whatever the driver was started with, and it
 costs the same however large this process is.
 """
 
@@ -14,13 +16,14 @@ import os
 import queue
 import signal
 import threading
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_bwrap.diagnose import forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = ["ADDR_NO_RANDOMIZE", "LINUX32", "UNAME26", "Request", "Spawner", "personality_works"]
 
@@ -68,15 +71,35 @@ class Request:
 
 
 class Spawner:
-    """Starts processes; the thread is made when first needed, and made anew after a fork."""
+    """Starts processes; may be used from several threads at once. The thread is made when first needed, and made anew after a fork."""
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._process = -1
+        #: Of this process, as far as it can be known; None: what is spawned needs the thread.
+        self._umask: int | None = None
 
     def start(self, request: Request) -> int:
         """The new process's id. Raises OSError, or :class:`lockage.ports.SandboxUnavailable` if the host forbids a private umask."""
+        if self._process != os.getpid():
+            self._begin()
+        if request.umask == self._umask and not request.personality:
+            before = os.umask(request.umask)  # which changes nothing, unless somebody has changed it since it was looked at
+            if before == request.umask:
+                return _posix_spawn(request)
+            os.umask(before)
+            self._umask = None
+        return self._by_thread(request)
+
+    def _begin(self) -> None:
+        # The sandbox's init is adopted by us when bubblewrap's monitor ends: its usage can be read, and it leaves no zombie.
+        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._umask = _own_umask() if hasattr(_libc(), "posix_spawn_file_actions_addchdir_np") else None
+        self._process = os.getpid()
+
+    def _by_thread(self, request: Request) -> int:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._serve, name="sandbox-spawner", daemon=True)
@@ -89,10 +112,8 @@ class Spawner:
         return result
 
     def _serve(self) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = _libc()
         private = libc.unshare(_CLONE_FS) == 0
-        # The sandbox's init is adopted by us when bubblewrap's monitor ends: its usage can be read, and it leaves no zombie.
-        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         if private:
             os.chdir("/")
         while True:
@@ -100,59 +121,83 @@ class Spawner:
             try:
                 if not private:
                     raise forbidden("unshare(CLONE_FS)")
-                answer.put(_spawn(request, libc))
+                os.umask(request.umask)
+                before = libc.personality(request.personality) if request.personality else 0
+                try:
+                    answer.put(_posix_spawn(request))
+                finally:
+                    if request.personality:
+                        libc.personality(before)
             except BaseException as error:  # noqa: BLE001 (handed to the asking thread, which raises it)
                 answer.put(error)
 
 
-def _spawn(request: Request, libc: ctypes.CDLL) -> int:
-    sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for descriptor in request.descriptors]
-    os.umask(request.umask)
-    before = libc.personality(request.personality) if request.personality else 0
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _own_umask() -> int | None:
+    """This process's umask; None where the kernel does not tell (Linux before 4.7)."""
     try:
-        return _posix_spawn(request, sources, libc)
-    finally:
-        if request.personality:
-            libc.personality(before)
-        for source in sources:
-            os.close(source)
+        lines = Path("/proc/self/status").read_bytes().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1], 8) for line in lines if line.startswith(b"Umask:")), None)
 
 
-def _posix_spawn(request: Request, sources: Sequence[int], libc: ctypes.CDLL) -> int:
-    """posix_spawn(3) called by way of ctypes: that of ``os`` keeps all threads waiting until the child has executed its program."""
-    actions, attributes = ctypes.create_string_buffer(_ROOM), ctypes.create_string_buffer(_ROOM)
-    _check(libc.posix_spawn_file_actions_init(actions))
+@cache
+def _attributes(*, leads: int) -> ctypes.Array[ctypes.c_char]:
+    """What every process is started with: no signal blocked, all of them with their default actions. Made once, and never changed."""
+    libc = _libc()
+    attributes, mask, defaults = (ctypes.create_string_buffer(_ROOM) for _ in range(3))
     _check(libc.posix_spawnattr_init(attributes))
+    libc.sigemptyset(mask)
+    libc.sigemptyset(defaults)
+    for number in _SIGNALS:
+        libc.sigaddset(defaults, number)
+    _check(libc.posix_spawnattr_setsigmask(attributes, mask))
+    _check(libc.posix_spawnattr_setsigdefault(attributes, defaults))
+    _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSIGMASK | leads)))
+    return attributes
+
+
+def _posix_spawn(request: Request) -> int:
+    """posix_spawn(3) called by way of ctypes: that of ``os`` keeps all threads waiting until the child has executed its program."""
+    libc, count = _libc(), len(request.descriptors)
+    moved: list[int] = []
+    actions = ctypes.create_string_buffer(_ROOM)
+    _check(libc.posix_spawn_file_actions_init(actions))
     try:
         if request.terminal is not None:
             # The leader of a session who opens a terminal gets it as the session's own.
             _check(libc.posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
-        for target, source in enumerate(sources):
+        for target, given in enumerate(request.descriptors):
+            source = given
+            if given < count:  # it might be overwritten before its turn
+                source = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+                moved.append(source)
             _check(libc.posix_spawn_file_actions_adddup2(actions, source, target))
+        add_chdir = getattr(libc, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
+        if add_chdir is not None:
+            _check(add_chdir(actions, b"/"))
         close_from = getattr(libc, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc has it from 2.34 on
         if close_from is not None:
-            _check(close_from(actions, len(sources)))
+            _check(close_from(actions, count))
         else:
             for stray in _inheritable():
-                if stray >= len(sources):
+                if stray >= count:
                     _check(libc.posix_spawn_file_actions_addclose(actions, stray))
-        mask, defaults = ctypes.create_string_buffer(_ROOM), ctypes.create_string_buffer(_ROOM)
-        libc.sigemptyset(mask)
-        libc.sigemptyset(defaults)
-        for number in _SIGNALS:
-            libc.sigaddset(defaults, number)
-        _check(libc.posix_spawnattr_setsigmask(attributes, mask))
-        _check(libc.posix_spawnattr_setsigdefault(attributes, defaults))
-        leads = _SETPGROUP if request.terminal is None else _SETSID
-        _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSIGMASK | leads)))
+        attributes = _attributes(leads=_SETPGROUP if request.terminal is None else _SETSID)
         arguments = [*map(os.fsencode, request.argv), None]
         argv, environ = (ctypes.c_char_p * len(arguments))(*arguments), (ctypes.c_char_p * 1)(None)
         process = ctypes.c_int()
         _check(libc.posix_spawn(ctypes.byref(process), os.fsencode(request.executable), actions, attributes, argv, environ))
         return process.value
     finally:
-        libc.posix_spawnattr_destroy(attributes)
         libc.posix_spawn_file_actions_destroy(actions)
+        for source in moved:
+            os.close(source)
 
 
 def _check(number: int) -> None:
@@ -177,7 +222,7 @@ def personality_works(flag: int) -> bool:
     outcome: list[bool] = []
 
     def attempt() -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = _libc()
         before = libc.personality(flag)
         outcome.append(before != -1)
         if before != -1:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lockage.adapters.sandbox_bwrap.cgroup import Group
+    from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
     from lockage.recipe.model import Resources
 
 __all__ = ["LOG_LIMIT", "Watch", "disk_exceeded", "disk_message"]
@@ -65,8 +66,9 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, log: int, monitor: int, processes: int, folders: Sequence[int]) -> None:
-        """Until the descriptor ``monitor`` is readable: copy the log and hold the limits. ``processes`` is the sandbox's /proc."""
+    def run(self, sandbox: Sandbox, folders: Sequence[int]) -> None:
+        """Until the step's first process has ended: copy the log and hold the limits."""
+        log, monitor = sandbox.log, sandbox.monitor
         poll = select.poll()
         poll.register(log, select.POLLIN)
         poll.register(monitor, select.POLLIN)
@@ -77,11 +79,12 @@ class Watch:
         while True:
             ready = {descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)}
             if log in ready and not self._copy(log):
-                poll.unregister(log)
+                return  # all that could write to it has ended, and with it everything in the sandbox and bubblewrap itself
             if monitor in ready:
-                members = _members(processes)
-                self._count(members)
-                self._taken(processes, members)
+                if not sandbox.alone:
+                    members = _members(sandbox.processes)
+                    self._count(members)
+                    self._taken(sandbox.processes, members)
                 return
             now = time.monotonic()
             if now >= until:
@@ -90,7 +93,7 @@ class Watch:
                 self.end("timeout", f"the step ran longer than its limit of {human_duration(limit)}", exceeded)
                 until = now + _INTERVAL
             if now >= look:
-                self.look(processes, folders)
+                self.look(sandbox.processes, folders)
                 now = time.monotonic()
                 interval = min(2 * interval, _INTERVAL)
                 look = now + interval

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import partial
 from io import BytesIO, FileIO
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from lockage.record.source import DirectoryOrigin
 from lockage.record.version import VersionCandidates, metadata_fields, pyproject_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from lockage.base.digest import BlobRef
@@ -82,17 +81,23 @@ class DirectorySource:
             known = NOTHING  # what was kept of it is not in the blobs any more
         now = int(self._clock.now()) if self._clock is not None and self._memo is not None else 0
         walk = Walk(os.fsencode(folder), known, now, ignored=_is_ignored)
-        refs = self._put(folder, [path for path, _ in walk.unread], [status.st_size for _, status in walk.unread])
+        refs = self._put(folder, walk.files())
         root, directories, index = walk.finished(refs)
         self._blobs.put_many(directories)
         if self._memo is not None and index is not None:
             write_index(self._memo, folder, index)
         return root
 
-    def _put(self, folder: Path, names: Sequence[bytes], sizes: Sequence[int]) -> list[BlobRef | None]:
-        """The blobs of files, read; None for one that is gone. ``sizes`` are guesses. Raises :class:`SourceUnusable`."""
+    def _put(self, folder: Path, files: Iterable[tuple[bytes, int]]) -> list[BlobRef | None]:
+        """The blobs of files, read; None for one that is gone. With each name is a guess of its size. Raises :class:`SourceUnusable`."""
         top = os.fsencode(folder)
         gone: set[bytes] = set()
+        names: list[bytes] = []
+
+        def named() -> Iterator[tuple[bytes, int]]:
+            for file in files:
+                names.append(file[0])
+                yield file
 
         def opening(name: bytes) -> Stream:
             try:
@@ -104,10 +109,10 @@ class DirectorySource:
                 raise _unreadable(name, error) from error
 
         try:
-            refs = self._blobs.put_streams((partial(opening, name) for name in names), sizes)
+            refs: list[BlobRef | None] = [*self._blobs.put_files(top, named(), opening)]
         except OSError as error:
             raise SourceUnusable(f"cannot read the files of {folder}: {error.strerror}", path=str(folder)) from error
-        return [None if name in gone else ref for name, ref in zip(names, refs, strict=True)]
+        return refs if not gone else [None if name in gone else ref for name, ref in zip(names, refs, strict=True)]
 
     def snapshot(self, folder: Path, names: Iterable[bytes]) -> Tree:
         """The named files, links and empty directories below ``folder`` as they are now; those that are gone are left out."""
@@ -138,7 +143,7 @@ class DirectorySource:
                 continue
             except OSError as error:
                 raise _unreadable(name, error) from error
-        refs = self._put(folder, [name for name, _, _ in unread], [status.st_size for _, _, status in unread]) if unread else []
+        refs = self._put(folder, [(name, status.st_size) for name, _, status in unread]) if unread else []
         for (_, path, status), ref in zip(unread, refs, strict=True):
             if ref is not None:
                 nodes.append(FileNode(path, ref, bool(status.st_mode & stat.S_IXUSR)))

@@ -15,7 +15,7 @@ from lockage.base.tree import encode_directory
 from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Walk"]
 
@@ -37,9 +37,9 @@ class _Folder(msgspec.Struct):
 
 
 class Walk:
-    """One look at every name below ``top``. ``unread`` are the files whose bytes are not known, with what lstat(2) said of each.
+    """One look at every name below ``top``, as :meth:`files` goes on. ``unread`` are the files found by then whose bytes are not known.
 
-    ``now`` is a time (seconds) before anything is looked at; 0 if nothing is to be kept. Raises :class:`SourceUnusable`.
+    With each is what lstat(2) said of it. ``now`` is a time (seconds) before anything is looked at; 0 if nothing is to be kept.
     """
 
     def __init__(self, top: bytes, known: Index, now: int, *, ignored: Callable[[str, str], bool]) -> None:
@@ -49,11 +49,16 @@ class Walk:
         self._ignored = ignored
         self._found: dict[str, _Folder] = {}
         self.unread: list[tuple[bytes, os.stat_result]] = []
-        waiting = [""]
+
+    def files(self) -> Iterator[tuple[bytes, int]]:
+        """The unread files as they are found, with their sizes. Raises :class:`SourceUnusable`."""
+        waiting, told = [""], 0
         while waiting:
             prefix = waiting.pop()
             folder = self._found[prefix] = self._folder(prefix)
             waiting += [f"{prefix}{name}/" for name in folder.folders]
+            yield from [(name, status.st_size) for name, status in self.unread[told:]]
+            told = len(self.unread)
 
     def _folder(self, prefix: str) -> _Folder:
         known = self._known.get(prefix)
@@ -109,7 +114,7 @@ class Walk:
             raise SourceUnusable(f"cannot read {prefix}{name}: {error.strerror}", path=f"{prefix}{name}") from error
 
     def finished(self, refs: Sequence[BlobRef | None]) -> tuple[BlobRef, list[bytes], Index | None]:
-        """The root, the messages that may not be in the blobs yet, and what is to be remembered; None if that has not changed.
+        """When all files were found: the root, the messages that may be new to the blobs, what is to be remembered (None: as it was).
 
         ``refs`` are the blobs of the unread files, None for one that is gone.
         """

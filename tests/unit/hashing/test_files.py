@@ -1,0 +1,145 @@
+"""Helpers say of each file what hashing it here says, and of what they cannot read nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lockage.base.digest import BlobRef
+from lockage.hashing import Hashed, files, hashed, worthwhile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZES = (0, 1, 2047, 2048, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, (5 << 20) + 3, *range(3000))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> tuple[bytes, dict[bytes, bytes]]:
+    """A folder with files of many sizes, and one whose name is not text."""
+    made = {b"%d/%d" % (number % 7, number): (b"%d" % number * size)[:size] for number, size in enumerate(SIZES)}
+    made[b"0/\xff"] = b"x"
+    top = os.fsencode(tmp_path)
+    for number in range(7):
+        (tmp_path / str(number)).mkdir()
+    for name, data in made.items():
+        with open(os.path.join(top, name), "wb") as file:  # noqa: PTH118, PTH123  # names are bytes
+            file.write(data)
+    return top, made
+
+
+def asked(made: dict[bytes, bytes]) -> list[tuple[bytes, int]]:
+    return [(name, len(data)) for name, data in made.items()]
+
+
+def test_every_file_is_told_once_with_its_digest(tree: tuple[bytes, dict[bytes, bytes]]) -> None:
+    top, made = tree
+    found = sorted(hashed(top, asked(made)))
+    assert [one.place for one in found] == list(range(len(made)))
+    for one, data in zip(found, made.values(), strict=True):
+        assert one.digest is not None
+        assert BlobRef(one.digest, one.size) == BlobRef.of(data)
+        assert not one.present
+
+
+def test_a_wrong_guess_of_a_size_does_not_matter(tree: tuple[bytes, dict[bytes, bytes]]) -> None:
+    top, made = tree
+    found = sorted(hashed(top, ((name, 10**9 - len(data)) for name, data in made.items())))
+    assert [(one.digest, one.size) for one in found] == [(BlobRef.of(data).digest, len(data)) for data in made.values()]
+
+
+def test_what_cannot_be_read_is_told_without_a_digest(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"x")
+    found = sorted(hashed(os.fsencode(tmp_path), [(b"gone", 1), (b"file", 1), (b"folder", 1), (b"file/below", 1)]))
+    assert [one.digest for one in found] == [None, BlobRef.of(b"x").digest, None, None]
+
+
+def test_a_folder_that_is_not_there_gives_nothing(tmp_path: Path) -> None:
+    assert list(hashed(os.fsencode(tmp_path / "gone"), [(b"a", 1)])) == [Hashed(0, None, 0, present=False)]
+
+
+def test_a_store_is_asked_for_name_and_size(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for data, kept in ((b"whole", b"whole"), (b"cut off", b"cut")):
+        digest = BlobRef.of(data).digest
+        (store / digest[:2]).mkdir(parents=True)
+        (store / digest[:2] / digest[2:]).write_bytes(kept)
+        (tmp_path / data.decode()).write_bytes(data)
+    (tmp_path / "new").write_bytes(b"new")
+    found = sorted(hashed(os.fsencode(tmp_path), [(b"whole", 5), (b"cut off", 7), (b"new", 3)], store=os.fsencode(store)))
+    assert [one.present for one in found] == [True, False, False]
+
+
+def test_what_a_helper_that_ended_was_asked_is_told_without_a_digest(
+    tree: tuple[bytes, dict[bytes, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top, made = tree
+    helpers: list[files._Helper] = []
+    begun = files._started
+
+    def started(top: bytes, store: bytes) -> list[files._Helper]:
+        new = begun(top, store)
+        helpers.extend(new)
+        return new
+
+    monkeypatch.setattr(files, "_started", started)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    answers = hashed(top, asked(made))
+    found = [next(answers)]
+    helpers[0]._process.send_signal(signal.SIGKILL)
+    helpers[0]._process.wait()
+    helpers[1]._process.send_signal(signal.SIGKILL)
+    helpers[1]._process.wait()
+    found += answers
+    assert sorted(one.place for one in found) == list(range(len(made)))
+    assert any(one.digest is None for one in found)
+    right = [BlobRef.of(data).digest for data in made.values()]
+    assert all(one.digest in (None, right[one.place]) for one in found)
+
+
+def test_helpers_end_when_nobody_listens_any_more(tree: tuple[bytes, dict[bytes, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    top, made = tree
+    helpers: list[files._Helper] = []
+    begun = files._started
+
+    def started(top: bytes, store: bytes) -> list[files._Helper]:
+        new = begun(top, store)
+        helpers.extend(new)
+        return new
+
+    monkeypatch.setattr(files, "_started", started)
+
+    def broken() -> Iterator[tuple[bytes, int]]:
+        yield from asked(made)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(hashed(top, broken()))
+    answers = hashed(top, asked(made))
+    next(answers)
+    answers.close()
+    assert len(helpers) >= 2
+    assert all(helper._process.returncode is not None for helper in helpers)
+
+
+def test_where_no_process_can_be_started_nothing_is_told(tree: tuple[bytes, dict[bytes, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    top, made = tree
+    monkeypatch.setattr(sys, "executable", str(Path(os.fsdecode(top)) / "no such program"))
+    assert {one.digest for one in hashed(top, asked(made))} == {None}
+    monkeypatch.setattr(sys, "executable", "")
+    assert {one.digest for one in hashed(top, asked(made))} == {None}
+
+
+def test_few_small_files_are_not_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    assert not worthwhile(100, 1 << 20)
+    assert worthwhile(10_000, 0)
+    assert worthwhile(1, 1 << 30)
+    monkeypatch.setattr(files, "_cores", lambda: 1)
+    assert not worthwhile(10_000, 1 << 30)

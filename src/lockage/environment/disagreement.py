@@ -37,6 +37,9 @@ def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Itera
         yield f"{key} is {asked}, locked is {pinned}" if key == kind else f"{key} is {asked}, locked is {kind} {pinned}"
         return
     yield from _package_disagreements(declaration, locked)
+    named, known = declaration.interpreter, locked.pulled.python if locked.pulled is not None else None
+    if isinstance(named, str) and (known is None or known.path != named):
+        yield f"interpreter is {named}, locked is {known.path if known is not None else 'none'}"
     if declaration.python:
         versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
         yield from _python_disagreements(declaration, versions)

@@ -259,6 +259,10 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             for name, environment in level.items():
                 if not 1 <= environment.realiser <= found.realiser:
                     raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
+                begins = [one for one in (environment.os, environment.image, environment.host) if one is not msgspec.UNSET]
+                if len(begins) != 1:
+                    many = "none of os, image and host" if not begins else "more than one of os, image and host"
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} begins with {many}")
         found.__dict__["_bytes"] = data
         return found
 

@@ -174,6 +174,14 @@ DEFECTS: dict[str, tuple[Defect, str]] = {
     "an unknown key": (lambda data: data.replace(b'"lock": 1', b'"lock": 1, "mirror": "x"'), "unknown field `mirror`"),
     "an unknown key of a package": (lambda data: data.replace(b'"size": 1', b'"size": 1, "host": "x"'), r"`host`.*packages"),
     "no environments": (lambda _: b'{"lock": 1}', "environments"),
+    "an environment that begins with nothing": (
+        lambda data: data.replace(b'"os": {"distribution": "debian", "suite": "bookworm"},\n', b""),
+        "environment 'build' begins with none of os, image and host",
+    ),
+    "an environment that begins with two things": (
+        lambda data: data.replace(b'"architecture"', b'"host": {}, "architecture"', 1),
+        "environment 'build' begins with more than one",
+    ),
     "a digest too short": (lambda data: data.replace(Digest.of(b"").encode(), b"abc"), "environments"),
     "a path that climbs": (lambda data: data.replace(b"pool/dash.deb", b"../../etc/shadow"), r"packages.*path"),
     "an address for a path": (lambda data: data.replace(b"pool/dash.deb", b"http://mirror.example/dash.deb"), r"packages.*path"),

@@ -101,6 +101,15 @@ def test_another_image_stops_before_anything_is_built_and_both_are_named(service
     assert "lockage lock" in caught.value.hint
 
 
+def test_another_interpreter_is_told(services: MemoryServices) -> None:
+    before = lock(services, recipe(IMAGE.index.digest))
+    text = recipe(IMAGE.index.digest, more='interpreter = "/opt/bin/python3"')
+    services.sources.add("shop", {"lockage.toml": text, "lockage.lock": before.encode()})
+    with pytest.raises(LockMismatch) as caught:
+        prepare(services, "shop")
+    assert caught.value.details["differences"] == ("interpreter is /opt/bin/python3, locked is none",)
+
+
 def test_another_base_altogether_is_told_as_well(services: MemoryServices) -> None:
     before = lock(services, recipe(IMAGE.index.digest))
     text = recipe(IMAGE.index.digest).replace(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
+from lockage.portable import READ
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
@@ -421,7 +422,7 @@ class LocalBlobs:
 
 def _read(place: str, size: int) -> bytes:
     """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
-    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(place, READ)
     try:
         return os.read(handle, size + 1)
     finally:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockage.environment.base import HostBase
+from lockage.environment.base import HostBase, ImageBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
-from lockage.recipe.base import UNPINNED_HOST
+from lockage.recipe.base_host import UNPINNED_HOST
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.recipe.service import Form
 from lockage.stabilize.choice import Choice
@@ -18,7 +18,6 @@ from lockage.stabilize.choice import Choice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lockage.environment.base import Base
     from lockage.environment.declaration import Declaration
     from lockage.recipe.service import Service
 
@@ -78,7 +77,7 @@ def _project(recipe: Recipe) -> str:
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = list(_base(declaration.base))
+    lines = list(_base(declaration))
     if isinstance(declaration.platforms, tuple):
         lines.append(f"platforms = {toml_array(declaration.platforms)}")
     if isinstance(declaration.suites, Suites):
@@ -95,13 +94,18 @@ def _environment(name: str, declaration: Declaration) -> str:
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
 
 
-def _base(base: Base) -> Iterator[str]:
-    if isinstance(base, HostBase):
-        yield f"host = {toml_text(UNPINNED_HOST)}"
-        if base.path:
-            yield f"path = {toml_array(base.path)}"
-    else:
-        yield f"os = {toml_text(str(base))}"
+def _base(declaration: Declaration) -> Iterator[str]:
+    match declaration.base:
+        case HostBase(path=path):
+            yield f"host = {toml_text(UNPINNED_HOST)}"
+            if path:
+                yield f"path = {toml_array(path)}"
+        case ImageBase(place=place, digest=digest):
+            yield f"image = {toml_text(f'{place}@sha256:{digest}')}"
+            if isinstance(declaration.interpreter, str):
+                yield f"interpreter = {toml_text(declaration.interpreter)}"
+        case base:
+            yield f"os = {toml_text(str(base))}"
 
 
 def _suites(suites: Suites) -> Iterator[str]:

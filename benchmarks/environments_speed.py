@@ -27,6 +27,7 @@ from lockage.adapters.debian_mirror.discovery import discover_mirrors
 from lockage.adapters.roots_local import LocalRoots
 from lockage.adapters.roots_local.kept_packages import KeptPackages
 from lockage.base import digest as digests
+from lockage.environment.base import OsBase
 from lockage.environment.debian import IndexedSuite, index_of, parse_packages, resolve
 from lockage.environment.lock import Lock
 from lockage.recipe.parse import parse_recipe
@@ -93,6 +94,7 @@ class Fixture(NamedTuple):
 
     made: Bench
     environment: LockedEnvironment
+    base: OsBase
     declaration: Declaration
     mirror: Path  # a folder with the suite's signed Release and its index
 
@@ -114,13 +116,15 @@ def prepared(made: Bench) -> Fixture:
     (environment,) = Lock.decode((made.project / "lockage.lock").read_bytes()).environments.values()
     declaration = next(iter(parse_recipe((made.project / "lockage.toml").read_bytes()).environments.values()))
     source = discover_mirrors(Path("/etc/apt"), os.environ.get("LOCKAGE_DEBIAN_MIRROR"))[0].uri
-    suite = f"dists/{environment.os.suite}"
+    base = environment.os
+    assert isinstance(base, OsBase), "the example is locked on a suite"
+    suite = f"dists/{base.suite}"
     for name in (f"{suite}/InRelease", f"{suite}/main/binary-{environment.architecture}/Packages.xz"):
         target = made.folder / "mirror" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(f"{source}/{name}") as stream:
             target.write_bytes(stream.read())
-    return Fixture(made, environment, declaration, made.folder / "mirror")
+    return Fixture(made, environment, base, declaration, made.folder / "mirror")
 
 
 def resolving(fixture: Fixture, rounds: int) -> list[Line]:
@@ -132,8 +136,8 @@ def resolving(fixture: Fixture, rounds: int) -> list[Line]:
 
     def resolved(home: str) -> None:
         wiring = fixture.wiring(home)
-        release, stanzas = wiring.os_packages.index(environment.os, environment.architecture)
-        index = index_of([IndexedSuite(name=environment.os.suite, release=release, stanzas=stanzas)])
+        release, stanzas = wiring.os_packages.index(fixture.base, environment.architecture)
+        index = index_of([IndexedSuite(name=fixture.base.suite, release=release, stanzas=stanzas)])
         found = resolve(index, ("python3", *fixture.declaration.packages), environment.architecture)
         assert {package.sha256 for package in found} == {package.sha256 for package in environment.packages}, "what the lock has"
 
@@ -175,7 +179,15 @@ def realising(fixture: Fixture, rounds: int) -> list[Line]:
             KeptPackages(kept).remove_layer(layer.parent)
         return cost(realise)
 
-    command = [sys.executable, "-P", "-c", _REALISE, fixture.made.project / "lockage.lock", folder / "store" / "blobs", kept]
+    command: list[str | Path] = [
+        sys.executable,
+        "-P",
+        "-c",
+        _REALISE,
+        fixture.made.project / "lockage.lock",
+        folder / "store" / "blobs",
+        kept,
+    ]
     found = in_turns(
         rounds,
         {

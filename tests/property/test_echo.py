@@ -61,6 +61,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.project, self.store = folder, folder / "shop", folder / "store"
         self.words = ["build"]
+        self.settled = True
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -92,12 +93,12 @@ class Place:
         root = MemoryRoots(MemoryBlobs()).realise(environment, expect=False).ref
         return Lock.of({"build": msgspec.structs.replace(environment, root=root)}).encode()
 
-    def git(self, *arguments: str) -> None:
-        subprocess.run([*GIT, *arguments], cwd=self.project, env=self.environ, check=True, capture_output=True)
+    def git(self, *arguments: str, check: bool = True) -> None:
+        subprocess.run([*GIT, *arguments], cwd=self.project, env=self.environ, check=check, capture_output=True)
 
-    def commit(self) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "one")
+    def commit(self, *, check: bool = True) -> None:
+        self.git("add", "-A", check=check)
+        self.git("commit", "-q", "--allow-empty", "-m", "one", check=check)
 
     def files(self, folder: str) -> list[Path]:
         return sorted(path for path in (self.store / folder).rglob("*") if path.is_file())
@@ -128,7 +129,8 @@ class Place:
             patch.chdir(self.project)
             patch.setattr(sys, "stdout", streams[0])
             patch.setattr(sys, "stderr", streams[1])
-            patch.setattr(echoes, "COARSEST", -(10**18))  # nothing here happens within a tick of the clock
+            if self.settled:
+                patch.setattr(echoes, "COARSEST", -(10**18))  # nothing here happens within a tick of the clock
             patch.setattr(Wiring, "executor", property(lambda self: MemoryExecutor(self.blobs, {"put": put})))
             patch.setattr(Wiring, "roots", property(lambda self: MemoryRoots(self.blobs)))
             yield streams
@@ -151,10 +153,8 @@ def written(name: str, text: str) -> Callable[[Place], object]:
 
 
 def of_git(*arguments: str) -> Callable[[Place], object]:
-    def change(place: Place) -> None:
-        subprocess.run([*GIT, *arguments], cwd=place.project, env=place.environ, check=False, capture_output=True)
-
-    return change
+    """What git makes of it; it may refuse, as after other changes."""
+    return lambda place: place.git(*arguments, check=False)
 
 
 def of_environ(name: str, value: str) -> Callable[[Place], object]:
@@ -252,7 +252,7 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "all of it back": of_git("checkout", "-q", "-f", "."),
     "all of it back, new files as well": of_git("clean", "-qfd"),
     "staged": of_git("add", "-A"),
-    "a commit": lambda place: place.commit(),
+    "a commit": lambda place: place.commit(check=False),
     "the commit before": of_git("reset", "-q", "--hard", "HEAD~"),
     "moved in the index": of_git("mv", "src/b.txt", "src/moved.txt"),
     "another branch": of_git("checkout", "-q", "-B", "other"),
@@ -329,6 +329,30 @@ def test_a_build_with_nothing_to_do_is_answered_the_second_time(words: list[str]
     with place() as there:
         there.words = ["build", *words]
         assert [answers(there) for _ in range(3)] == [False, False, True]
+
+
+def test_of_a_source_that_has_just_changed_no_echo_is_kept() -> None:
+    with place() as there:
+        there.settled = False
+        assert [answers(there) for _ in range(3)] == [False, False, False]
+        assert there.files("memo/echo-1") == []
+
+
+def test_of_a_build_that_did_something_no_echo_is_kept() -> None:
+    with place() as there:
+        assert not answers(there)
+        assert there.files("memo/echo-1") == []
+        assert not answers(there)
+        assert len(there.files("memo/echo-1")) == 1
+
+
+def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
+    with place() as there:
+        assert [answers(there) for _ in range(3)] == [False, False, True]
+        of_blob(damage)(there)
+        there.words = ["build", "--recheck"]
+        assert not answers(there)
+        assert there.files("memo/echo-1") == []
 
 
 @pytest.mark.parametrize("change", CHANGES)

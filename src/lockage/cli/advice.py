@@ -23,7 +23,7 @@ _DROPPED = ("--add", "--lock")
 
 
 def advised(error: LockageError, program: click.Group, arguments: Sequence[str]) -> LockageError:
-    """The same error with what to type next: the details ``command`` and ``shell``, and a hint that says them.
+    """The same error with what to type next, where there is such a thing: the details ``command`` and ``shell``, and a hint that says them.
 
     ``arguments`` are those of the command that failed.
     """
@@ -31,9 +31,10 @@ def advised(error: LockageError, program: click.Group, arguments: Sequence[str])
     hints = [error.hint]
     if _names(error, "packages"):
         hints.insert(0, _mending(error, arguments, str(given.get("source") or ".")))
-    shell = _looking(error, given)
-    error.details["shell"] = shell
-    hints.append(f"`{shell}` opens a prompt where it failed.")
+    if "unpinned_host" not in error.details:  # on the host there is no sandbox that could be entered
+        shell = _looking(error, given)
+        error.details["shell"] = shell
+        hints.append(f"`{shell}` opens a prompt where it failed.")
     error.hint = " ".join(hints)
     return error
 

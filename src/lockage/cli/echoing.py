@@ -59,6 +59,8 @@ class Overheard:
         """Keep what was printed as an echo, if nothing had to be done and only the user was told of it."""
         if built.basis is None or len(observers()) > 1:
             return
+        if any(environment.root.is_host for environment in project.lock.environments.values()):
+            return  # an echo looks at the source and the store, and not at the machine
         from lockage.wiring.echoes import keep_echo  # only after a build that did nothing
 
         words = click.get_current_context().find_root().obj

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import environments
-from lockage.cli.env_image import bill, export
+from lockage.cli.env_image import bill, export, image
 from lockage.cli.options import json_option, lock_option, platform_option, source_option
 
 if TYPE_CHECKING:
@@ -98,23 +98,32 @@ def show(names: tuple[str, ...], platform: Architecture | None, source: str, loc
       lockage env show build --platform arm64
       lockage env show build --json
     """
+    from lockage.cli.host_text import host_lines
     from lockage.cli.screen import human_size, print_json, say, short, table
+    from lockage.environment.lock import UNPINNED
     from lockage.wiring import Wiring
     from lockage.work.environments import environments_of, items_of, read_lock
+    from lockage.work.on_host import fingerprint_of, on_this_host
 
     wiring = Wiring.from_process()
-    lock = read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None)
+    lock = on_this_host(wiring, read_lock(wiring, source, lock_file.read_bytes() if lock_file is not None else None))
     environments = environments_of(lock, names, platform)
+    hosts = {
+        name: fingerprint_of(wiring, environment.root)
+        for name, environment in environments.items()
+        if environment.root.is_host and environment.root != UNPINNED
+    }
     everything = {name: items_of(wiring, environment) for name, environment in environments.items()}
     if as_json:
         documents = {
             name: {
                 "os": str(environment.base),
                 "architecture": environment.architecture,
-                "release_date": environment.release_date,
+                "release_date": environment.release_date if isinstance(environment.release_date, str) else None,
                 "root": environment.root,
                 "size": sum(item.ref.size for item in everything[name]),
                 "items": everything[name],
+                **({"host": hosts[name]} if name in hosts else {}),
             }
             for name, environment in environments.items()
         }
@@ -124,6 +133,13 @@ def show(names: tuple[str, ...], platform: Architecture | None, source: str, loc
         items = everything[name]
         if number:
             say()
+        if environment.root == UNPINNED:
+            say(f"{name}: {environment.base} of {environment.architecture}, which this machine is not")
+            continue
+        if name in hosts:
+            for line in host_lines(name, environment.root.tree.digest, hosts[name]):
+                say(line)
+            continue
         size, kept = sum(item.ref.size for item in items), sum(item.kept for item in items)
         say(f"{name}: {environment.base} {environment.architecture}, root {short(environment.root.tree.digest)}")
         say(f"  {len(items):,} files, {human_size(size)}; {'all' if kept == len(items) else f'{kept:,}'} of them in the store")
@@ -166,6 +182,7 @@ def verify(names: tuple[str, ...], platform: Architecture | None, source: str, l
         RootState.WHOLE: "the root is the lock's",
         RootState.OTHER: "they make another root than the lock pins",
         RootState.UNKNOWN: "the root was not put together",
+        RootState.HOST: "the host as it is, nothing of which is pinned",
     }
     rows = [(check.name, f"{check.count:,} files", human_size(check.size), roots[check.root]) for check in found]
     for line in table(rows):
@@ -225,3 +242,4 @@ def diff(a: str, b: str, name: str | None, files: bool, platform: Architecture |
 
 command.add_command(export)
 command.add_command(bill)
+command.add_command(image)

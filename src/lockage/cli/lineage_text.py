@@ -145,6 +145,8 @@ class _Tree:
         if environment is None:
             return _Branch(f"environment {name}, not kept")
         of = f" of {environment.release_date}" if environment.release_date else ""
+        if environment.unpinned_host:
+            return _Branch(f"environment {name}: UNPINNED HOST, fingerprint {short(environment.root.digest)}: {environment.unpinned_host}")
         title = f"environment {name}: {environment.os} {environment.architecture}{of}"
         title += f", {counted(len(environment.packages), 'OS package')}"
         title += f", {counted(len(environment.python), 'Python package')}" if environment.python else ""

@@ -141,16 +141,22 @@ def command(
         return
     if edited:
         say(f"{Path(source) / 'lockage.toml'}: {', '.join(wanted.added)} added")
-    rows = [
-        (name, str(e.base), f"{len(e.packages)} OS packages", _python(e), f"root {short(e.root.tree.digest)}")
-        for name, e in lock.environments.items()
-    ]
-    for line in table(rows):
+    for line in table([_row(name, environment) for name, environment in lock.environments.items()]):
         say(line)
     for change in changes:
         for line in difference_lines(change):
             say(line)
     say(f"{path}: {'written' if written else 'unchanged'}, {short(lock.digest)}")
+
+
+def _row(name: str, environment: LockedEnvironment) -> tuple[str, ...]:
+    from lockage.cli.screen import short
+    from lockage.environment.lock import UNPINNED
+
+    if environment.root == UNPINNED:
+        return (name, str(environment.base), "nothing is pinned", "", "")
+    root = f"root {short(environment.root.tree.digest)}"
+    return (name, str(environment.base), f"{len(environment.packages)} OS packages", _python(environment), root)
 
 
 def _python(environment: LockedEnvironment) -> str:

@@ -37,6 +37,10 @@ class Plain:
                 from lockage.cli.view import step_line
 
                 return [f"  {step_line(event)}"]
+            case kinds.HostUsed():
+                from lockage.cli.view import host_line
+
+                return [f"  {host_line(event)}"]
             case kinds.BlobsLost():
                 from lockage.cli.view import lost_line
 

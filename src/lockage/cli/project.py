@@ -115,6 +115,7 @@ def built_document(project: Project, built: Built) -> dict[str, Any]:
         "inferred": project.recipe.inferred,
         "added": added_in(project.lock),
         "lock": project.lock.digest,
+        "unpinned_hosts": {name: found.root.tree.digest for name, found in project.lock.environments.items() if found.root.is_host},
         "run": built.run_id,
         "steps": [
             {"step": step.step, "action": step.action.digest, "cached": step.cached, "attempts": step.attempts} for step in built.run.steps

@@ -207,6 +207,7 @@ def release_lines(release: ShownRelease) -> Iterator[str]:
     rows = [("sha256", str(release.digest)), ("channels", channels_text(release.channels).removeprefix("on "))]
     rows += [("source", source_line(release.source))] if release.source is not None else []
     rows += [("lock", str(release.lock))]
+    rows += [("UNPINNED HOST", f"environment {name} was the machine itself, as it was") for name in release.unpinned_hosts]
     rows += [("evidence", f"{count} of {kind.rpartition('://')[2]}") for kind, count in release.evidence.items()]
     yield from table(rows, indent=2)
     yield ""
@@ -224,7 +225,11 @@ def action_lines(action: ShownAction) -> Iterator[str]:
         yield "  what it is made of is not in the store any more"
         return
     rows += [("command" if number == 0 else "", word) for number, word in enumerate(_command(action.run))]
-    rows += [("outputs", ", ".join(action.outputs)), ("workspace", str(action.workspace)), ("root", str(action.root))]
+    rows += [
+        ("outputs", ", ".join(action.outputs)),
+        ("workspace", str(action.workspace)),
+        ("UNPINNED HOST" if action.unpinned_host else "root", str(action.root)),
+    ]
     rows += [("CPUs", f"{action.cpus}, {action.architecture}"), ("contract", str(action.contract))]
     rows += [("modes", ", ".join(action.modes))] if action.modes else []
     yield from table(rows, indent=2)

@@ -37,4 +37,5 @@ def command(as_json: bool) -> None:
         ]
         for line in table(rows, least=(4, 3, 2), indent=2):
             say(line)
-        say(f"  releases: {', '.join(found.releases[:5])}" + (f" and {len(found.releases) - 5} more" if len(found.releases) > 5 else ""))
+        told = [f"{one} (built on an unpinned host)" if one in found.unpinned_hosts else one for one in found.releases[:5]]
+        say(f"  releases: {', '.join(told)}" + (f" and {len(found.releases) - 5} more" if len(found.releases) > 5 else ""))

@@ -15,6 +15,7 @@ from lockage.record.event import (
     ArtifactDelivered,
     BlobsLost,
     Fetched,
+    HostUsed,
     Phase,
     Planned,
     RunRecorded,
@@ -64,6 +65,14 @@ def step_line(event: StepRetried | StepSkipped | StepBlocked) -> str:
     if isinstance(event, StepRetried):
         return f"{event.step}: attempt {event.attempt} of {event.attempts} failed ({event.failure}), running it again"
     return f"{event.step}: not started, as it needs {', '.join(event.failed)}"
+
+
+def host_line(event: HostUsed) -> str:
+    """Loud, as nothing else of such a build is."""
+    return (
+        f"WARNING: environment {event.environment} is this machine as it is (fingerprint {event.fingerprint[:12]}): nothing of it is "
+        "pinned, steps see the host and its network, and no default policy promotes what they make"
+    )
 
 
 def lost_line(event: BlobsLost) -> str:
@@ -196,8 +205,8 @@ class View:
                 self._leave(step)
                 self._over(step)
                 return [*stay, f"  {step_line(event)}"]
-            case BlobsLost():
-                return [*self.settled(at), f"  {lost_line(event)}"]
+            case HostUsed() | BlobsLost():
+                return [*self.settled(at), f"  {host_line(event) if isinstance(event, HostUsed) else lost_line(event)}"]
             case RunRecorded():
                 return self._hits.told()
             case _ as other:

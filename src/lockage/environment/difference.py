@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
+from lockage.environment.base import HostBase, OsBase
 from lockage.environment.root import Kind
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class EnvironmentDifference(msgspec.Struct, frozen=True, kw_only=True):
 def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> EnvironmentDifference:
     """What two locks say differently of an environment; the root, its packages, wheels and instruments, by name."""
     facts = (
-        ("os", str(a.base), str(b.base)),
+        ("os" if isinstance(a.base, OsBase) and isinstance(b.base, OsBase) else "base", str(a.base), str(b.base)),
+        ("path", _path(a), _path(b)),
         ("architecture", a.architecture, b.architecture),
         ("suites", _suites(a), _suites(b)),
         ("release", _release(a), _release(b)),
@@ -110,6 +111,11 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
             *_item_changes(ItemKind.INSTRUMENT, a.instruments, b.instruments),
         ),
     )
+
+
+def _path(environment: LockedEnvironment) -> str:
+    """The folders that a host is searched in before the usual ones."""
+    return ":".join(environment.host.path) if isinstance(environment.host, HostBase) else ""
 
 
 def _suites(environment: LockedEnvironment) -> str:

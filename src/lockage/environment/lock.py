@@ -17,7 +17,7 @@ from lockage.base.canonical import decode_hook, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
+from lockage.environment.base import Base, HostBase, LockedImage, OsBase, archive_of, the_base
 from lockage.environment.declaration import Architecture
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from lockage.base.name import EnvironmentName
 
 __all__ = [
+    "HOST_METADATA",
     "LOCK_VERSION",
     "REALISER",
     "SEVERAL_PLATFORMS",
+    "UNPINNED",
     "InvalidLock",
     "Lock",
     "LockedEnvironment",
@@ -119,6 +121,17 @@ class RootRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tree: BlobRef
     metadata: Digest
 
+    @property
+    def is_host(self) -> bool:
+        """Whether this is no root but a machine as it is: ``tree`` is its fingerprint then (environment/host.py), once it is known."""
+        return self.metadata == HOST_METADATA
+
+
+#: Stands in the place of a root's metadata where there is no root: no root has it, so nothing made on a host is taken for what one gave.
+HOST_METADATA = Digest.of(b"lockage: an unpinned host, which is no root")
+#: The root of an environment that has none that could be pinned: what a lock says of a host, whose identity is found when it is used.
+UNPINNED = RootRef(tree=BlobRef.of(b""), metadata=HOST_METADATA)
+
 
 class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One environment, resolved: ``declaration`` is the digest of what it was resolved from.
@@ -126,6 +139,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``. ``os`` goes with
     ``release_date`` and ``release_sha256``, which tell what signed Release file the packages came from; they are information, not identity.
     ``instruments`` are packages that verification needs beside the root (libfaketime, locale sources); they are never part of it.
+    A ``host`` has neither packages nor, in a lock, a root: whoever uses it puts the identity of the machine there (:meth:`Lock.bound`).
     ``added`` are the declared packages that an inferred recipe was told of, and could not have inferred. ``suites``, the base first, are
     written where more is to be told than the base's Release file. ``realiser`` is written unless it is the first. ``sdists`` are Python
     packages that are built before the root can be put together, in ``builders``, which are environments like this one.
@@ -133,13 +147,13 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     declaration: Digest
     os: OsBase | msgspec.UnsetType = msgspec.UNSET
-    image: ImageBase | msgspec.UnsetType = msgspec.UNSET
+    image: LockedImage | msgspec.UnsetType = msgspec.UNSET
     host: HostBase | msgspec.UnsetType = msgspec.UNSET
     architecture: Architecture
     release_date: str | msgspec.UnsetType = msgspec.UNSET
     release_sha256: Digest | msgspec.UnsetType = msgspec.UNSET
-    root: RootRef
-    packages: tuple[LockedPackage, ...]
+    root: RootRef = UNPINNED
+    packages: tuple[LockedPackage, ...] = ()
     python: tuple[LockedWheel, ...] = ()
     instruments: tuple[LockedPackage, ...] = ()
     added: tuple[str, ...] = ()
@@ -155,7 +169,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     @property
     def base(self) -> Base:
         """What it begins with."""
-        return the_base(self.os, self.image, self.host)
+        return the_base(self.os, self.image if isinstance(self.image, msgspec.UnsetType) else self.image.base, self.host)
+
+    @property
+    def pulled(self) -> LockedImage | None:
+        """The image that it begins with; None where it begins with something else."""
+        return None if isinstance(self.image, msgspec.UnsetType) else self.image
 
     @property
     def archive(self) -> OsBase:
@@ -215,6 +234,23 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The lock with the environments of every platform."""
         return self
 
+    def bound(self, machines: Mapping[HostBase, RootRef], platform: Architecture) -> Lock:
+        """The same lock, in the same bytes, in which hosts of the platform have the identity that the machine has as such a host."""
+
+        def known(one: LockedEnvironment) -> LockedEnvironment:
+            root = machines.get(one.host) if isinstance(one.host, HostBase) and one.architecture == platform else None
+            return one if root is None else msgspec.structs.replace(one, root=root)
+
+        def bound(lock: Lock) -> Lock:
+            found = msgspec.structs.replace(lock, environments={name: known(one) for name, one in lock.environments.items()})
+            found.__dict__.update(_bytes=lock._bytes, platform=lock.platform)
+            return found
+
+        view = bound(self)
+        if self.complete is not self:
+            view.__dict__["complete"] = bound(self.complete)
+        return view
+
     def environment(self, name: EnvironmentName) -> LockedEnvironment | None:
         return self.environments.get(name)
 
@@ -254,6 +290,13 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             for name, environment in level.items():
                 if not 1 <= environment.realiser <= found.realiser:
                     raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
+                begins = [one for one in (environment.os, environment.image, environment.host) if one is not msgspec.UNSET]
+                if len(begins) != 1:
+                    many = "none of os, image and host" if not begins else "more than one of os, image and host"
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} begins with {many}")
+                if (environment.root == UNPINNED) != (environment.host is not msgspec.UNSET):
+                    what = "a root, and is a host" if environment.root != UNPINNED else "no root"
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has {what}")
         found.__dict__["_bytes"] = data
         return found
 
@@ -285,17 +328,29 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         environment = environments.pop(name)
         for kind in ("packages", "python", "instruments", "sdists"):
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
-        for kind in ("os", "image", "host", "root"):
+        for kind in ("os", "host", "root"):
             if kind in environment:
                 environment[kind] = _Line(environment[kind])
+        if "image" in environment:
+            environment["image"] = _lined_image(environment["image"])
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
+        if "host" in environment:  # nothing of it is pinned
+            for kind in ("root", "packages", "python", "instruments"):
+                del environment[kind]
         _lined_environments(environment["builders"])
         usual = [kind for kind in ("added", "suites", "sdists", "builders") if not environment[kind]]
         for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
             del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
+
+
+def _lined_image(image: dict[str, Any]) -> dict[str, Any]:
+    """An image: each of its layers, and of its variables, on a line of its own."""
+    lines = {name: _Line(value) for name, value in image.items()}
+    variables = dict(sorted(image["variables"].items()))
+    return {**lines, "layers": [_Line(layer) for layer in image["layers"]], "variables": variables}
 
 
 def _text(value: object, depth: int) -> str:

@@ -269,7 +269,10 @@ def _dependencies(run: Run, recipe_path: RelPath | None, roots: Mapping[str, Roo
     yield Descriptor.sha256("lockage.lock", run.lock)
     for name in sorted(roots):
         root = roots[name]
-        yield Descriptor.sha256(f"environment/{name}", root.tree.digest, size=str(root.tree.size), metadata=str(root.metadata))
+        if root.is_host:  # no root, and so no environment that could be had again: the fingerprint of a machine
+            yield Descriptor.sha256(f"host-environment/{name}", root.tree.digest, size=str(root.tree.size))
+        else:
+            yield Descriptor.sha256(f"environment/{name}", root.tree.digest, size=str(root.tree.size), metadata=str(root.metadata))
 
 
 def _fetched(inputs: Iterable[FetchInput], crates: Iterable[Crate]) -> Iterable[Descriptor]:

@@ -18,7 +18,7 @@ from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
 from lockage.base.tree import encode_ref, parse_ref
-from lockage.environment.lock import RootRef
+from lockage.environment.lock import HOST_METADATA, RootRef
 from lockage.recipe.modes import Mode
 from lockage.recipe.service import Form, Matching, addresses
 
@@ -69,7 +69,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One command with everything it can see. ``input_root`` holds the workspace below :data:`WORKING_DIRECTORY`.
 
     ``variables`` are sorted by name; ``outputs`` are relative to the working directory, sorted and distinct. ``preload`` is the package
-    of the library that a mode brings into every process. ``services`` are sorted by name.
+    of the library that a mode brings into every process. ``services`` are sorted by name. A root that is a host is the fingerprint of the
+    machine, on which the command runs as it is.
     """
 
     arguments: tuple[str, ...]
@@ -132,11 +133,13 @@ def _platform(
     properties = {
         "ISA": _ISA[architecture],
         "OSFamily": "linux",
-        "chrootRootDigest": str(root.tree),
         "lockage-contract": str(contract),
         "lockage-cpus": str(cpus),
-        "lockage-root-metadata": str(root.metadata),
     }
+    if root.is_host:
+        properties["lockage-unpinned-host"] = str(root.tree)
+    else:
+        properties |= {"chrootRootDigest": str(root.tree), "lockage-root-metadata": str(root.metadata)}
     if modes:  # an action without any is what it was before there were modes
         properties["lockage-modes"] = " ".join(sorted(modes))
     if preload is not None:
@@ -158,7 +161,7 @@ def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:
             variables=tuple(_pair(body) for body in command.get(2, [])),
             outputs=tuple(RelPath(body.decode()) for body in command.get(7, [])),
             workspace=parse_ref(_one(workspace, 2)),
-            root=RootRef(tree=BlobRef.parse(properties["chrootRootDigest"]), metadata=Digest(properties["lockage-root-metadata"])),
+            root=_root(properties),
             cpus=int(properties["lockage-cpus"]),
             architecture=next(name for name, isa in _ISA.items() if isa == properties["ISA"]),
             contract=int(properties["lockage-contract"]),
@@ -171,6 +174,12 @@ def read_action(ref: BlobRef, get: Callable[[BlobRef], bytes]) -> Action:
     if found.encode().ref != ref:
         raise ValueError("an action with more in it than lockage writes")
     return found
+
+
+def _root(properties: dict[str, str]) -> RootRef:
+    if "lockage-unpinned-host" in properties:
+        return RootRef(tree=BlobRef.parse(properties["lockage-unpinned-host"]), metadata=HOST_METADATA)
+    return RootRef(tree=BlobRef.parse(properties["chrootRootDigest"]), metadata=Digest(properties["lockage-root-metadata"]))
 
 
 def _messages(data: bytes) -> dict[int, list[bytes]]:

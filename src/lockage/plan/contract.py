@@ -13,10 +13,11 @@ from lockage.plan.action import WORKING_DIRECTORY
 from lockage.recipe.model import Stamp
 
 if TYPE_CHECKING:
+    from lockage.environment.base import HostBase
     from lockage.environment.declaration import Architecture
     from lockage.record.source import Source
 
-__all__ = ["FIXED", "JOBS", "PLATFORM", "PREVENTION", "prevention", "relocated", "stamps"]
+__all__ = ["FIXED", "JOBS", "PLATFORM", "PREVENTION", "prevention", "relocated", "search_path", "stamps"]
 
 #: Fixed by the contract (docs/what-can-differ.md); a recipe cannot change them.
 FIXED: dict[str, str] = {
@@ -75,6 +76,11 @@ def prevention(cpus: int, architecture: Architecture) -> dict[str, str]:
     """The values of :data:`PREVENTION`, :data:`JOBS` and :data:`PLATFORM` for a step that sees so many CPUs of this architecture."""
     fixed = {name: value for name, (value, _) in PREVENTION.items()}
     return fixed | dict.fromkeys(JOBS, str(cpus)) | dict.fromkeys(PLATFORM, _PLATFORMS[architecture])
+
+
+def search_path(host: HostBase) -> tuple[str, ...]:
+    """Where programs are looked for on a host: what the recipe says of it, then the contract's folders."""
+    return (*host.path, *FIXED["PATH"].split(":"))
 
 
 def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:

@@ -50,12 +50,14 @@ class ChangeKind(StrEnum):
     OS = "os"
     PACKAGE = "package"
     WHEEL = "wheel"
+    HOST = "host"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that was otherwise: None where it was not there, or is not there now.
 
-    ``name`` is a path, a variable or a package, empty where there is only one of the kind; ``step`` made the file, if a step did.
+    ``name`` is a path, a variable, a package, or what of a host it is about, empty where there is only one of the kind; ``step`` made the
+    file, if a step did.
     ``before`` and ``after`` of a file are its digest, with `executable` if it is that, of a link `-> ` and its target.
     """
 

@@ -17,10 +17,11 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
+from lockage.environment.base import HostBase
 from lockage.environment.declaration import Architecture
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
-from lockage.plan.contract import FIXED, prevention, stamps
+from lockage.plan.contract import FIXED, prevention, search_path, stamps
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
 from lockage.recipe.service import Form, Service, url, variable
@@ -197,11 +198,19 @@ def _locked(step: Step, recipe: Recipe, lock: Lock) -> LockedEnvironment:
 
 
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    variables = prevention(step.cpus, _locked(step, recipe, lock).architecture)
+    locked = _locked(step, recipe, lock)
+    variables = prevention(step.cpus, locked.architecture)
+    if locked.pulled is not None:
+        variables |= locked.pulled.variables
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
     variables = {name: value for name, value in variables.items() if name not in step.unset} | FIXED
+    base = recipe.environments[step.environment].base
+    if isinstance(base, HostBase):
+        variables["PATH"] = ":".join(search_path(base))
+    elif locked.pulled is not None and "PATH" in locked.pulled.variables:  # where an image has its compilers
+        variables["PATH"] = locked.pulled.variables["PATH"]
     variables |= stamps(source, step.stamp)
     variables |= {variable(service.name): url(service.hosts, service.port) for service in services}
     return tuple(sorted(variables.items()))

@@ -13,6 +13,7 @@ from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, 
 from lockage.environment.base import HostBase, ImageBase, OsBase
 from lockage.environment.declaration import Declaration
 from lockage.recipe.base import base_of
+from lockage.recipe.base_image import interpreter_of
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
@@ -24,7 +25,7 @@ from lockage.recipe.python_rules import python_rules_of
 from lockage.recipe.quoted import syntax_fault
 from lockage.recipe.reader import Faults, Table, dotted, named, shown, suggestion
 from lockage.recipe.requirement import debian_term, python_requirement
-from lockage.recipe.rules import check_services, check_steps
+from lockage.recipe.rules import check_hosts, check_services, check_steps
 from lockage.recipe.service_table import services_of
 from lockage.recipe.step import step_of
 from lockage.recipe.suites import platforms_of, suites_of
@@ -183,6 +184,7 @@ def _recipe(top: Table, shared: dict[str, Declaration | None], shared_file: str)
     fetched = {name: found for name, found in fetches.items() if found is not None}
     check_steps(known, names, top.faults, fetched)
     check_services(known, top.faults, {name: found for name, found in services.items() if found is not None})
+    check_hosts(known, top.faults, {name for name, one in environments.items() if one is not None and isinstance(one.base, HostBase)})
     if name is None or top.faults:
         return None
     return Recipe(
@@ -247,6 +249,7 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
         named(table, name, EnvironmentName)
         one = table.table(name)
         base = base_of(one)
+        interpreter = interpreter_of(one)
         packages = one.texts("packages", debian_term, "Debian packages") or ()
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
@@ -265,6 +268,7 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
             packages=packages,
             python=python,
             variables=variables,
+            interpreter=interpreter,
             python_lock=python_lock,
             suites=suites,
             python_rules=rules,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lockage.environment.base import HostBase, ImageBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
+from lockage.recipe.base_host import UNPINNED_HOST
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.recipe.service import Form
 from lockage.stabilize.choice import Choice
@@ -75,7 +77,7 @@ def _project(recipe: Recipe) -> str:
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = [f"os = {toml_text(str(declaration.base))}"]
+    lines = list(_base(declaration))
     if isinstance(declaration.platforms, tuple):
         lines.append(f"platforms = {toml_array(declaration.platforms)}")
     if isinstance(declaration.suites, Suites):
@@ -90,6 +92,20 @@ def _environment(name: str, declaration: Declaration) -> str:
         lines += _python_lock(declaration.python_lock)
     lines += _variables(declaration.variables)
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
+
+
+def _base(declaration: Declaration) -> Iterator[str]:
+    match declaration.base:
+        case HostBase(path=path):
+            yield f"host = {toml_text(UNPINNED_HOST)}"
+            if path:
+                yield f"path = {toml_array(path)}"
+        case ImageBase(place=place, digest=digest):
+            yield f"image = {toml_text(f'{place}@sha256:{digest}')}"
+            if isinstance(declaration.interpreter, str):
+                yield f"interpreter = {toml_text(declaration.interpreter)}"
+        case base:
+            yield f"os = {toml_text(str(base))}"
 
 
 def _suites(suites: Suites) -> Iterator[str]:

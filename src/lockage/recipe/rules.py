@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockage.recipe.model import FetchInput
     from lockage.recipe.service import Service
 
-__all__ = ["check_services", "check_steps"]
+__all__ = ["check_hosts", "check_services", "check_steps"]
 
 
 #: To look for a name like another takes a look at every name: the first faults are enough.
@@ -46,6 +46,17 @@ def check_services(steps: Sequence[Step], faults: Faults, services: Mapping[str,
         why = collision(services[name] for name in step.services if name in services)
         if why is not None:
             faults.add(("step", step.name, "services"), why, "Give one of them another `port`, or each `hosts` of its own.")
+
+
+def check_hosts(steps: Sequence[Step], faults: Faults, hosts: Collection[str]) -> None:
+    """Report what a step asks for that only a sandbox can give; ``hosts`` are the environments that are the host."""
+    for step in steps:
+        if step.environment not in hosts:
+            continue
+        for key, asked in (("modes", step.modes), ("services", step.services)):
+            if asked:
+                message = f"only a sandbox can give {key} to a step, and {shown(str(step.environment))} is the host"
+                faults.add(("step", step.name, key), message, "Declare a suite (`os`) in the place of `host`, or take them out.")
 
 
 def _check_needs(step: Step, known: dict[StepName, Step], declared: frozenset[str], names: Collection[str], faults: Faults) -> None:

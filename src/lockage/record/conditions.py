@@ -12,6 +12,7 @@ import msgspec
 
 from lockage.base.name import StepName
 from lockage.environment.base import HostBase
+from lockage.environment.lock import UNPINNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -83,8 +84,9 @@ def repaired(lost: Iterable[Lost]) -> Iterator[Deviation]:
 
 
 def _of_environment(name: str, environment: LockedEnvironment) -> Iterator[Deviation]:
-    if isinstance(environment.base, HostBase):
-        what = "the machine itself, of which nothing is pinned"
+    if isinstance(environment.host, HostBase):
+        which = "" if environment.root == UNPINNED else f", fingerprint {environment.root.tree.digest[:12]}"
+        what = f"the machine itself, of which nothing is pinned{which}"
         yield Deviation(kind=DeviationKind.HOST_ENVIRONMENT, subject=f"environment {name}", what=what)
     for suite in environment.suites:
         if suite.stale:

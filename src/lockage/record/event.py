@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.name import LatchName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, LatchName, ProjectName, StepName
 from lockage.record.result import Usage
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "BlobsLost",
     "Event",
     "Fetched",
+    "HostUsed",
     "Phase",
     "Planned",
     "Reason",
@@ -135,6 +136,13 @@ class BlobsLost(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     blobs: tuple[Digest, ...]
 
 
+class HostUsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="host-used"):
+    """Steps of this environment run on the machine as it is, nothing pinned and nothing hidden; ``fingerprint`` tells machines apart."""
+
+    environment: EnvironmentName
+    fingerprint: Digest
+
+
 class ArtifactDelivered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="artifact-delivered"):
     """An artifact of a run, after its passes, under its built name."""
 
@@ -170,6 +178,7 @@ Event = (
     | StepRetried
     | StepSkipped
     | BlobsLost
+    | HostUsed
     | ArtifactDelivered
     | RunRecorded
 )

@@ -121,7 +121,10 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineageEnvironment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment that steps ran in: its root, and every package that it was put together from."""
+    """An environment that steps ran in: its root, and every package that it was put together from.
+
+    ``unpinned_host`` says which machine it was, where it was one as it is; ``root`` is its fingerprint then.
+    """
 
     name: str
     root: BlobRef
@@ -130,6 +133,7 @@ class LineageEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     release_date: str
     packages: tuple[Package, ...]
     python: tuple[Package, ...]
+    unpinned_host: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):

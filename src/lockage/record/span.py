@@ -17,6 +17,7 @@ from lockage.record.event import (
     ArtifactDelivered,
     BlobsLost,
     Fetched,
+    HostUsed,
     Phase,
     Planned,
     RunRecorded,
@@ -98,12 +99,12 @@ class Spans:
             case RunRecorded():
                 self._above.attributes["lockage.run"] = event.run
                 self._plan_over(at)
-            case StepBlocked() | StepSkipped() | BlobsLost() | ArtifactDelivered():
+            case StepBlocked() | StepSkipped() | BlobsLost() | HostUsed() | ArtifactDelivered():
                 self._noted(event)
             case StepQueued() | StepUnblocked():
                 pass
 
-    def _noted(self, event: StepBlocked | StepSkipped | BlobsLost | ArtifactDelivered) -> None:
+    def _noted(self, event: StepBlocked | StepSkipped | BlobsLost | HostUsed | ArtifactDelivered) -> None:
         """Take in what is an attribute of a span that has begun."""
         above = self._above.attributes
         match event:
@@ -114,6 +115,8 @@ class Spans:
                 above["lockage.steps.skipped"] = int(above.get("lockage.steps.skipped", 0)) + 1
             case BlobsLost():
                 above["lockage.blobs.lost"] = int(above.get("lockage.blobs.lost", 0)) + len(event.blobs)
+            case HostUsed():
+                above[f"lockage.host.{event.environment}"] = event.fingerprint
             case ArtifactDelivered():
                 above[f"lockage.artifact.{event.name}"] = event.blob.digest
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
-    from lockage.ports.images import ImageLayouts
+    from lockage.ports.host import HostSurvey
+    from lockage.ports.images import BaseImages, ImageLayouts
     from lockage.schedule.job import Capacity
     from lockage.variation import World
 
@@ -101,6 +102,13 @@ class Wiring(Places):
         from lockage.adapters.image_layouts_local import LocalImageLayouts
 
         return LocalImageLayouts()
+
+    @cached_property
+    def base_images(self) -> BaseImages:
+        from lockage.wiring.packages import base_images
+
+        home = self._settings_home
+        return base_images(self.blobs, self._temporary / "images", environ=self._environ, home=home, moved=self._moved)
 
     @cached_property
     def surroundings(self) -> ports.Surroundings:
@@ -252,10 +260,27 @@ class Wiring(Places):
     @cached_property
     def executor(self) -> ports.Executor:
         host.only_linux()
-        from lockage.adapters.sandbox_bwrap import BwrapExecutor
+        from lockage.adapters.executor_router import ExecutorRouter
 
         self._scratch.mkdir(exist_ok=True)
+        return ExecutorRouter(sandbox=self._sandboxed, host=self._unsandboxed)
+
+    def _sandboxed(self) -> ports.Executor:
+        from lockage.adapters.sandbox_bwrap import BwrapExecutor
+
         return BwrapExecutor(self.blobs, self._bwrap(), self._scratch, host_cpus=self.host_cpus)
+
+    def _unsandboxed(self) -> ports.Executor:
+        from lockage.adapters.sandbox_host import HostExecutor
+
+        return HostExecutor(self.blobs, self._temporary / "host", host_cpus=self.host_cpus)
+
+    @cached_property
+    def survey(self) -> HostSurvey:
+        host.only_linux()
+        from lockage.adapters.host_survey import LocalSurvey
+
+        return LocalSurvey()
 
     @property
     def _scratch(self) -> Path:

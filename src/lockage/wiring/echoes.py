@@ -41,8 +41,10 @@ def keep_echo(
     """Keep what a build that repeated another one ``printed`` on standard error and output; best effort, like any memo."""
     with suppress(OSError, ValueError, AttributeError, LockageError):
         store, here = str(wiring.store), os.getcwd()  # noqa: PTH109 (as the echo will ask it)
-        source = _seen(wiring, project, here)
-        if source is None or built.basis is None or project.locator is None:
+        if built.basis is None or project.locator is None:
+            return
+        source = _seen(wiring, project, project.locator, here)
+        if source is None:
             return
         echo = Echo(
             errors=printed[0],
@@ -57,25 +59,30 @@ def keep_echo(
             facts=_facts(built.basis),
             present=_listed(built.basis.present),
         )
-        encoded = echo.encoded()
-        if echo.holds(store, here, os.environ):  # after the reading the source is still what it was before it
-            wiring.memo.put(ECHO_MEMO, sha256(key_of(words, here, os.environ, (sys.stdout, sys.stderr))).hex(), encoded)
+        wiring.memo.put(ECHO_MEMO, sha256(key_of(words, here, os.environ, (sys.stdout, sys.stderr))).hex(), echo.encoded())
 
 
-def _seen(wiring: Wiring, project: Project, here: str) -> bytes | None:
+def _seen(wiring: Wiring, project: Project, locator: str, here: str) -> bytes | None:
     """What a look at the project's source sees, if that says that a reading gives the source of the project."""
-    look = None if project.locator is None else looking(project.locator, here, os.environ)
-    if look is None or project.locator is None:
+    seen, newest = _look(locator, here)
+    if seen is None or newest + COARSEST >= int(wiring.clock.now()) * 1_000_000_000:
         return None
+    read = wiring.sources.read(locator)
+    # What a recipe shares with others is no part of the source's tree, so that the tree does not tell that it was the same.
+    if read.shared is not None or read.source(project.recipe.version) != project.source:
+        return None
+    return seen if _look(locator, here)[0] == seen else None
+
+
+def _look(locator: str, here: str) -> tuple[bytes | None, int]:
+    """What is seen, and when the youngest of it changed (nanoseconds)."""
+    look = looking(locator, here, os.environ)
+    if look is None:
+        return None, 0
     try:
-        seen = look.ended()
+        return look.ended(), look.newest
     finally:
         look.stop()
-    if seen is None or look.newest + COARSEST >= int(wiring.clock.now()) * 1_000_000_000:
-        return None
-    read = wiring.sources.read(project.locator)
-    # What a recipe shares with others is no part of the source's tree, so that the tree does not tell that it was the same.
-    return seen if read.shared is None and read.source(project.recipe.version) == project.source else None
 
 
 def _files(

@@ -77,6 +77,10 @@ def build(
     :class:`lockage.work.failure.StepsNotDone`, which tells that of each; :class:`lockage.work.reexecute.ReexecutionDiffers`.
     """
     started = services.clock.now()
+    if any(planned.environment.root.is_host for planned in plan.steps):
+        from lockage.work.on_host import say_host  # few environments are the host
+
+        say_host(services, plan)
     # Who asks for everything to be looked at again is not to be told what was remembered of it all.
     last = None if use.recheck else LastBuild(services, plan)
     lost = attempts.lost if attempts is not None else ()
@@ -239,7 +243,17 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         hints.append(limit_hint(services, plan, step, step.exceeded))
         details = limit_details(step.exceeded)
     hints.append(_OF_SERVICES.get(reason))
-    hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
+    if planned.environment.root.is_host:
+        details["unpinned_host"] = planned.environment.root.tree.digest
+        hints.append("The environment is this machine: install on it what is missing." if lacks else None)
+    else:
+        hints.append(
+            advice(
+                [lacking for lacking in lacks if lacking not in suggested.told],
+                inferred=plan.recipe.inferred,
+                image=planned.environment.pulled is not None,
+            )
+        )
     if step.cached:
         hints.append("It was not run again, as its failure was kept: a build without --cache-failures runs it.")
     hints.append(see_output(run_id, step.step))

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.errors import Usage
-from lockage.environment.difference import EnvironmentDifference, environment_difference, file_changes
+from lockage.environment.difference import EnvironmentDifference, FieldChange, environment_difference, file_changes
 from lockage.environment.lock import Lock, LockedEnvironment
 from lockage.environment.platforms import split_name
 from lockage.environment.root import stacked
 from lockage.record.event import Phase
 from lockage.work.environments import NoSuchEnvironment, environment_of, read_lock
+from lockage.work.on_host import host_changes, must_have_root, on_this_host
 from lockage.work.prepare import on_this_machine
+from lockage.work.recorded import environments_of_run
 from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lockage.environment.declaration import Architecture
     from lockage.environment.difference import FileChange
@@ -55,7 +57,9 @@ def compare_environments(
     platform: Architecture | None = None,
 ) -> tuple[Compared, ...]:
     """What differs between ``a`` and ``b``; each is the first of these that there is: an environment of the lock of ``source``, a
-    lock file (its bytes are what ``read_file`` gives, None if it is none), a source or a release.
+    lock file (its bytes are what ``read_file`` gives, None if it is none), a run, a source or a release.
+
+    An environment that is the host is this machine as it is now, and in a run the machine as it was then.
 
     Of two locks the environments that both have are compared, or the one called ``name``; of an environment and a lock that which
     has its name; each for every platform that both have it for, or for ``platform``, and where they have none in common whatever they
@@ -67,7 +71,10 @@ def compare_environments(
     found = []
     for (title_a, one), (title_b, two) in pairs:
         difference = environment_difference(one, two)
-        if files:
+        if one.root.is_host and two.root.is_host:
+            difference = msgspec.structs.replace(difference, fields=(*difference.fields, *_of_hosts(services, one, two)))
+        elif files:
+            must_have_root(((title_a, one), (title_b, two)), "files are those of a root")
             difference = msgspec.structs.replace(difference, files=() if difference.same_root else _file_changes(services, one, two))
         found.append(Compared(a=title_a, b=title_b, difference=difference))
     return tuple(found)
@@ -97,7 +104,7 @@ def _is_plain(text: str) -> bool:
 
 def _own(services: Services, source: str) -> Lock | None:
     try:
-        return on_this_machine(services, read_lock(services, source, None))
+        return on_this_host(services, on_this_machine(services, read_lock(services, source, None)))
     except Usage:  # no source, or one without a lock: then no environment of it can be meant
         return None
 
@@ -118,7 +125,10 @@ def _side(
 def _of_lock(services: Services, text: str, read_file: Callable[[str], bytes | None]) -> _Side:
     data = read_file(text)
     if data is not None:
-        return _Side(title=text, environments=Lock.decode(data).environments)
+        return _Side(title=text, environments=on_this_host(services, Lock.decode(data)).environments)
+    run = services.runs.get(text) if _is_plain(text) else None
+    if run is not None:
+        return _Side(title=text, environments=environments_of_run(services, run[0]))
     try:
         found = services.sources.read(text).lock
     except Usage as error:
@@ -128,7 +138,12 @@ def _of_lock(services: Services, text: str, read_file: Callable[[str], bytes | N
         return released
     if found is None:
         raise NoCommonEnvironment(f"{text} has no lockage.lock", name=text)
-    return _Side(title=text, environments=Lock.decode(found).environments)
+    return _Side(title=text, environments=on_this_host(services, Lock.decode(found)).environments)
+
+
+def _of_hosts(services: Services, a: LockedEnvironment, b: LockedEnvironment) -> Iterator[FieldChange]:
+    for change in host_changes(services, a.root, b.root):
+        yield FieldChange(field=f"host: {change.what}", a=change.a or "none", b=change.b or "none")
 
 
 def _of_release(services: Services, text: str) -> _Side | None:

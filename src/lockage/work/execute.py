@@ -14,7 +14,7 @@ from lockage.base.name import StepName
 from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
-from lockage.ports import ExecutionFailed, ExecutionRequest, Observed
+from lockage.ports import ExecutionFailed, ExecutionRequest, Observed, RealisedRoot
 from lockage.recipe.chosen import Chosen
 from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from lockage.base.name import LatchName
     from lockage.environment.lock import LockedEnvironment
-    from lockage.ports import RealisedRoot
-    from lockage.recipe.model import Step
     from lockage.record.artifact import StepRun
     from lockage.work.last_build import LastBuild
     from lockage.work.outcome import Attempts
@@ -280,7 +278,7 @@ class Execution:
         return self._request(planned, self._resolve(planned))
 
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
-        environment, root = planned.environment, self._root(planned)
+        root = self._root(planned)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())
@@ -293,7 +291,7 @@ class Execution:
             root=root,
             resources=planned.step.resources,
             world=self._world,
-            instruments=self._services.roots.instruments(environment) if self._instrumented(planned.step) else None,
+            instruments=self._instruments(planned),
             keep=None if self._keep is None else self._keep / planned.name,
         )
 
@@ -307,6 +305,8 @@ class Execution:
     def _made_root(self, planned: PlannedStep) -> RealisedRoot:
         """The root of a step's environment. What is not as the lock says is told with the steps that need it."""
         name, environment = planned.step.environment, planned.environment
+        if environment.root.is_host:
+            return RealisedRoot(ref=environment.root, layers=())
         try:
             return realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
         except Drift as error:
@@ -315,9 +315,12 @@ class Execution:
             error.details["needed_by"] = tuple(str(other) for other in needing if other not in self.results)
             raise
 
-    def _instrumented(self, step: Step) -> bool:
-        """Whether a world other than the contract's, or a mode of the step, may need what the lock pins beside the root."""
-        return self._world != CONTRACT or any(MODES[mode].preloads for mode in step.modes)
+    def _instruments(self, planned: PlannedStep) -> Path | None:
+        """What the lock pins beside the root, if a world other than the contract's, or a mode of the step, may need it."""
+        if planned.environment.root.is_host:
+            return None
+        wanted = self._world != CONTRACT or any(MODES[mode].preloads for mode in planned.step.modes)
+        return self._services.roots.instruments(planned.environment) if wanted else None
 
     def _finish(
         self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started], *, again: bool

@@ -130,7 +130,12 @@ def _against(
     }
     origins = tuple(_origins(plan, planned))
     changes = action_changes(earlier, resolved.action, (_without(trees[0], unknown), _without(trees[1], unknown)), origins)
-    if earlier.root != resolved.action.root:
+    if earlier.root != resolved.action.root and earlier.root.is_host and resolved.action.root.is_host:
+        from lockage.work.on_host import host_changes  # few environments are the host
+
+        differing = host_changes(services, earlier.root, resolved.action.root)
+        changes += tuple(Change(kind=ChangeKind.HOST, name=one.what, before=one.a, after=one.b) for one in differing)
+    elif earlier.root != resolved.action.root:
         changes += environment_changes(earlier.root, _environment(services, other.run, earlier.root), planned.environment)
     return msgspec.structs.replace(found, since=other.run_id, changes=changes)
 

@@ -14,6 +14,7 @@ import msgspec
 from lockage.base.errors import LockageError
 from lockage.base.instant import Instant
 from lockage.base.name import ChannelName, ProjectName, StepName
+from lockage.environment.base import HostBase
 from lockage.environment.lock import Lock
 from lockage.evidence.facts import Evidence, ReproductionFact, TestFact, gather
 from lockage.evidence.predicate import REPRODUCTION, TEST_RESULT
@@ -126,7 +127,9 @@ def here(services: Services, folder: Path) -> Here:
         found = _of_store(services, found, project, trouble)
     found = msgspec.structs.replace(found, trouble=tuple(trouble))
     tests = recipe is not None and any(step.kind is StepKind.TEST for step in recipe.steps)
-    return msgspec.structs.replace(found, next=_next(found, tests=tests, broken=RECIPE in seen.files and recipe is None))
+    on_host = recipe is not None and any(isinstance(declaration.base, HostBase) for declaration in recipe.environments.values())
+    broken = RECIPE in seen.files and recipe is None
+    return msgspec.structs.replace(found, next=_next(found, tests=tests, broken=broken, on_host=on_host))
 
 
 def _recipe(seen: Surrounding, trouble: list[str]) -> Recipe | None:
@@ -241,7 +244,7 @@ def _proof(services: Services, book: Book, built: Run) -> Proof:
     return Proof(tests=tests[-1] if tests else None, reproduced=grades.get("reproduced"), robust=grades.get("robust"))
 
 
-def _next(found: Here, *, tests: bool, broken: bool) -> tuple[Next, ...]:
+def _next(found: Here, *, tests: bool, broken: bool, on_host: bool) -> tuple[Next, ...]:
     """What to type: the first is the way on."""
     if broken:
         return (Next(command="lockage lock --check", why=f"shows every fault of {RECIPE} with its line"),)
@@ -262,10 +265,10 @@ def _next(found: Here, *, tests: bool, broken: bool) -> tuple[Next, ...]:
             Next(command="git commit", why="only what is committed can be released"),
             Next(command="lockage build", why="builds the folder as it is"),
         )
-    return _onwards(found, tests=tests)
+    return _onwards(found, tests=tests, on_host=on_host)
 
 
-def _onwards(found: Here, *, tests: bool) -> tuple[Next, ...]:
+def _onwards(found: Here, *, tests: bool, on_host: bool) -> tuple[Next, ...]:
     """The way of a clean, locked source up to the last channel."""
     if not found.built:
         return (Next(command="lockage build", why="builds what stands here; artifacts into ./dist"),)
@@ -280,7 +283,9 @@ def _onwards(found: Here, *, tests: bool) -> tuple[Next, ...]:
     todo = []
     if tests and found.proof.tests != "passed":
         todo.append(Next(command="lockage test", why="runs the test steps and signs their results"))
-    if not found.proof.robust == found.proof.reproduced == "identical":
+    if on_host and not todo:  # where there is no sandbox to vary, and no channel to go to unless somebody wrote a policy for it
+        return (Next(command="lockage build --reexecute 100%", why="runs the steps once more on this machine, and compares"),)
+    if not on_host and not found.proof.robust == found.proof.reproduced == "identical":
         todo.append(Next(command="lockage verify", why="rebuilds with everything varied and compares the bytes"))
     if not todo and found.repository:
         todo.append(Next(command="lockage release", why="closes what was built as an immutable, numbered release"))

@@ -11,6 +11,7 @@ from lockage.base.instant import Instant
 from lockage.base.name import ChannelName, ProjectName
 from lockage.ledger.entry import PromotionKind
 from lockage.work.book import Book
+from lockage.work.recorded import hosts_of_lock
 from lockage.work.release import release_title
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ class ChannelStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A project's channels, and its releases, newest first."""
+    """A project's channels, and its releases, newest first; ``unpinned_hosts`` are those that were built on a machine as it was."""
 
     project: ProjectName
     channels: tuple[ChannelStatus, ...]
     releases: tuple[str, ...]
+    unpinned_hosts: tuple[str, ...] = ()
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +65,15 @@ def status(services: Services) -> tuple[ProjectStatus, ...]:
     catalog = Book.open(services, make=False).catalog
     found = []
     for project in catalog.projects:
-        releases = tuple(release_title(record) for record in reversed(catalog.releases(project)))
-        found.append(ProjectStatus(project=project, channels=channel_status(catalog, project), releases=releases))
+        records = tuple(reversed(catalog.releases(project)))
+        on_hosts = {lock for lock in {record.lock for record in records} if hosts_of_lock(services, lock)}
+        status = ProjectStatus(
+            project=project,
+            channels=channel_status(catalog, project),
+            releases=tuple(map(release_title, records)),
+            unpinned_hosts=tuple(release_title(record) for record in records if record.lock in on_hosts),
+        )
+        found.append(status)
     return tuple(found)
 
 

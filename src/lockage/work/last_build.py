@@ -141,7 +141,9 @@ class LastBuild:
     def _identity(self) -> bytes:
         """Of all that a build's run and artifacts follow from."""
         plan = self._plan
-        return Digest.of(msgspec.json.encode((plan.recipe, plan.source, plan.lock_digest, plan.platform), enc_hook=encode_hook)).raw
+        hosts = [planned.environment.root for planned in plan.steps if planned.environment.root.is_host]  # which no lock pins
+        parts = (plan.recipe, plan.source, plan.lock_digest, plan.platform, *hosts)
+        return Digest.of(msgspec.json.encode(parts, enc_hook=encode_hook)).raw
 
     def repeated(self, started: Instant) -> tuple[Run, str] | None:
         """The run that this build repeats, with its id; None if anything may be other than it was."""

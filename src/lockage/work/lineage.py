@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lockage.base.canonical import decode
 from lockage.base.errors import LockageError
 from lockage.base.tree import FileNode, LinkNode, Tree, read_tree
+from lockage.environment.base import HostBase
 from lockage.record.artifact import Artifact
 from lockage.record.lineage import (
     AppliedPass,
@@ -135,7 +138,7 @@ class _Gathering:
             artifacts=artifacts,
             steps=steps,
             inputs=tuple(self._inputs.values()),
-            environments=tuple(_environment(name, environments[name]) for name in used if name in environments),
+            environments=tuple(_environment(self._services, name, environments[name]) for name in used if name in environments),
             fetched=tuple(self._fetched.values()),
             services=tuple(self._asked.values()),
             missing=tuple(dict.fromkeys(self._missing)),
@@ -274,15 +277,22 @@ def _source_files(nodes: Iterable[Node]) -> Iterator[SourceFile]:
             yield SourceFile(path=node.path, target=node.target)
 
 
-def _environment(name: str, environment: LockedEnvironment) -> LineageEnvironment:
+def _environment(services: Services, name: str, environment: LockedEnvironment) -> LineageEnvironment:
+    host: str | msgspec.UnsetType = msgspec.UNSET
+    if isinstance(environment.host, HostBase):
+        from lockage.work.on_host import fingerprint_of  # few environments are the host
+
+        found = fingerprint_of(services, environment.root)
+        host = "a machine whose fingerprint is not kept" if found is None else found.title
     return LineageEnvironment(
         name=name,
         root=environment.root.tree,
-        os=str(environment.base),
+        os=str(environment.base) if environment.pulled is None else f"image sha256:{environment.pulled.digest}",
         architecture=environment.architecture,
         release_date=environment.release_date if isinstance(environment.release_date, str) else "",
         packages=tuple(_package(one.name, one.version, one.path.name, one.sha256) for one in environment.packages),
         python=tuple(_package(one.name, one.version, one.file, one.sha256) for one in environment.python),
+        unpinned_host=host,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lockage.base.canonical import decode
 from lockage.base.errors import LockageError
-from lockage.environment.lock import Lock, LockedEnvironment
+from lockage.environment.lock import UNPINNED, Lock, LockedEnvironment
 from lockage.environment.platforms import preferring
 from lockage.recipe.model import Recipe
 from lockage.work.inferred import remembered_recipe
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockage.record.artifact import Run
     from lockage.work.services import Services
 
-__all__ = ["environments_of_lock", "environments_of_run", "recipe_of_run", "released_recipe"]
+__all__ = ["environments_of_lock", "environments_of_run", "hosts_of_lock", "recipe_of_run", "released_recipe"]
 
 
 def recipe_of_run(services: Services, run: Run) -> Recipe | None:
@@ -46,6 +46,11 @@ def environments_of_run(services: Services, run: Run) -> dict[str, LockedEnviron
         except LockageError:
             continue
     return found or environments_of_lock(services, run.lock)
+
+
+def hosts_of_lock(services: Services, lock: Digest) -> tuple[str, ...]:
+    """The environments of a lock that are the host, of which it pins nothing; none if it is not kept."""
+    return tuple(name for name, environment in environments_of_lock(services, lock).items() if environment.root == UNPINNED)
 
 
 def environments_of_lock(services: Services, lock: Digest) -> dict[str, LockedEnvironment]:

@@ -14,6 +14,7 @@ from lockage.plan.plan import PlannedStep, make_plan
 from lockage.ports import Attached, ExecutionRequest
 from lockage.work.build import not_done, record_run
 from lockage.work.execute import Execution
+from lockage.work.on_host import must_have_root
 
 if TYPE_CHECKING:
     from lockage.base.name import StepName
@@ -48,6 +49,11 @@ def entrance(services: Services, project: Project, step: StepName) -> Entrance:
     """Build what a step needs. Raises :class:`lockage.plan.plan.NoSuchStep`, and :class:`StepNotDone` if a step that it needs fails."""
     plan = make_plan(project.recipe, project.lock, project.source, only=(step,))
     planned = next(planned for planned in plan.steps if planned.name == step)
+    must_have_root(
+        [(planned.step.environment, planned.environment)],
+        "a step on the host has no sandbox that could be entered",
+        hint="Run its command in a shell of your own.",
+    )
     before = msgspec.structs.replace(plan, steps=tuple(other for other in plan.steps if other.name != step))
     started = services.clock.now()
     execution = Execution(services, before)

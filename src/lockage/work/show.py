@@ -19,7 +19,7 @@ from lockage.record.lineage import OnChannel
 from lockage.record.release import ReleaseArtifact
 from lockage.record.result import Exceeded, Usage
 from lockage.record.source import Source
-from lockage.work.recorded import environments_of_run, recipe_of_run
+from lockage.work.recorded import environments_of_run, hosts_of_lock, recipe_of_run
 from lockage.work.release import read_release, release_title
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ class ShownRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownRelease(msgspec.Struct, frozen=True, kw_only=True):
-    """A release; ``source`` is None and there are no artifacts if its document is not kept."""
+    """A release; ``source`` is None and there are no artifacts if its document is not kept.
+
+    ``unpinned_hosts`` are the environments of its lock that were the machine that built it, as it was.
+    """
 
     release: str
     digest: Digest
@@ -118,6 +121,7 @@ class ShownRelease(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: tuple[ReleaseArtifact, ...]
     channels: tuple[OnChannel, ...]
     evidence: dict[str, int]
+    unpinned_hosts: tuple[str, ...] = ()
 
 
 class ShownArtifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +137,10 @@ class ShownArtifact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownAction(msgspec.Struct, frozen=True, kw_only=True):
-    """An action: all that a step sees. ``run`` is empty if its messages are not kept any more; ``kept``: a result of it is."""
+    """An action: all that a step sees. ``run`` is empty if its messages are not kept any more; ``kept``: a result of it is.
+
+    ``unpinned_host``: ``root`` is the fingerprint of the machine that it ran on, and no root.
+    """
 
     action: Digest
     kept: bool
@@ -145,6 +152,7 @@ class ShownAction(msgspec.Struct, frozen=True, kw_only=True):
     root: BlobRef | None = None
     cpus: int | None = None
     architecture: str | None = None
+    unpinned_host: bool = False
     contract: int | None = None
     modes: tuple[str, ...] = ()
 
@@ -247,6 +255,7 @@ def show_release(services: Services, catalog: Catalog | None, found: FoundReleas
         artifacts=artifacts,
         channels=channels_of(catalog, record),
         evidence=dict(sorted(evidence.items())),
+        unpinned_hosts=hosts_of_lock(services, record.lock),
     )
 
 
@@ -281,6 +290,7 @@ def show_action(services: Services, found: FoundAction) -> ShownAction:
         root=action.root.tree,
         cpus=action.cpus,
         architecture=action.architecture,
+        unpinned_host=action.root.is_host,
         contract=action.contract,
         modes=action.modes,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.errors import LockageError
+from lockage.environment.base import OsBase
 from lockage.environment.python import SUITES
 from lockage.ports import MirrorUnconfigured, UntrustedRelease
 from lockage.record.event import Phase
@@ -71,7 +72,7 @@ class Suggestions(msgspec.Struct, frozen=True):
 def suggest(services: Services, environment: LockedEnvironment, lacks: Iterable[Missing]) -> Suggestions:
     """Look up what is missing."""
     wanting = [lacking for lacking in lacks if endings(lacking)]
-    if not wanting:
+    if not wanting or not isinstance(environment.os, OsBase):  # only a suite has packages to be named
         return Suggestions()
     services.tell(Phase(text=f"looking up which packages of {environment.archive} have what is missing"))
     asked = _Asked(services, environment)

@@ -17,11 +17,13 @@ from lockage.base.instant import Instant
 from lockage.base.name import StepName
 from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
+from lockage.recipe.model import StepKind
 from lockage.record.event import Phase
 from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, held_axes, select
 from lockage.work.artifacts import NoArtifacts
 from lockage.work.attest import record_reproductions
 from lockage.work.hand_over import build_project
+from lockage.work.on_host import can_be_verified
 from lockage.work.rebuild import Rebuild, Rebuilder
 from lockage.work.roots import fetch_missing, whole
 
@@ -116,6 +118,8 @@ def verify_project(
 
     What differs is explained by at most ``blaming`` further rebuilds, once all is recorded.
     """
+    used = {step.environment for step in project.recipe.steps if step.kind is StepKind.BUILD}
+    can_be_verified((name, environment) for name, environment in project.lock.environments.items() if name in used)
     plan, built = build_project(services, project)
     found = verify(services, plan, built, rounds=rounds, axes=axes, severe=severe)
     return _recorded(services, plan, built, found, blaming)
@@ -161,6 +165,7 @@ def verify(
             hint="Declare `artifacts` in a build step of the recipe.",
         )
     started = services.clock.now()
+    can_be_verified((planned.step.environment, planned.environment) for planned in plan.steps)
     for planned in plan.steps:
         fetch_missing(services, planned.environment)
     asked = select(axes, severe=severe)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.errors import ExitCode
+from lockage.environment.lock import UNPINNED
 from lockage.ports import BlobCorrupt, BlobMissing, RootDrift
 from lockage.record.event import Phase
 from lockage.work.environments import items_of
@@ -35,11 +36,15 @@ class Flaw(StrEnum):
 
 
 class RootState(StrEnum):
-    """What is known of the root of an environment: it is the lock's, it is another, or it cannot be put together from what is kept."""
+    """What is known of the root of an environment: it is the lock's, it is another, or it cannot be put together from what is kept.
+
+    The host has none, and nothing of it is pinned that could be verified.
+    """
 
     WHOLE = "whole"
     OTHER = "other"
     UNKNOWN = "unknown"
+    HOST = "host"
 
 
 class Unsound(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +98,8 @@ def _verified(
     services: Services, name: str, environment: LockedEnvironment, seen: dict[Digest, tuple[Flaw, str, str | None] | None]
 ) -> EnvironmentCheck:
     items = items_of(services, environment)
+    if environment.root == UNPINNED:
+        return EnvironmentCheck(name=name, count=0, size=0, root=RootState.HOST)
     services.tell(Phase(text=f"environment {name}: hashing {len(items)} files"))
     for item in items:
         if item.ref.digest not in seen:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lockage.adapters.sandbox_bwrap.keep import keep_workspace
 from lockage.ports import KEPT_MARK, FolderUnwritable
+from lockage.running.keep import keep_workspace
 
 
 def keep(workspace: Path, folder: Path) -> None:

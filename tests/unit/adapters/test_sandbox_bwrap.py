@@ -14,12 +14,10 @@ from lockage.adapters.sandbox_bwrap.arguments import READY, READY_FD, arguments,
 from lockage.adapters.sandbox_bwrap.contents import cpu_tree, etc_files
 from lockage.adapters.sandbox_bwrap.diagnose import explain
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
-from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import arrange
 from lockage.adapters.sandbox_bwrap.support import in_root, lacking, other_shell
 from lockage.adapters.sandbox_bwrap.variables import variables
-from lockage.adapters.sandbox_bwrap.workspace import ordered, populate, scatter
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Tree, read_tree
@@ -27,6 +25,8 @@ from lockage.environment.lock import RootRef
 from lockage.environment.root.rules import FILES
 from lockage.plan.action import Action
 from lockage.ports import RealisedRoot
+from lockage.running.harvest import Unharvestable, harvest
+from lockage.running.workspace import ordered, populate, scatter
 from lockage.variation import CONTRACT, vary
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-#: What only the sandbox may import, as it runs on Linux alone.
-LINUX_ONLY = ("lockage.adapters.sandbox_bwrap", "lockage.adapters.roots_local")
+#: What only whoever runs steps may import, which is done on Linux alone.
+LINUX_ONLY = ("lockage.adapters.sandbox_bwrap", "lockage.adapters.sandbox_host", "lockage.adapters.roots_local", "lockage.running")
 
 #: Makes a process look like another platform to what is imported from here on. Everything of others is imported before, as
 #: that was installed for the platform at hand.

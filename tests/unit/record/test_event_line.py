@@ -6,12 +6,13 @@ from types import ModuleType
 import pytest
 
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.name import LatchName, ProjectName, StepName
+from lockage.base.name import EnvironmentName, LatchName, ProjectName, StepName
 from lockage.record.event import (
     ArtifactDelivered,
     BlobsLost,
     Event,
     Fetched,
+    HostUsed,
     Phase,
     Planned,
     Reason,
@@ -42,6 +43,7 @@ EVENTS: tuple[Event, ...] = (
     StepEnded(step=B, cached=True, failure="exit-code: 2", wall_ms=0),
     StepSkipped(step=B, failed=(A,)),
     BlobsLost(what="what step a gave", blobs=(BLOB.digest,)),
+    HostUsed(environment=EnvironmentName("build"), fingerprint=BLOB.digest),
     ArtifactDelivered(name="shop.whl", blob=BLOB, content_digest=Digest.of(b""), step=A),
     RunRecorded(run="run-000001", executed=1, cached=1),
     Fetched(size=3),

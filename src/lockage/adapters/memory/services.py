@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lockage.adapters.memory.base_images import MemoryBaseImages
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
@@ -22,6 +23,7 @@ from lockage.adapters.memory.sources import MemorySources
 from lockage.adapters.memory.storage import MemoryStorage
 from lockage.adapters.memory.store import MemoryActionCache, MemoryBlobs, MemoryMemo
 from lockage.adapters.memory.surroundings import MemorySurroundings
+from lockage.adapters.memory.survey import MemorySurvey
 from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import PrincipalName
@@ -66,6 +68,7 @@ class MemoryServices:
         self.clock = FixedClock()
         self.executor = MemoryExecutor(self.blobs, self.commands)
         self.roots = MemoryRoots(self.blobs)
+        self.survey = MemorySurvey()
         self.workers = MemoryWorkers(seed)
         self.latches = MemoryLatches()
         self.runs = MemoryRuns()
@@ -77,6 +80,7 @@ class MemoryServices:
         self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
         self.image_layouts = MemoryImageLayouts()
+        self.base_images = MemoryBaseImages(self.blobs)
         self.surroundings = MemorySurroundings()
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()

@@ -9,6 +9,11 @@ from lockage.ports import SandboxUnavailable
 __all__ = ["explain", "forbidden", "masked", "unavailable"]
 
 _DOCS = "(docs/sandbox.md)"
+#: The way out that gives up what the sandbox is for, named last.
+_WITHOUT = (
+    'Where none of that can be had, `host = "unpinned"` in the recipe builds without a sandbox, which no default policy promotes '
+    "(docs/environments.md#the-host)."
+)
 #: What a container must be started with; the three go together, as each alone only leads to the next refusal.
 _OPTIONS = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
 _POD = "hostUsers: false` for the pod and `securityContext: {procMount: Unmasked, seccompProfile: {type: Unconfined}}"
@@ -63,13 +68,14 @@ def forbidden(call: str) -> SandboxUnavailable:
     """The error for a system call that lockage itself needs and may not make: only a filter takes it away."""
     read = _host()
     filtered = "a seccomp filter, as container runtimes set one," if read.get("seccomp") == "2" else "this host"
-    return SandboxUnavailable(f"{filtered} forbids the system call {call}", hint=_REMEDIES.get(read.get("container", ""), _ANY_CONTAINER))
+    remedy = _REMEDIES.get(read.get("container", ""), _ANY_CONTAINER)
+    return SandboxUnavailable(f"{filtered} forbids the system call {call}", hint=f"{remedy} {_WITHOUT}")
 
 
 def unavailable(words: str) -> SandboxUnavailable:
     """The error for bubblewrap's words on this host."""
     message, hint = explain(words, _host())
-    return SandboxUnavailable(message, hint=hint, said=words)
+    return SandboxUnavailable(message, hint=f"{hint} {_WITHOUT}", said=words)
 
 
 def _host() -> dict[str, str]:

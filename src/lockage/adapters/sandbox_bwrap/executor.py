@@ -7,58 +7,36 @@ import io
 import os
 import signal
 import tempfile
-import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from lockage.adapters.sandbox_bwrap.cgroup import Groups
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
-from lockage.adapters.sandbox_bwrap.harvest import Unharvestable, harvest
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
-from lockage.adapters.sandbox_bwrap.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
-from lockage.adapters.sandbox_bwrap.workspace import Full
 from lockage.base.errors import StepFailed
-from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, StoreUnwritable, TooManyCpus, Writer
-from lockage.record.result import ActionResult, Usage
+from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
+from lockage.running.cgroup import Groups
+from lockage.running.cpus import CpuShare
+from lockage.running.outcome import LOG_IN_MEMORY, failed, finished, keep_failed, scratch
+from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
+from lockage.running.workspace import Full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lockage.adapters.sandbox_bwrap.cgroup import Totals
     from lockage.adapters.sandbox_bwrap.services import Standing
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
-    from lockage.base.digest import BlobRef
     from lockage.ports import Attached, Blobs, ExecutionRequest
+    from lockage.record.result import ActionResult
+    from lockage.running.cgroup import Totals
 
 __all__ = ["BwrapExecutor"]
 
 #: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
 _STALE = 0.1
-#: A log up to this size never touches the disk.
-_LOG_IN_MEMORY = 1 << 20
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says of our own folder into the port's error."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise StoreUnwritable(f"cannot write below {folder}: {error}", file=str(folder)) from error
-
-
-def _kept(request: ExecutionRequest, watch: Watch, workspace: int) -> None:
-    """Keep what a failed step left, if that was asked for; one that was cancelled has not failed."""
-    if request.keep is not None and watch.reason != "cancelled":
-        from lockage.adapters.sandbox_bwrap.keep import keep_workspace  # only on the way to an error
-
-        keep_workspace(workspace, request.keep)
 
 
 @contextlib.contextmanager
@@ -95,11 +73,9 @@ class BwrapExecutor:
         self._blobs = blobs
         self._scratch = scratch.absolute()
         self._maker = Maker(blobs, bwrap.absolute(), self._scratch)
-        self._host_cpus = host_cpus or tuple(sorted(os.sched_getaffinity(0)))
+        self._cpus = CpuShare(host_cpus or tuple(sorted(os.sched_getaffinity(0))))
         self._log_limit = log_limit
         self._groups = control_groups or Groups.of_this_process()
-        self._load = dict.fromkeys(self._host_cpus, 0)
-        self._lock = threading.Lock()
         self._running: dict[int, Watch] = {}
         #: When it was asked how many processes the kernel had killed for want of memory, and the answer.
         self._killed: tuple[float, int | None] = (-1.0, None)
@@ -122,12 +98,12 @@ class BwrapExecutor:
 
     def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
         request = with_modes(request)
-        cpus = self._take_cpus(request)
+        cpus = self._cpus.take(request)
         sandbox = Sandbox()
         try:
             with (
-                _scratch(self._scratch),
-                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_LOG_IN_MEMORY, dir=str(self._scratch))) as log,
+                scratch(self._scratch),
+                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY, dir=str(self._scratch))) as log,
             ):
                 watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
                 self._running[id(watch)] = watch
@@ -139,19 +115,19 @@ class BwrapExecutor:
             sandbox.close()
             if tracer is not None:
                 tracer.join()
-            self._give_back(cpus)
+            self._cpus.give_back(cpus)
 
     def enter(self, request: ExecutionRequest, attached: Attached) -> int:
         """Run one action for somebody who looks on; see :class:`lockage.ports.Executor`."""
         from lockage.adapters.sandbox_bwrap.attach import attach  # no build needs terminals
 
         request = with_modes(request)
-        cpus = self._take_cpus(request)
+        cpus = self._cpus.take(request)
         sandbox = Sandbox()
         watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)
         self._running[id(watch)] = watch
         try:
-            with _scratch(self._scratch):
+            with scratch(self._scratch):
                 pass  # it is there
             with attach(attached) as streams:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
@@ -165,7 +141,7 @@ class BwrapExecutor:
         finally:
             del self._running[id(watch)]
             sandbox.close()
-            self._give_back(cpus)
+            self._cpus.give_back(cpus)
 
     def cancel(self) -> None:
         """Kill everything that is running; takes no lock, so it is safe in a signal handler."""
@@ -178,12 +154,12 @@ class BwrapExecutor:
         try:
             folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
         except Full:
-            _kept(request, watch, sandbox.open(request.world.build_path))
-            return self._failed(watch, log)
+            keep_failed(request, watch, sandbox.open(request.world.build_path))
+            return failed(self._blobs, watch, log)
         except SandboxUnavailable:
             if watch.reason is None:  # else it was cancelled while it was being made
                 raise
-            return self._failed(watch, log)
+            return failed(self._blobs, watch, log)
         if watch.reason is not None:  # cancelled before there was anything to kill
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
@@ -200,18 +176,10 @@ class BwrapExecutor:
             watch.end(fault.reason, fault.message)
         usage = measured(ended, wall, watch, totals, request.world)
         if watch.reason is not None:
-            _kept(request, watch, folders[0])
-            return self._failed(watch, log, usage)
+            keep_failed(request, watch, folders[0])
+            return failed(self._blobs, watch, log, usage)
         assert ended.exit_code is not None
-        if ended.exit_code != 0:
-            _kept(request, watch, folders[0])
-        try:
-            outputs = self._outputs(request, folders[0], ended.exit_code)
-        except Unharvestable as error:
-            watch.end(error.reason, error.message, error.exceeded)
-            _kept(request, watch, folders[0])
-            return self._failed(watch, log, usage)
-        return ActionResult(exit_code=ended.exit_code, outputs=outputs, log=self._log(log), usage=usage)
+        return finished(self._blobs, request, watch, log, folders[0], ended.exit_code, usage)
 
     def _kills(self) -> int | None:
         """What :func:`host_kills` says, or said a moment ago: the kernel sums up a hundred counters for each answer."""
@@ -278,41 +246,3 @@ class BwrapExecutor:
         explain_kill(watch, request.resources, ended.exit_code, totals, kills)
         if ended.exit_code is None:
             watch.end("killed", "the sandbox was killed from outside")
-
-    def _failed(self, watch: Watch, log: BinaryIO, usage: Usage | None = None) -> ExecutionFailed:
-        assert watch.reason is not None
-        kept, usage = self._log(log), Usage() if usage is None else usage
-        return ExecutionFailed(reason=watch.reason, message=watch.message, log=kept, exceeded=watch.exceeded, usage=usage)
-
-    def _log(self, log: BinaryIO) -> BlobRef:
-        size = log.tell()
-        log.seek(0)
-        return self._blobs.put_stream(log) if size > _LOG_IN_MEMORY else self._blobs.put_soon([log.read(size)])[0]
-
-    def _outputs(self, request: ExecutionRequest, workspace: int, exit_code: int) -> BlobRef:
-        if exit_code == 0:
-            return harvest(workspace, request.action.outputs, self._blobs, limit=request.resources.disk)
-        ref, blobs = EMPTY_TREE.encode()
-        self._blobs.put_soon(blobs.values())
-        return ref
-
-    def _take_cpus(self, request: ExecutionRequest) -> list[int]:
-        """The least busy of the host's CPUs, as many as declared; ties go to the first or the last, as the world says."""
-        if request.action.cpus > len(self._host_cpus):
-            raise TooManyCpus(
-                f"the step declares {request.action.cpus} CPUs, this host has {len(self._host_cpus)}",
-                expected=request.action.cpus,
-                found=len(self._host_cpus),
-            )
-        order = list(self._host_cpus) if request.world.affinity == "first" else list(reversed(self._host_cpus))
-        count = min(request.world.cpus or request.action.cpus, len(order))
-        with self._lock:
-            found = sorted(order, key=lambda cpu: self._load[cpu])[:count]
-            for cpu in found:
-                self._load[cpu] += 1
-        return found
-
-    def _give_back(self, cpus: Sequence[int]) -> None:
-        with self._lock:
-            for cpu in cpus:
-                self._load[cpu] -= 1

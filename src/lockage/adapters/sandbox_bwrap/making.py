@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,15 +22,17 @@ from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
 from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
-from lockage.adapters.sandbox_bwrap.watch import Watch, disk_exceeded, disk_message
-from lockage.adapters.sandbox_bwrap.workspace import Full, populate, scatter
 from lockage.base.instant import ZIP_FLOOR
 from lockage.ports import SandboxUnavailable, StoreUnwritable
 from lockage.recipe.modes import Mode
+from lockage.running.remove import remove_workspace
+from lockage.running.watch import Watch, disk_exceeded, disk_message
+from lockage.running.workspace import Full, populate, scatter
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
@@ -145,9 +145,9 @@ class Maker:
 
     def _folder_on_disk(self, sandbox: Sandbox) -> str:
         """A new folder of the host's disk, which goes with the sandbox."""
-        folder, lock = durable.claim_folder(self._scratch, "workspace-", _remove)
+        folder, lock = durable.claim_folder(self._scratch, "workspace-", remove_workspace)
         sandbox.at_the_end(lambda: os.close(lock))
-        sandbox.at_the_end(lambda: _remove(folder))
+        sandbox.at_the_end(lambda: remove_workspace(folder))
         return str(folder)
 
     def _scheme(self, request: ExecutionRequest, disk: str | None, *, session: bool, filtered: bool) -> _Scheme:
@@ -214,13 +214,3 @@ class Maker:
 def _personality(world: World) -> int:
     flags = ((world.old_kernel, UNAME26), (world.fixed_addresses, ADDR_NO_RANDOMIZE), (world.narrow, LINUX32))
     return sum(flag for wanted, flag in flags if wanted)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a workspace, whatever modes its folders were given."""
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = Path(parent, name)
-            if not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lockage.adapters.sandbox_bwrap.cgroup import Totals
 from lockage.base.units import human_size
 from lockage.record.result import Exceeded, Usage
+from lockage.running.cgroup import Totals
 
 if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.sandbox import Ended
-    from lockage.adapters.sandbox_bwrap.watch import Watch
     from lockage.recipe.model import Resources
+    from lockage.running.watch import Watch
     from lockage.variation.world import World
 
 __all__ = ["SHARED_MEMORY", "ceiling", "explain_kill", "host_kills", "measured"]

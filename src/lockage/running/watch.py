@@ -10,7 +10,7 @@ import errno
 import os
 import select
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lockage.base.units import human_duration, human_size
 from lockage.record.result import Exceeded
@@ -18,11 +18,10 @@ from lockage.record.result import Exceeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lockage.adapters.sandbox_bwrap.cgroup import Group
-    from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
     from lockage.recipe.model import Resources
+    from lockage.running.cgroup import Group
 
-__all__ = ["LOG_LIMIT", "Watch", "disk_exceeded", "disk_message"]
+__all__ = ["LOG_LIMIT", "Watch", "Watched", "disk_exceeded", "disk_message"]
 
 LOG_LIMIT = 64 << 20
 #: Seconds between two looks at what a step takes; the first ones follow each other faster, as most steps are short.
@@ -31,6 +30,21 @@ _FIRST = 0.0125
 _PIECE = 1 << 18
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Watched(Protocol):
+    """A step that runs: descriptors of what it prints and of its first process, which can be read once that has ended, and of /proc."""
+
+    @property
+    def log(self) -> int: ...
+    @property
+    def monitor(self) -> int: ...
+    @property
+    def processes(self) -> int: ...
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else of it is left once its first process has ended."""
+        ...
 
 
 class Watch:
@@ -66,9 +80,9 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, sandbox: Sandbox, folders: Sequence[int]) -> None:
+    def run(self, step: Watched, folders: Sequence[int]) -> None:
         """Until the step's first process has ended: copy the log and hold the limits."""
-        log, monitor = sandbox.log, sandbox.monitor
+        log, monitor = step.log, step.monitor
         poll = select.poll()
         poll.register(log, select.POLLIN)
         poll.register(monitor, select.POLLIN)
@@ -81,10 +95,10 @@ class Watch:
             if log in ready and not self._copy(log):
                 return  # all that could write to it has ended, and with it everything in the sandbox and bubblewrap itself
             if monitor in ready:
-                if not sandbox.alone:
-                    members = _members(sandbox.processes)
+                if not step.alone:
+                    members = self.members(step.processes)
                     self._count(members)
-                    self._taken(sandbox.processes, members)
+                    self._taken(step.processes, members)
                 return
             now = time.monotonic()
             if now >= until:
@@ -93,7 +107,7 @@ class Watch:
                 self.end("timeout", f"the step ran longer than its limit of {human_duration(limit)}", exceeded)
                 until = now + _INTERVAL
             if now >= look:
-                self.look(sandbox.processes, folders)
+                self.look(step.processes, folders)
                 now = time.monotonic()
                 interval = min(2 * interval, _INTERVAL)
                 look = now + interval
@@ -122,7 +136,7 @@ class Watch:
     def look(self, processes: int, folders: Sequence[int]) -> None:
         """Sum up what the step takes now, and end it if that is too much."""
         self.disk(folders)
-        members = _members(processes)
+        members = self.members(processes)
         self._count(members)
         if len(members) >= self._resources.processes:  # do not read thousands of files while it goes on forking
             self.too_many_processes(len(members))
@@ -134,6 +148,10 @@ class Watch:
             self.too_much_memory(memory)
         if threads >= self._resources.processes:
             self.too_many_processes(threads)
+
+    def members(self, processes: int) -> list[str]:
+        """The step's processes, by their names in the open /proc: all that there are, where a step has one to itself."""
+        return _members(processes)
 
     def _taken(self, processes: int, members: Sequence[str]) -> tuple[int, int]:
         """Bytes of memory, and processes and threads: as the kernel counts them, or summed up."""

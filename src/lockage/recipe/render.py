@@ -95,17 +95,16 @@ def _environment(name: str, declaration: Declaration) -> str:
 
 
 def _base(declaration: Declaration) -> Iterator[str]:
-    match declaration.base:
-        case HostBase(path=path):
-            yield f"host = {toml_text(UNPINNED_HOST)}"
-            if path:
-                yield f"path = {toml_array(path)}"
-        case ImageBase(place=place, digest=digest):
-            yield f"image = {toml_text(f'{place}@sha256:{digest}')}"
-            if isinstance(declaration.interpreter, str):
-                yield f"interpreter = {toml_text(declaration.interpreter)}"
-        case base:
-            yield f"os = {toml_text(str(base))}"
+    if isinstance(declaration.host, HostBase):
+        yield f"host = {toml_text(UNPINNED_HOST)}"
+        if declaration.host.path:
+            yield f"path = {toml_array(declaration.host.path)}"
+    elif isinstance(declaration.image, ImageBase):
+        yield f"image = {toml_text(f'{declaration.image.place}@sha256:{declaration.image.digest}')}"
+        if isinstance(declaration.interpreter, str):
+            yield f"interpreter = {toml_text(declaration.interpreter)}"
+    else:
+        yield f"os = {toml_text(str(declaration.base))}"
 
 
 def _suites(suites: Suites) -> Iterator[str]:

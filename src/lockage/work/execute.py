@@ -45,6 +45,9 @@ __all__ = ["Execution", "execute"]
 _KEPT_RESOLVED = 256
 
 
+#: Bytes of inputs that may lie in memory for a step before it has its turn, as the schedule does not count them.
+_MOST_EARLY = 64 << 20
+
 #: Trees of up to so many nodes are remembered, so many of them.
 _SMALL_TREE, _MOST_TREES = 16, 4096
 
@@ -185,7 +188,7 @@ class Execution:
     def prepare(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`; one at a time."""
         planned, resolved = self._by_name[name], self._looked_at.get(name)
-        if self._prepared or resolved is None or planned.services:
+        if self._prepared or resolved is None or planned.services or resolved.size > _MOST_EARLY:
             return
         request = self._prepared[name] = self._request(planned, resolved)
         self._services.executor.prepare(request)

@@ -147,7 +147,7 @@ def kept(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalBl
 
 def states(roots: Path) -> dict[str, tuple[int, ...]]:
     """Everything that a change of a file would change, and its change time, which nobody can set."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for top, folders, files in os.walk(roots):
         for name in (*folders, *files):
             path = os.path.join(top, name)  # noqa: PTH118  # ten thousand of them

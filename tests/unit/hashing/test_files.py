@@ -161,7 +161,7 @@ def test_pipes_that_hold_little_do_not_stop_it(tmp_path: Path, monkeypatch: pyte
     def small(*arguments: Any, **more: Any) -> subprocess.Popen[bytes]:  # Any: whatever it is called with
         return real(*arguments, pipesize=4096, **more)
 
-    monkeypatch.setattr(files.subprocess, "Popen", small)
+    monkeypatch.setattr(subprocess, "Popen", small)
     monkeypatch.setattr(files, "_cores", lambda: 2)
     stuck = threading.Timer(60, lambda: os.kill(os.getpid(), signal.SIGINT))
     stuck.start()

@@ -200,9 +200,10 @@ def _started(top: bytes, store: bytes) -> list[_Helper]:
 
 
 def _program() -> str | None:
-    """The helper's file; None if lockage does not lie in files, or it is not known which program interprets this."""
+    """The helper's file; None if lockage does not lie in files, or it is not known what interprets this, or that is this program itself."""
     file = str(Path(__file__).with_name("helper.py"))
-    return file if sys.executable and hasattr(os, "readv") and os.path.exists(file) else None  # noqa: PTH110
+    interpreter = sys.executable and not hasattr(sys, "frozen")
+    return file if interpreter and hasattr(os, "readv") and os.path.exists(file) else None  # noqa: PTH110
 
 
 def _cores() -> int:

@@ -232,3 +232,65 @@ def test_names_may_be_any_that_a_file_can_have(tmp_path: Path) -> None:
             file.write(name)
     found = sorted(hashed(top, [(name, 1) for name in names]))
     assert [one.digest for one in found] == [BlobRef.of(name).digest for name in names]
+
+
+ENDLESS = """
+import os, sys
+from lockage.hashing import files, hashed
+files._cores = lambda: 2
+def names():
+    yield from ((b"large", 1 << 40) for _ in range(2))
+    for helper in {helper for helper in started}:
+        print(helper._process.pid, flush=True)
+    print("-", flush=True)
+started, begun = [], files._started
+def noted(top, store):
+    started.extend(begun(top, store))
+    return list(started)
+files._started = noted
+try:
+    list(hashed(os.fsencode(sys.argv[1]), names()))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked at in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_helpers_do_not_outlive_who_asked(tmp_path: Path, how: signal.Signals) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", ENDLESS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as asking:
+        assert asking.stdout is not None
+        helpers = []
+        while (line := asking.stdout.readline().strip()) != "-":
+            helpers.append(int(line))
+        assert len(helpers) == 2
+        assert all(map(is_alive, helpers))
+        asking.send_signal(how)
+        assert asking.wait() == (130 if how == signal.SIGINT else -how)
+    for _ in range(600):  # one that was not told ends with the file that it reads
+        if not any(map(is_alive, helpers)):
+            return
+        threading.Event().wait(0.1)
+    pytest.fail("a helper is left")
+
+
+def test_a_program_that_is_no_interpreter_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert not worthwhile(10_000, 1 << 30)

@@ -203,7 +203,8 @@ def test_too_few_descriptors_are_no_fault(tree: tuple[bytes, dict[bytes, bytes]]
         assert [one.place for one in found] == list(range(len(made)))
     again = os.open(os.devnull, os.O_RDONLY)
     os.close(again)
-    assert again == lowest, "nothing was left open"
+    if sys.version_info >= (3, 11, 4):  # before, Popen lost a pipe where there was no room for the next
+        assert again == lowest, "nothing was left open"
 
 
 def test_who_waits_for_the_last_file_does_nothing_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

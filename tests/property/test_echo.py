@@ -346,6 +346,20 @@ def test_of_a_build_that_did_something_no_echo_is_kept() -> None:
         assert len(there.files("memo/echo-1")) == 1
 
 
+@pytest.mark.parametrize("ignored", ["inner/", "nothing/"])
+def test_of_a_directory_that_is_no_part_of_its_repository_no_echo_is_kept(ignored: str) -> None:
+    with place() as there:
+        inner = there.project / "inner"
+        shutil.copytree(there.project, inner, ignore=shutil.ignore_patterns(".git", "inner"))
+        (there.project / ".gitignore").write_text(f"{ignored}\n*.tmp\n")
+        (inner / "lockage.toml").write_bytes(RECIPE.replace(b'"tag"', b'"1.0"'))
+        (inner / "src" / "x.tmp").write_text("one\n")  # it is read, though git does not speak of it
+        there.project = inner
+        assert [answers(there) for _ in range(3)] == [False, False, False]
+        (inner / "src" / "x.tmp").write_text("two\n")
+        assert not answers(there)
+
+
 def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
     with place() as there:
         assert [answers(there) for _ in range(3)] == [False, False, True]

@@ -67,7 +67,7 @@ def _seen(wiring: Wiring, project: Project, locator: str, here: str) -> bytes | 
     seen, newest = _look(locator, here)
     if seen is None or newest + COARSEST >= int(wiring.clock.now()) * 1_000_000_000:
         return None
-    read = wiring.sources.read(locator)
+    read = wiring.sources_at_a_look.read(locator)  # a look sees git's part of a working copy, and a directory there may be no part of it
     # What a recipe shares with others is no part of the source's tree, so that the tree does not tell that it was the same.
     if read.shared is not None or read.source(project.recipe.version) != project.source:
         return None

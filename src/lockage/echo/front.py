@@ -32,6 +32,7 @@ def answered(words: Sequence[str]) -> bool:
         sys.stderr.write(echo.errors)
         sys.stderr.flush()
     sys.stdout.write(echo.output)
+    sys.stdout.flush()  # while it can still be said that nobody reads it
     return True
 
 

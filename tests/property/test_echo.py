@@ -360,6 +360,17 @@ def test_of_a_directory_that_is_no_part_of_its_repository_no_echo_is_kept(ignore
         assert not answers(there)
 
 
+def test_an_echo_names_the_run_that_the_whole_program_names() -> None:
+    with place() as there:
+        there.words = ["build", "--json"]
+        assert [answers(there) for _ in range(3)] == [False, False, True]
+        there.words = ["build"]
+        of_store("actions", Path.unlink)(there)
+        assert not answers(there)  # another run of the same: all that the echo looks at is as it was
+        there.words = ["build", "--json"]
+        assert [answers(there) for _ in range(2)] == [False, True]
+
+
 def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
     with place() as there:
         assert [answers(there) for _ in range(3)] == [False, False, True]

@@ -23,6 +23,8 @@ __all__ = ["COARSEST", "Look", "looking"]
 COARSEST = 3_000_000_000
 #: What may lie beside a recipe and is read without git where a working copy has changes.
 _READ = ("lockage.toml", "lockage.lock", "pyproject.toml")
+#: What says that there are submodules, that refs are not files, or that they lie in another folder.
+_NOT_SIMPLE = (".gitmodules", ".git/reftable", ".git/commondir")
 _ABSENT = b"-"
 
 
@@ -108,7 +110,7 @@ def looking(locator: str, here: str, environ: Mapping[str, str]) -> Look | None:
         if not top:
             return None
     simple = stat.S_ISDIR(os.lstat(f"{top}/.git").st_mode)  # and not of a linked working copy, or of a submodule
-    if not simple or os.path.lexists(f"{top}/.gitmodules") or os.path.lexists(f"{top}/.git/reftable"):
+    if not simple or any(os.path.lexists(f"{top}/{name}") for name in _NOT_SIMPLE):
         return None
     return Look(path, top, Comparison(top, environ))
 

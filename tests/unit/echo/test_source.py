@@ -126,7 +126,16 @@ def make_bare(folder: Path) -> None:
     (folder / "HEAD").touch()
 
 
-@pytest.mark.parametrize("act", [make_modules, link_git, make_bare, lambda folder: (folder / ".git" / "reftable").mkdir()])
+@pytest.mark.parametrize(
+    "act",
+    [
+        make_modules,
+        link_git,
+        make_bare,
+        lambda folder: (folder / ".git" / "reftable").mkdir(),
+        lambda folder: (folder / ".git" / "commondir").touch(),
+    ],
+)
 def test_what_is_not_simple_is_not_looked_at(copy: Path, act: Callable[[Path], object]) -> None:
     act(copy)
     assert looking(".", str(copy), ENVIRON) is None

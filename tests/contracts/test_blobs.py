@@ -221,18 +221,6 @@ def test_damaged_files_are_kept_in_quarantine(local: LocalBlobs, tmp_path: Path)
     assert kept.read_bytes() == b"evil"
 
 
-@pytest.mark.parametrize("others", [0, 600])
-def test_a_put_looks_at_what_is_there_and_writes_anew_what_is_damaged(tmp_path: Path, others: int) -> None:
-    beside = [b"%d" % number for number in range(others)]  # many are put by several threads
-    refs = LocalBlobs(tmp_path).put_many([*beside, b"good"])
-    path = tmp_path / "sha256" / refs[-1].digest[:2] / refs[-1].digest[2:]
-    path.chmod(0o644)
-    path.write_bytes(b"evil")
-    assert LocalBlobs(tmp_path).put_many([*beside, b"good"]) == refs
-    assert path.read_bytes() == b"good"
-    assert [file.read_bytes() for file in (tmp_path / "quarantine").iterdir()] == [b"evil"]
-
-
 def test_what_was_put_once_is_looked_at_no_more_than_it_must_be(local: LocalBlobs) -> None:
     (ref,) = local.put_many([b"good"])
     path = local._path(ref.digest)

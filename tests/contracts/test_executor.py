@@ -7,6 +7,7 @@ What only a sandbox can promise is asked of a ``sandboxed`` bench, and that the 
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -339,6 +340,63 @@ def test_what_fails_fails_the_same_when_it_is_observed(bench: Bench) -> None:
     hung = bench.executor.observe(bench.request("hang", timeout=1)).outcome
     assert isinstance(hung, ExecutionFailed)
     assert hung.reason == "timeout"
+
+
+def test_what_is_prepared_gives_the_same_and_another_is_passed_over(bench: Bench) -> None:
+    first, second = bench.request("copy", outputs=("out",)), bench.request("say")
+    bench.executor.prepare(first)
+    bench.executor.prepare(second)
+    between = bench.run("variables")  # another one goes first
+    outcome, after = bench.executor.execute(first), bench.executor.execute(second)
+    unprepared = bench.run("copy", outputs=("out",))
+    assert isinstance(outcome, ActionResult)
+    assert isinstance(unprepared, ActionResult)
+    assert (outcome.exit_code, outcome.outputs, outcome.log) == (0, unprepared.outputs, unprepared.log)
+    assert (bench.log(between), bench.log(after)) == ("good day\n", "hello\n")
+
+
+def test_what_is_wrong_with_what_is_prepared_is_told_when_it_is_executed(bench: Bench) -> None:
+    request = bench.request("nothing", cpus=4096)
+    bench.executor.prepare(request)
+    with pytest.raises(TooManyCpus):
+        bench.executor.execute(request)
+    hanging = bench.request("hang", timeout=1)
+    bench.executor.prepare(hanging)
+    outcome = bench.executor.execute(hanging)
+    assert isinstance(outcome, ExecutionFailed)
+    assert outcome.reason == "timeout"
+
+
+def test_what_is_prepared_and_not_executed_leaves_nothing(bench: Bench) -> None:
+    before = _processes()
+    for wait in (0.0, 0.2):
+        bench.executor.prepare(bench.request("copy", outputs=("out",)))
+        time.sleep(wait)
+        bench.executor.dismiss()
+        bench.executor.dismiss()
+        assert _processes() == before
+    assert isinstance(bench.run("copy", outputs=("out",)), ActionResult)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("wait", [0.0, 0.2])
+def test_what_was_cancelled_before_its_turn_does_not_run(tmp_path: Path, wait: float) -> None:
+    bench = Bench("bwrap", tmp_path)
+    request = bench.request("say")
+    bench.executor.prepare(request)
+    time.sleep(wait)
+    bench.executor.cancel()
+    outcome = bench.executor.execute(request)
+    assert isinstance(outcome, ExecutionFailed)
+    assert (outcome.reason, bench.log(outcome)) == ("cancelled", "")
+
+
+def _processes() -> set[str]:
+    """This process's children that live."""
+    found = set()
+    for thread in Path("/proc/self/task").iterdir():
+        found |= set((thread / "children").read_text().split())
+    return found
 
 
 def test_the_host_refuses_what_only_a_sandbox_can_do(on_host: Bench) -> None:

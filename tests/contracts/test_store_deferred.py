@@ -113,7 +113,7 @@ def test_what_is_too_large_to_wait_is_kept_at_once(monkeypatch: pytest.MonkeyPat
     assert inner.has(small)
 
 
-def test_what_the_store_has_damaged_is_written_anew(tmp_path: Path) -> None:
+def test_damage_that_a_blob_is_written_over_is_found(tmp_path: Path) -> None:
     local = LocalBlobs(tmp_path)
     ref = local.put(b"good")
     path = local._path(ref.digest)
@@ -122,6 +122,8 @@ def test_what_the_store_has_damaged_is_written_anew(tmp_path: Path) -> None:
     blobs = DeferredBlobs(LocalBlobs(tmp_path))
     assert blobs.put_soon([b"good"]) == [ref]
     assert blobs.get(ref) == b"good"
+    assert blobs.vouch([ref], b"") is None  # it is set aside, and can be written
+    assert blobs.put_soon([b"good"]) == [ref]
     blobs.settle()
     assert LocalBlobs(tmp_path).get(ref) == b"good"
 

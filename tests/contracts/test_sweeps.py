@@ -324,18 +324,24 @@ def test_locks_are_known_until_they_are_old(tmp_path: Path) -> None:
 
 def copies(folder: Path, *, used: int) -> StoreFolder:
     """A store with a clone, uv's cache and a download that was broken off, each last used then, and what is to be remembered."""
-    for name in ("clones/one.git/objects/pack", "cache/uv/simple", "cache/fetch/ab.partial", "cache/debian/releases/bookworm"):
+    for name in (
+        "clones/one.git/objects/pack",
+        "cache/uv/simple",
+        "cache/fetch/ab.partial",
+        "cache/images/cd.partial",
+        "cache/debian/releases/bookworm",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"12345")
     (folder / "clones/one.lock").touch()
-    for name in ("clones/one.git", "cache/uv", "cache/fetch/ab.partial", "cache/debian/releases/bookworm"):
+    for name in ("clones/one.git", "cache/uv", "cache/fetch/ab.partial", "cache/images/cd.partial", "cache/debian/releases/bookworm"):
         os.utime(folder / name, (used, used))
     return StoreFolder(folder)
 
 
 def test_copies_go_when_they_were_not_used_for_long(tmp_path: Path) -> None:
     store = copies(tmp_path, used=1000)
-    expected = {"clones": Swept(count=1, size=5), "cache": Swept(count=2, size=10)}
+    expected = {"clones": Swept(count=1, size=5), "cache": Swept(count=3, size=15)}
     assert store.sweep_copies(Instant(1000)) == {"clones": Swept(), "cache": Swept()}
     assert store.sweep_copies(Instant(1001), dry=True) == expected
     assert (tmp_path / "clones/one.git/objects/pack").exists()
@@ -353,7 +359,7 @@ def test_copies_that_are_used_stay(tmp_path: Path) -> None:
     store = copies(tmp_path, used=1000)
     uv = tmp_path / "cache/uv"
     with durable.used_folder(uv), durable.used_folder(uv), durable.locked(tmp_path / "clones/one.lock"):
-        assert store.sweep_copies(LATER) == {"clones": Swept(), "cache": Swept(count=1, size=5)}
+        assert store.sweep_copies(LATER) == {"clones": Swept(), "cache": Swept(count=2, size=10)}
     os.utime(tmp_path / "clones/one.git")
     assert store.sweep_copies(Instant(1001)) == {"clones": Swept(), "cache": Swept()}, "both were used just now"
     with durable.used_folder(tmp_path / "clones/one.git"):

@@ -10,8 +10,6 @@ import netrc
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -19,9 +17,11 @@ from lockage import durable
 from lockage.base.digest import Digest
 from lockage.ports import InputChanged, InputVanished, ServiceUnreachable
 from lockage.transfer import Transport, shown
+from lockage.transfer.partial import partial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from lockage.base.digest import BlobRef
     from lockage.base.errors import LockageError
@@ -71,11 +71,12 @@ class HttpDownloads:
         found = self._blobs.locate(wanted.sha256)
         if found is not None:
             return found
-        with self._partial(wanted.sha256) as sink:
-            with durable.unwritable(self._cache):
+        with durable.unwritable(self._cache):
+            durable.ensure_folder(self._cache)
+            with partial(self._cache, wanted.sha256) as sink:
                 self._download(wanted, sink)
-            sink.seek(0)
-            return self._blobs.put_stream(sink)
+                sink.seek(0)
+                return self._blobs.put_stream(sink)
 
     def _download(self, wanted: FetchInput, sink: BinaryIO) -> None:
         """Fill the sink with the input's bytes, from the first address that has them."""
@@ -119,33 +120,6 @@ class HttpDownloads:
             return url
         return urlunsplit(parts._replace(netloc=f"{quote(entry[0] or '', safe='')}:{quote(entry[2] or '', safe='')}@{parts.netloc}"))
 
-    @contextmanager
-    def _partial(self, digest: Digest) -> Iterator[BinaryIO]:
-        """A file of this process's alone with what an earlier attempt left, if any; it stays for the next one unless all goes well.
-
-        Whoever takes a left file renames it first, so that no two write to one.
-        """
-        kept = self._cache / f"{digest}.partial"
-        own = self._cache / f"{digest}.{os.getpid()}-{os.urandom(4).hex()}"
-        with durable.unwritable(self._cache):
-            durable.ensure_folder(self._cache)
-            for left in self._cache.glob(f"{digest}.*"):
-                if left == kept or _abandoned(left):
-                    with suppress(FileNotFoundError):
-                        left.rename(own)
-                        break
-            sink = own.open("r+b" if own.exists() else "w+b")
-        try:
-            with sink:
-                yield sink
-            own.unlink(missing_ok=True)
-        finally:
-            with suppress(OSError):
-                if own.stat().st_size:
-                    own.replace(kept)
-                else:
-                    own.unlink()
-
 
 def proxies_of(environment: Mapping[str, str]) -> dict[str, str]:
     """Proxies by scheme, and under ``no`` the hosts to be asked directly, as curl reads them (http_proxy in lowercase only)."""
@@ -155,12 +129,6 @@ def proxies_of(environment: Mapping[str, str]) -> dict[str, str]:
 
     found = {"http": first("http_proxy", "all_proxy", "ALL_PROXY"), "https": first("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
     return {**{scheme: proxy for scheme, proxy in found.items() if proxy}, "no": first("no_proxy", "NO_PROXY")}
-
-
-def _abandoned(left: Path) -> bool:
-    """Whether the process that wrote it is gone; where processes cannot be looked up none counts as gone."""
-    owner = left.suffix[1:].partition("-")[0]
-    return owner.isdecimal() and Path("/proc/self").exists() and not Path("/proc", owner).exists()
 
 
 def _digest(sink: BinaryIO) -> Digest:

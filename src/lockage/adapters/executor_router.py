@@ -28,6 +28,22 @@ class ExecutorRouter:
         """See :class:`lockage.ports.Executor`."""
         return self._for(request).execute(request)
 
+    @property
+    def prepares(self) -> bool:
+        """Whether one of those that were made does."""
+        return any(executor.prepares for executor in list(self._made.values()))
+
+    def prepare(self, request: ExecutionRequest) -> None:
+        """See :class:`lockage.ports.Executor`."""
+        executor = self._for(request)
+        if executor.prepares:
+            executor.prepare(request)
+
+    def dismiss(self) -> None:
+        """See :class:`lockage.ports.Executor`."""
+        for executor in list(self._made.values()):
+            executor.dismiss()
+
     def observe(self, request: ExecutionRequest) -> Observed:
         """See :class:`lockage.ports.Executor`."""
         return self._for(request).observe(request)

@@ -180,8 +180,8 @@ class DeferredBlobs:
         return self._inner.locate(digest) if found is None else found
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
-        waiting = self.waiting.blobs  # which are whole in memory, and nowhere else; the witness will be of the others
-        others = [ref for ref in refs if ref not in waiting] if waiting else refs
+        waiting = self.waiting.blobs  # which are whole in memory; the witness will be of those that are in the store, whole or not
+        others = [ref for ref in refs if ref not in waiting or self._inner.has(ref)] if waiting else refs
         return (witness or b"") if refs and not others else self._inner.vouch(others, witness)
 
     # What is to be durable at once, or is not deferred

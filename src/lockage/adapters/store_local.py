@@ -129,9 +129,10 @@ class StoreFolder:
         with durable.unwritable(self._folder):
             for left in [*clones.glob(f"{_GONE}*"), *cache.glob(f"{_GONE}*")] if not dry else ():
                 _delete(left)  # of a process that was killed
+            broken = [found for name in ("fetch", "images") for found in _sweep_files(cache / name, before, dry=dry)]
             return {
                 "clones": _summed([_sweep_copy(path, before, dry=dry) for path in sorted(clones.glob("*.git"))]),
-                "cache": _summed([*_sweep_files(cache / "fetch", before, dry=dry), _sweep_copy(cache / "uv", before, dry=dry)]),
+                "cache": _summed([*broken, _sweep_copy(cache / "uv", before, dry=dry)]),
             }
 
     def sweep_damaged(self, before: Instant, *, dry: bool = False) -> Swept:

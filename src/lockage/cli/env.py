@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import environments
-from lockage.cli.env_image import bill, export
+from lockage.cli.env_image import bill, export, image
 from lockage.cli.options import json_option, lock_option, platform_option, source_option
 
 if TYPE_CHECKING:
@@ -242,3 +242,4 @@ def diff(a: str, b: str, name: str | None, files: bool, platform: Architecture |
 
 command.add_command(export)
 command.add_command(bill)
+command.add_command(image)

@@ -1,4 +1,4 @@
-"""``lockage env export`` and ``lockage env sbom``: an environment as an image, and as a bill of materials."""
+"""``lockage env export``, ``env sbom`` and ``env image``: an environment as an image, as a bill of materials, what one may begin with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockage.cli.options import json_option, lock_option, platform_option, sourc
 if TYPE_CHECKING:
     from lockage.environment.declaration import Architecture
 
-__all__ = ["bill", "export"]
+__all__ = ["bill", "export", "image"]
 
 
 @click.command("export")
@@ -77,7 +77,10 @@ def export(
     wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
     environment = environment_of(project.lock, name, platform)
     declared = project.recipe.environments.get(EnvironmentName(split_name(name)[0]))  # a lock may hold more than the recipe
-    variables = {key: FIXED[key] for key in ("LANG", "PATH")} | (dict(declared.variables) if declared is not None else {})
+    variables = {key: FIXED[key] for key in ("LANG", "PATH")}
+    if environment.pulled is not None:
+        variables |= environment.pulled.variables
+    variables |= dict(declared.variables) if declared is not None else {}
     config = ImageConfig(
         architecture=environment.architecture,
         variables=variables,
@@ -133,3 +136,28 @@ def bill(name: str, release_name: str | None, platform: Architecture | None, sou
     environment = environment_of(project.lock, name, platform)
     release = named_release(wiring, release_name) if release_name is not None else None
     sys.stdout.buffer.write(bill_of(name, environment, release) + b"\n")
+
+
+@click.command("image")
+@click.argument("name", metavar="IMAGE")
+@json_option
+def image(name: str, as_json: bool) -> None:
+    """Print by its digest the image that a tag names now, as `image` of an environment takes it.
+
+    IMAGE is REGISTRY/NAME:TAG, or oci:PATH or oci:PATH:TAG for an image layout. Nothing is kept, and no recipe is changed.
+
+    \b
+    Examples:
+      lockage env image quay.io/pypa/manylinux_2_28_x86_64:latest
+      lockage env image oci:image:shop-build
+    """
+    from lockage.cli.screen import print_json, say
+    from lockage.wiring import Wiring
+    from lockage.work.base_image import image_of_tag
+
+    found = image_of_tag(Wiring.from_process(), name)
+    text = f"{found.place}@sha256:{found.digest}"
+    if as_json:
+        print_json({"image": text, "digest": f"sha256:{found.digest}"})
+        return
+    say(text)

@@ -102,6 +102,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """An environment as declared: OS packages as Debian dependency terms, Python requirements as PEP 508 text, variables.
 
     Exactly one of ``os``, ``image`` and ``host`` is set: what it begins with, which is its ``base``.
+    ``interpreter`` is the absolute path of the Python of an image that Python packages are for, if not the usual one.
     Variables are given to every step of the environment and are part of its actions, not of its root. Bases,
     ``python_lock``, ``suites`` and ``python_rules`` are left out of the encoding where there are none, so that declarations without
     them have the digest they always had.
@@ -114,6 +115,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     packages: tuple[str, ...] = ()
     python: tuple[str, ...] = ()
     variables: dict[str, str] = {}
+    interpreter: str | msgspec.UnsetType = msgspec.UNSET
     python_lock: PythonLock | msgspec.UnsetType = msgspec.UNSET
     suites: Suites | msgspec.UnsetType = msgspec.UNSET
     python_rules: PythonRules | msgspec.UnsetType = msgspec.UNSET
@@ -125,8 +127,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def base(self) -> Base:
-        """What it begins with."""
-        return the_base(self.os, self.image, self.host)
+        """What it begins with; an image whatever place it is had from."""
+        return the_base(self.os, self.image if isinstance(self.image, msgspec.UnsetType) else self.image.identity, self.host)
 
     @property
     def archive(self) -> OsBase:
@@ -140,5 +142,6 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def digest(self) -> Digest:
-        """Identity of what is resolved, the same for each platform: everything but the variables and the platforms."""
-        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, platforms=msgspec.UNSET)))
+        """Identity of what is resolved, the same for each platform: all but variables, platforms, and where an image is had from."""
+        image = self.image if isinstance(self.image, msgspec.UnsetType) else self.image.identity
+        return Digest.of(canonical_of(msgspec.structs.replace(self, variables={}, platforms=msgspec.UNSET, image=image)))

@@ -93,7 +93,7 @@ class EnvironmentDifference(msgspec.Struct, frozen=True, kw_only=True):
 def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> EnvironmentDifference:
     """What two locks say differently of an environment; the root, its packages, wheels and instruments, by name."""
     facts = (
-        ("os", str(a.base), str(b.base)),
+        ("os" if isinstance(a.base, OsBase) and isinstance(b.base, OsBase) else "base", str(a.base), str(b.base)),
         ("path", _path(a), _path(b)),
         ("architecture", a.architecture, b.architecture),
         ("suites", _suites(a), _suites(b)),

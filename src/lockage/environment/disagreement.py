@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockage.environment.base import OsBase
+from lockage.environment.base import ImageBase, OsBase
 from lockage.environment.debian.relation import parse_term
 from lockage.environment.debian.version import satisfies
 from lockage.environment.declaration import Suites
@@ -17,6 +17,7 @@ from lockage.environment.errors import InvalidRelation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lockage.environment.base import Base
     from lockage.environment.debian.relation import Relation
     from lockage.environment.declaration import Declaration
     from lockage.environment.lock import LockedEnvironment
@@ -31,12 +32,24 @@ def disagreements(declaration: Declaration, locked: LockedEnvironment) -> tuple[
 
 def _disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:
     if declaration.base != locked.base:
-        yield f"os is {declaration.base}, locked is {locked.base}"
+        key, asked = _base(declaration.base)
+        kind, pinned = _base(locked.base)
+        yield f"{key} is {asked}, locked is {pinned}" if key == kind else f"{key} is {asked}, locked is {kind} {pinned}"
         return
     yield from _package_disagreements(declaration, locked)
+    named, known = declaration.interpreter, locked.pulled.python if locked.pulled is not None else None
+    if isinstance(named, str) and (known is None or known.path != named):
+        yield f"interpreter is {named}, locked is {known.path if known is not None else 'none'}"
     if declaration.python:
         versions = {wheel.name: wheel.version for wheel in locked.python} | {sdist.name: sdist.version for sdist in locked.sdists}
         yield from _python_disagreements(declaration, versions)
+
+
+def _base(base: Base) -> tuple[str, str]:
+    """The key that says what an environment begins with, and what that is; of an image the whole digest."""
+    if isinstance(base, ImageBase):
+        return "image", f"sha256:{base.digest}"
+    return ("os" if isinstance(base, OsBase) else "host"), str(base)
 
 
 def _package_disagreements(declaration: Declaration, locked: LockedEnvironment) -> Iterator[str]:

@@ -17,7 +17,7 @@ from lockage.base.canonical import decode_hook, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.base import Base, HostBase, ImageBase, OsBase, archive_of, the_base
+from lockage.environment.base import Base, HostBase, LockedImage, OsBase, archive_of, the_base
 from lockage.environment.declaration import Architecture
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     declaration: Digest
     os: OsBase | msgspec.UnsetType = msgspec.UNSET
-    image: ImageBase | msgspec.UnsetType = msgspec.UNSET
+    image: LockedImage | msgspec.UnsetType = msgspec.UNSET
     host: HostBase | msgspec.UnsetType = msgspec.UNSET
     architecture: Architecture
     release_date: str | msgspec.UnsetType = msgspec.UNSET
@@ -169,7 +169,12 @@ class LockedEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     @property
     def base(self) -> Base:
         """What it begins with."""
-        return the_base(self.os, self.image, self.host)
+        return the_base(self.os, self.image if isinstance(self.image, msgspec.UnsetType) else self.image.base, self.host)
+
+    @property
+    def pulled(self) -> LockedImage | None:
+        """The image that it begins with; None where it begins with something else."""
+        return None if isinstance(self.image, msgspec.UnsetType) else self.image
 
     @property
     def archive(self) -> OsBase:
@@ -285,8 +290,10 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             for name, environment in level.items():
                 if not 1 <= environment.realiser <= found.realiser:
                     raise InvalidLock(f"lockage.lock has realiser {found.realiser}, but environment {name!r} has {environment.realiser}")
-                if sum(base is not msgspec.UNSET for base in (environment.os, environment.image, environment.host)) != 1:
-                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has not exactly one of os, image and host")
+                begins = [one for one in (environment.os, environment.image, environment.host) if one is not msgspec.UNSET]
+                if len(begins) != 1:
+                    many = "none of os, image and host" if not begins else "more than one of os, image and host"
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} begins with {many}")
                 if (environment.root == UNPINNED) != (environment.host is not msgspec.UNSET):
                     what = "a root, and is a host" if environment.root != UNPINNED else "no root"
                     raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has {what}")
@@ -321,9 +328,11 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         environment = environments.pop(name)
         for kind in ("packages", "python", "instruments", "sdists"):
             environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
-        for kind in ("os", "image", "host", "root"):
+        for kind in ("os", "host", "root"):
             if kind in environment:
                 environment[kind] = _Line(environment[kind])
+        if "image" in environment:
+            environment["image"] = _lined_image(environment["image"])
         environment["suites"] = [_Line(suite) for suite in environment["suites"]]
         if environment["added"]:
             environment["added"] = _Line(environment["added"])
@@ -335,6 +344,13 @@ def _lined_environments(environments: dict[str, Any]) -> None:
         for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
             del environment[kind]  # as every lock was written before there was such a thing
         environments[name] = environment
+
+
+def _lined_image(image: dict[str, Any]) -> dict[str, Any]:
+    """An image: each of its layers, and of its variables, on a line of its own."""
+    lines = {name: _Line(value) for name, value in image.items()}
+    variables = dict(sorted(image["variables"].items()))
+    return {**lines, "layers": [_Line(layer) for layer in image["layers"]], "variables": variables}
 
 
 def _text(value: object, depth: int) -> str:

@@ -20,9 +20,22 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
     from packaging.tags import Tag
 
-    from lockage.environment.lock import LockedPackage
+    from lockage.environment.base import Interpreter
+    from lockage.environment.lock import LockedEnvironment, LockedPackage
 
-__all__ = ["SUITES", "NoFittingSuite", "NoPython", "PythonTarget", "Suite", "best_wheel", "choose_suite", "suite_of", "target_of"]
+__all__ = [
+    "SUITES",
+    "NoFittingSuite",
+    "NoPython",
+    "PythonTarget",
+    "Suite",
+    "best_wheel",
+    "choose_suite",
+    "locked_target",
+    "suite_of",
+    "target_of",
+    "target_on",
+]
 
 #: Debian's architecture names as wheel tags and ``platform_machine`` have them.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -226,6 +239,23 @@ def target_of(packages: Iterable[LockedPackage]) -> PythonTarget:
         glibc=glibc[1],
         architecture="amd64" if architecture == "amd64" else "arm64",
     )
+
+
+def target_on(interpreter: Interpreter, architecture: Architecture) -> PythonTarget:
+    """The target that the Python of an image makes."""
+    minor = ".".join(interpreter.version.split(".")[:2])
+    full = interpreter.version if interpreter.version != minor else None
+    return PythonTarget(version=minor, full_version=full, glibc=interpreter.glibc, architecture=architecture)
+
+
+def locked_target(environment: LockedEnvironment) -> PythonTarget:
+    """The target of a locked environment, whatever it begins with. Raises :class:`NoPython`."""
+    image = environment.pulled
+    if image is None:
+        return target_of(environment.packages)
+    if image.python is None:
+        raise NoPython("the image of the environment has no Python that lockage knows", hint="Name it with `interpreter`.")
+    return target_on(image.python, environment.architecture)
 
 
 def best_wheel(files: Sequence[str], target: PythonTarget) -> str | None:

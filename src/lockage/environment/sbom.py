@@ -16,6 +16,7 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedSdist, LockedWheel
 
 __all__ = ["SBOM_TYPE", "Installed", "sbom"]
@@ -80,16 +81,28 @@ def _key(component: _Component) -> str:
 
 
 def _components(environment: LockedEnvironment, installed: Sequence[Installed]) -> Iterable[_Component]:
-    os = environment.archive
-    yield _Component(kind="operating-system", bom_ref=f"os:{os}", name=os.distribution, version=os.suite)
-    for package in environment.packages:
-        yield _package(package, os.distribution, os.suite)
+    if environment.pulled is not None:
+        yield _image(environment.pulled)
+    else:
+        os = environment.archive
+        yield _Component(kind="operating-system", bom_ref=f"os:{os}", name=os.distribution, version=os.suite)
+        for package in environment.packages:
+            yield _package(package, os.distribution, os.suite)
     for found in (environment.python, environment.sdists):  # of what is built for a root the sdist is pinned, and named
         for item in found:
             yield _python(item)
     for file in installed:
         digest = _Hash(content=str(file.sha256))
         yield _Component(kind="file", bom_ref=f"file:{file.name}", name=file.name, version=file.version, hashes=(digest,))
+
+
+def _image(image: LockedImage) -> _Component:
+    """The image as one component, by the digest of its manifest (purl-spec, type oci); what is in it is its maker's to say."""
+    digest = image.manifest.digest
+    purl = f"pkg:oci/{_quoted(image.name.lower())}@sha256%3A{digest}"
+    return _Component(
+        kind="container", bom_ref=purl, name=image.name, version=f"sha256:{digest}", purl=purl, hashes=(_Hash(content=str(digest)),)
+    )
 
 
 def _package(package: LockedPackage, distribution: str, suite: str) -> _Component:

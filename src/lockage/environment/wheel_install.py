@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InstalledFile", "install_wheel"]
 
-_SHEBANG = b"#!/usr/bin/python3\n"
+#: Debian's.
+INTERPRETER = "/usr/bin/python3"
 _UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 #: The callable of an entry point, "Entry points specification": ``module:attribute.path``, extras are obsolete and ignored.
 _ENTRY_POINT = re.compile(r"(?P<module>\w+(?:\.\w+)*)\s*:\s*(?P<attribute>\w+(?:\.\w+)*)\s*(?:\[[^]]*\])?")
@@ -44,20 +45,24 @@ class InstalledFile(msgspec.Struct, frozen=True, kw_only=True):
     executable: bool = False
 
 
-def install_wheel(file: str, data: bytes, python: str) -> Iterator[InstalledFile]:
+def install_wheel(
+    file: str, data: bytes, python: str, *, site: str | None = None, interpreter: str = INTERPRETER
+) -> Iterator[InstalledFile]:
     """The files of the wheel named ``file`` for ``python`` (such as ``3.11``), one at a time, RECORD last.
 
+    ``site`` is the folder below the prefix that the ``interpreter`` imports from, if not that of Debian's python3.
     Raises :class:`InvalidPackage` for a damaged, contradictory or climbing archive,
     :class:`UnsupportedPackage` for a valid one of a kind not known here.
     """
-    return _Installation(file, data, python).files()
+    return _Installation(file, data, python, site or f"lib/python{python}/dist-packages", interpreter).files()
 
 
 class _Installation:
-    def __init__(self, file: str, data: bytes, python: str) -> None:
+    def __init__(self, file: str, data: bytes, python: str, site: str, interpreter: str) -> None:
         self._file = file
         self._python = python
-        self._site = f"lib/python{python}/dist-packages"
+        self._site = site
+        self._shebang = f"#!{interpreter}\n".encode()
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self._members = self._listed()
@@ -189,7 +194,7 @@ class _Installation:
         if rest[0] == "scripts":
             executable = True
             if re.match(rb"#!pythonw?[ \r\n]", content):
-                return _written(f"bin/{below}", _SHEBANG + content.partition(b"\n")[2], executable=True)
+                return _written(f"bin/{below}", self._shebang + content.partition(b"\n")[2], executable=True)
         place = below if rest[0] == "data" else f"{folders[rest[0]]}/{below}"
         return InstalledFile(path=RelPath(place), data=content, sha256=digest, executable=executable)
 
@@ -212,7 +217,7 @@ class _Installation:
             match = _ENTRY_POINT.fullmatch(value.strip())
             if match is None or not _SCRIPT_NAME.fullmatch(name):
                 raise self._invalid(f"has a malformed script in entry_points.txt: {name} = {value}")
-            yield _written(f"bin/{name}", _script(match["module"], match["attribute"]), executable=True)
+            yield _written(f"bin/{name}", self._shebang + _script(match["module"], match["attribute"]), executable=True)
 
     def _noted(self, file: InstalledFile) -> InstalledFile:
         self._installed.append((_from_site(file.path, self._site), file.sha256, len(file.data)))
@@ -248,4 +253,4 @@ def _from_site(path: RelPath, site: str) -> str:
 
 def _script(module: str, attribute: str) -> bytes:
     first = attribute.partition(".")[0]
-    return _SHEBANG + f'import sys\nfrom {module} import {first}\n\nif __name__ == "__main__":\n    sys.exit({attribute}())\n'.encode()
+    return f'import sys\nfrom {module} import {first}\n\nif __name__ == "__main__":\n    sys.exit({attribute}())\n'.encode()

@@ -198,7 +198,10 @@ def _locked(step: Step, recipe: Recipe, lock: Lock) -> LockedEnvironment:
 
 
 def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services: Iterable[Service]) -> tuple[tuple[str, str], ...]:
-    variables = prevention(step.cpus, _locked(step, recipe, lock).architecture)
+    locked = _locked(step, recipe, lock)
+    variables = prevention(step.cpus, locked.architecture)
+    if locked.pulled is not None:
+        variables |= locked.pulled.variables
     variables |= recipe.environments[step.environment].variables
     variables |= step.variables
     variables |= {f"LOCKAGE_FLAG_{flag.upper().replace('-', '_').replace('.', '_')}": str(int(recipe.flags[flag])) for flag in step.flags}
@@ -206,6 +209,8 @@ def _variables(step: Step, recipe: Recipe, lock: Lock, source: Source, services:
     base = recipe.environments[step.environment].base
     if isinstance(base, HostBase):
         variables["PATH"] = ":".join(search_path(base))
+    elif locked.pulled is not None and "PATH" in locked.pulled.variables:  # where an image has its compilers
+        variables["PATH"] = locked.pulled.variables["PATH"]
     variables |= stamps(source, step.stamp)
     variables |= {variable(service.name): url(service.hosts, service.port) for service in services}
     return tuple(sorted(variables.items()))

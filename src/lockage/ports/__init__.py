@@ -27,6 +27,12 @@ from lockage.ports.errors import (
     FolderUnwritable as FolderUnwritable,
 )
 from lockage.ports.errors import (
+    ImageChanged as ImageChanged,
+)
+from lockage.ports.errors import (
+    ImageVanished as ImageVanished,
+)
+from lockage.ports.errors import (
     InputChanged as InputChanged,
 )
 from lockage.ports.errors import (

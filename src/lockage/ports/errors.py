@@ -8,6 +8,8 @@ __all__ = [
     "BlobCorrupt",
     "BlobMissing",
     "FolderUnwritable",
+    "ImageChanged",
+    "ImageVanished",
     "InputChanged",
     "InputVanished",
     "KeyUnusable",
@@ -113,6 +115,25 @@ class PackageChanged(Drift):
     """A package's bytes are not those that the lock pins."""
 
     code = "package-changed"
+
+
+class ImageVanished(Drift):
+    """A part of the image that an environment begins with is neither in the store nor where the image is had from."""
+
+    code = "image-vanished"
+    hint = (
+        "Correct the place in `image` of the recipe, name a registry that has it in LOCKAGE_REGISTRIES, copy the blob from a store that "
+        "has it, or name another image and accept it with `lockage lock`."
+    )
+
+
+class ImageChanged(Drift):
+    """The bytes of a part of an image are not those that the recipe or the lock pins."""
+
+    code = "image-changed"
+    hint = (
+        "Find out why the registry has other bytes under this digest; nothing of them was kept. Another registry may have the right ones."
+    )
 
 
 class InputVanished(Drift):

@@ -149,6 +149,22 @@ class Executor(Protocol):
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
 
+    @property
+    def prepares(self) -> bool:
+        """Whether :meth:`prepare` saves time, so that it is worth finding out early which action is next."""
+        ...
+
+    def prepare(self, request: ExecutionRequest) -> None:
+        """Begin to make the sandbox for an action that will be executed soon: by this very request, from any thread.
+
+        What is wrong is raised when it is executed. One is made ahead at a time; another is passed over.
+        """
+        ...
+
+    def dismiss(self) -> None:
+        """Give up what was prepared and will not be executed, and wait until nothing is left of it."""
+        ...
+
     def observe(self, request: ExecutionRequest) -> Observed:
         """Run an action as :meth:`execute` does, and note which process wrote each file in the writable folders.
 

@@ -1,17 +1,17 @@
-"""Where images go: OCI image layouts of the user's, folders or archives."""
+"""Where images go, OCI image layouts of the user's, folders or archives; and where those come from that environments begin with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from lockage.base.digest import BlobRef
+    from lockage.base.digest import BlobRef, Digest
 
-__all__ = ["ImageLayout", "ImageLayouts"]
+__all__ = ["BaseImages", "ImageLayout", "ImageLayouts"]
 
 
 class ImageLayout(Protocol):
@@ -40,4 +40,24 @@ class ImageLayouts(Protocol):
 
     def open(self, target: Path) -> AbstractContextManager[ImageLayout]:
         """Raises :class:`FolderUnwritable`, and InvalidLayout for a folder that holds something else."""
+        ...
+
+
+class BaseImages(Protocol):
+    """Images that environments begin with, by the place that a recipe names: ``REGISTRY/NAME``, or ``oci:PATH`` for an image layout.
+
+    Whoever has them is not trusted: what comes is verified by its sha256 before anything is kept. Raises :class:`ImageVanished`,
+    :class:`ImageChanged`, ServiceUnreachable, StoreUnwritable.
+    """
+
+    def document(self, place: str, digest: Digest, *, limit: int) -> bytes:
+        """A manifest or an index of at most so many bytes."""
+        ...
+
+    def tagged(self, place: str, tag: str, *, limit: int) -> bytes:
+        """The manifest or index that a tag names now; an empty one names the only image of a layout, and ``latest`` of a registry."""
+        ...
+
+    def fetch(self, place: str, parts: Sequence[BlobRef]) -> None:
+        """Make sure that every one of these parts of an image is in the blobs, whole; downloads in parallel what is not."""
         ...

@@ -13,6 +13,7 @@ from lockage.base.name import EnvironmentName, FlagName, ProjectName, StepName, 
 from lockage.environment.base import HostBase, ImageBase, OsBase
 from lockage.environment.declaration import Declaration
 from lockage.recipe.base import base_of
+from lockage.recipe.base_image import interpreter_of
 from lockage.recipe.fault import InvalidRecipe, RecipeCycle, RecipeFault
 from lockage.recipe.fetch import fetches_of
 from lockage.recipe.layout import read_root, read_shares, read_tag_prefix
@@ -248,6 +249,7 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
         named(table, name, EnvironmentName)
         one = table.table(name)
         base = base_of(one)
+        interpreter = interpreter_of(one)
         packages = one.texts("packages", debian_term, "Debian packages") or ()
         python = one.texts("python", python_requirement, "Python requirements") or ()
         variables = variables_of(one)
@@ -266,6 +268,7 @@ def _environments(table: Table, platforms: tuple[Architecture, ...] | msgspec.Un
             packages=packages,
             python=python,
             variables=variables,
+            interpreter=interpreter,
             python_lock=python_lock,
             suites=suites,
             python_rules=rules,

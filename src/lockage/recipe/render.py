@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lockage.environment.base import HostBase
+from lockage.environment.base import HostBase, ImageBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
-from lockage.recipe.base import UNPINNED_HOST
+from lockage.recipe.base_host import UNPINNED_HOST
 from lockage.recipe.model import FetchInput, Recipe, Resources, Step, StepKind
 from lockage.recipe.service import Form
 from lockage.stabilize.choice import Choice
@@ -18,7 +18,6 @@ from lockage.stabilize.choice import Choice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lockage.environment.base import Base
     from lockage.environment.declaration import Declaration
     from lockage.recipe.service import Service
 
@@ -78,7 +77,7 @@ def _project(recipe: Recipe) -> str:
 
 
 def _environment(name: str, declaration: Declaration) -> str:
-    lines = list(_base(declaration.base))
+    lines = list(_base(declaration))
     if isinstance(declaration.platforms, tuple):
         lines.append(f"platforms = {toml_array(declaration.platforms)}")
     if isinstance(declaration.suites, Suites):
@@ -95,13 +94,17 @@ def _environment(name: str, declaration: Declaration) -> str:
     return _section(f"[environment.{_key(name)}]", lines, "Everything that a step of this environment can see beside its inputs.")
 
 
-def _base(base: Base) -> Iterator[str]:
-    if isinstance(base, HostBase):
+def _base(declaration: Declaration) -> Iterator[str]:
+    if isinstance(declaration.host, HostBase):
         yield f"host = {toml_text(UNPINNED_HOST)}"
-        if base.path:
-            yield f"path = {toml_array(base.path)}"
+        if declaration.host.path:
+            yield f"path = {toml_array(declaration.host.path)}"
+    elif isinstance(declaration.image, ImageBase):
+        yield f"image = {toml_text(f'{declaration.image.place}@sha256:{declaration.image.digest}')}"
+        if isinstance(declaration.interpreter, str):
+            yield f"interpreter = {toml_text(declaration.interpreter)}"
     else:
-        yield f"os = {toml_text(str(base))}"
+        yield f"os = {toml_text(str(declaration.base))}"
 
 
 def _suites(suites: Suites) -> Iterator[str]:

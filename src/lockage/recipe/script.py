@@ -48,14 +48,15 @@ class Project:
         self,
         name: str,
         *,
-        os: str,
+        os: str | None = None,
+        image: str | None = None,
         packages: Sequence[str] = (),
         python: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
         **keys: Value,
     ) -> EnvironmentName:
-        """An environment; returns its name, for the steps that run in it."""
-        table = {"os": os, "packages": packages or None, "python": python or None, "variables": variables, **keys}
+        """An environment, which begins with ``os`` or with ``image``; returns its name, for the steps that run in it."""
+        table = {"os": os, "image": image, "packages": packages or None, "python": python or None, "variables": variables, **keys}
         self._add("environment", name, _table(table))
         return str.__new__(EnvironmentName, name)
 

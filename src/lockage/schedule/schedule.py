@@ -137,6 +137,13 @@ class Schedule:
                 return None
         return None
 
+    def ahead(self) -> Job | None:
+        """The job that will be started as soon as there is room for it, as far as can be told; None if none waits for room alone."""
+        if self._stopped or not self._queues:
+            return None
+        rank = self._first()[0]
+        return None if self._wants[rank] else self._jobs[rank]
+
     def _may_be_passed(self, rank: int) -> bool:
         """Whether the running jobs that are more urgent would be enough to keep it waiting."""
         urgent = [self._takes[other] for name in self.running if (other := self._rank[name]) < rank]

@@ -16,12 +16,12 @@ from lockage.transfer.credentials import login_for
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from lockage.transfer.credentials import Login
 
-__all__ = ["Connections", "Failed", "NoAnswer", "TooFar", "shown"]
+__all__ = ["Challenged", "Connections", "Failed", "NoAnswer", "TooFar", "shown"]
 
 #: What stays as it is in a redirect's address: the reserved characters of RFC 3986, and what is percent-encoded already.
 _KEPT = ":/?#[]@!$&'()*+,;=%~"
@@ -46,6 +46,19 @@ class Failed(Exception):
         super().__init__(message)
         self.worth_retrying = worth_retrying
         self.hint = hint
+
+
+class Challenged(Failed):
+    """Who asks is to say who it is (401); ``challenges`` tell how (``WWW-Authenticate``, RFC 9110 11.6.1), ``url`` who wants to know.
+
+    ``said`` is what was said already.
+    """
+
+    def __init__(self, message: str, *, url: str, challenges: tuple[str, ...]) -> None:
+        super().__init__(message, worth_retrying=False, hint=_LOGIN)
+        self.url = url
+        self.challenges = challenges
+        self.said: str | None = None
 
 
 class TooFar(Failed):
@@ -76,9 +89,19 @@ class Connections:
     #: Whether a redirect may lead from https to http.
     downgrade = True
 
-    def __init__(self, *, proxies: Mapping[str, str], ca_file: Path | None, timeout: float, logins: tuple[Login, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        proxies: Mapping[str, str],
+        ca_file: Path | None,
+        timeout: float,
+        logins: tuple[Login, ...] = (),
+        authorization: Callable[[SplitResult], str | None] | None = None,
+    ) -> None:
+        """``authorization`` gives the header of that name for an address, each time it is asked, redirects included; None: no header."""
         self._proxies = proxies
         self._logins = logins
+        self._authorization = authorization
         self._ca_file = ca_file
         self._timeout = timeout
         self._idle: dict[_Route, list[http.client.HTTPConnection]] = {}
@@ -94,16 +117,20 @@ class Connections:
         """The successful answer, to be read within the block. Raises NoAnswer, or Failed for anything else that goes wrong."""
         for _ in range(_MOST_REDIRECTS):
             route = self._route(urlsplit(url))
-            connection, answer = self._ask(route, url, headers)
+            said = None if self._authorization is None else self._authorization(urlsplit(url))
+            connection, answer = self._ask(route, url, headers if said is None else {**headers, "Authorization": said})
             reusable = False
             try:
                 if answer.status in _REDIRECTS and answer.getheader("Location"):
                     url = self._redirected(url, answer.getheader("Location", ""))
                     continue
-                _refuse_unless_good(answer)
+                _refuse_unless_good(answer, url)
                 yield answer
                 reusable = answer.isclosed() and not answer.will_close
                 return
+            except Challenged as error:
+                error.said = said
+                raise
             except (OSError, http.client.HTTPException) as error:
                 raise Failed(str(error) or type(error).__name__) from error
             finally:
@@ -118,7 +145,7 @@ class Connections:
         connection, answer = self._ask(self._route(urlsplit(url)), url, headers, body)
         try:
             if answer.status // 100 != 2:
-                _refuse_unless_good(answer)
+                _refuse_unless_good(answer, url)
             return answer.read(_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             raise _failed(error) from error
@@ -194,11 +221,14 @@ def _failed(error: OSError | http.client.HTTPException) -> Failed:
     return Failed(text, hint=_PROXY, worth_retrying=False) if "407" in text and "Tunnel" in text else Failed(text)
 
 
-def _refuse_unless_good(answer: http.client.HTTPResponse) -> None:
+def _refuse_unless_good(answer: http.client.HTTPResponse, url: str) -> None:
     if answer.status in (404, 410):
         raise NoAnswer
     if answer.status == 416:
         raise TooFar("it has no such bytes")
+    if answer.status == 401:
+        challenges = tuple(answer.headers.get_all("WWW-Authenticate", ()))
+        raise Challenged(f"it answered 401 {answer.reason}", url=url, challenges=challenges)
     if answer.status not in (200, 206):
         retry = answer.status >= 500 or answer.status in (408, 429)
         hint = {401: _LOGIN, 403: _LOGIN, 407: _PROXY}.get(answer.status)

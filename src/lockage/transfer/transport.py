@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lockage.ports import ServiceUnreachable, StoreUnwritable
-from lockage.transfer.connection import Connections, Failed, NoAnswer, TooFar, shown
+from lockage.transfer.connection import Challenged, Connections, Failed, NoAnswer, TooFar, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from urllib.parse import SplitResult
 
     from lockage.transfer.credentials import Login
 
@@ -39,9 +40,16 @@ class Transport:
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
         moved: Callable[[int], None] | None = None,
+        authorization: Callable[[SplitResult], str | None] | None = None,
+        answer: Callable[[Challenged], bool] | None = None,
     ) -> None:
-        """``moved`` hears how many bytes have arrived, each time some have, from any thread."""
-        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, logins=logins)
+        """``moved`` hears how many bytes have arrived, each time some have, from any thread.
+
+        ``authorization`` gives the header of that name for an address; ``answer`` hears of who wants another one, and says
+        whether it is worth asking again.
+        """
+        self._connections = Connections(proxies=proxies, ca_file=ca_file, timeout=timeout, logins=logins, authorization=authorization)
+        self._answer = answer
         self._pause = pause
         self._stopped = False
         self._moved = moved
@@ -58,18 +66,22 @@ class Transport:
         self._connections.close()
         self._stopped = False
 
-    def fetch(self, url: str, sink: BinaryIO, *, limit: int, fresh: bool = False) -> bool:
+    def fetch(self, url: str, sink: BinaryIO, *, limit: int, fresh: bool = False, accept: str | None = None) -> bool:
         """Write the bytes at an address to a seekable sink, behind what is there of them; False if there is nothing (404, 410).
 
-        At most ``limit`` + 1 bytes are read, so that what is too long shows. ``fresh`` asks caches on the way to look again.
+        At most ``limit`` + 1 bytes are read, so that what is too long shows. ``fresh`` asks caches on the way to look again,
+        ``accept`` says in which forms something is taken.
         Raises ServiceUnreachable after the last attempt.
         """
         if urlsplit(url).scheme in ("file", "copy"):
             return _copy(url, sink, limit)
         for pause in (*_PAUSES, None):
             try:
-                return self._get(url, sink, limit, fresh)
+                return self._get(url, sink, limit, fresh, accept)
             except Failed as error:
+                if pause is not None and self._answer is not None and isinstance(error, Challenged):  # noqa: SIM102 (one is a question)
+                    if self._answer(error):
+                        continue
                 if isinstance(error, TooFar) and pause is not None and sink.tell():  # what is there is of another file
                     sink.seek(0)
                     sink.truncate()
@@ -81,11 +93,13 @@ class Transport:
                 self._pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _get(self, url: str, sink: BinaryIO, limit: int, fresh: bool) -> bool:
+    def _get(self, url: str, sink: BinaryIO, limit: int, fresh: bool, accept: str | None) -> bool:
         at = sink.tell()
         headers = {"User-Agent": "lockage", "Accept-Encoding": "identity"}
         if at:
             headers["Range"] = f"bytes={at}-"
+        if accept is not None:
+            headers["Accept"] = accept
         if fresh:
             headers["Cache-Control"] = "max-age=0"
         try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.ports.host import HostSurvey
-    from lockage.ports.images import ImageLayouts
+    from lockage.ports.images import BaseImages, ImageLayouts
     from lockage.schedule.job import Capacity
     from lockage.variation import World
 
@@ -102,6 +102,13 @@ class Wiring(Places):
         from lockage.adapters.image_layouts_local import LocalImageLayouts
 
         return LocalImageLayouts()
+
+    @cached_property
+    def base_images(self) -> BaseImages:
+        from lockage.wiring.packages import base_images
+
+        home = self._settings_home
+        return base_images(self.blobs, self._temporary / "images", environ=self._environ, home=home, moved=self._moved)
 
     @cached_property
     def surroundings(self) -> ports.Surroundings:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from lockage import ports
     from lockage.adapters.debian_mirror.discovery import Mirror
+    from lockage.ports.images import BaseImages
 
-__all__ = ["downloads", "os_packages", "python_index"]
+__all__ = ["base_images", "downloads", "os_packages", "python_index"]
 
 #: Where else certificates of authorities may be named, as other tools read them.
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -97,6 +98,38 @@ def downloads(blobs: ports.Blobs, cache: Path, *, environ: Mapping[str, str], ho
         ca_file=Path(ca_file) if ca_file else None,
         credentials=Path(netrc) if netrc else home() / ".netrc",
     )
+
+
+def base_images(blobs: ports.Blobs, cache: Path, *, environ: Mapping[str, str], home: Path, moved: Callable[[int], None]) -> BaseImages:
+    """Images from registries and layouts; ``home`` is where docker and others keep what this user logged in with."""
+    from lockage.adapters.image_router import ImageRouter
+
+    def registries() -> BaseImages:
+        from lockage.adapters.downloads_http import proxies_of
+        from lockage.adapters.image_registry import RegistryImages, discover_credentials, discover_registries
+        from lockage.transfer.credentials import discover_logins
+
+        try:
+            addresses = discover_registries(environ.get("LOCKAGE_REGISTRIES"))
+        except ValueError as error:
+            raise InvalidSetting(f"LOCKAGE_REGISTRIES: {error}") from error
+        ca_file = next((found for name in _CA_FILES if (found := environ.get(name))), None)
+        return RegistryImages(
+            blobs,
+            cache,
+            addresses=addresses,
+            login=discover_credentials(environ, home, discover_logins(Path("/nonexistent"), environ, home)),
+            proxies=proxies_of(environ),
+            ca_file=Path(ca_file) if ca_file else None,
+            moved=moved,
+        )
+
+    def layouts() -> BaseImages:
+        from lockage.adapters.image_folder import FolderImages
+
+        return FolderImages(blobs, Path.cwd())
+
+    return ImageRouter(registries=registries, layouts=layouts)
 
 
 def _beside(program: str, environ: Mapping[str, str]) -> Path:

@@ -63,6 +63,12 @@ SETTINGS = (
     ),
     Setting(name="LOCKAGE_PYTHON_INDEX", meaning="address of a Python package index", default="from pip's and uv's settings"),
     Setting(
+        name="LOCKAGE_REGISTRIES",
+        meaning="which addresses stand for the registries that recipes name images by, as `REGISTRY=ADDRESS`, separated by spaces; "
+        "an address that begins with `http:` allows plain HTTP",
+        default="each registry's own, over https; over http on this machine",
+    ),
+    Setting(
         name="LOCKAGE_CRATES",
         meaning="download address of a registry of crates, as `dl` in the config.json of its index",
         default="none: steps with `crates` need it",

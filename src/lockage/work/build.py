@@ -254,7 +254,13 @@ def not_done(services: Services, plan: Plan, step: StepRun, run_id: str, *, keep
         details["unpinned_host"] = planned.environment.root.tree.digest
         hints.append("The environment is this machine: install on it what is missing." if lacks else None)
     else:
-        hints.append(advice([lacking for lacking in lacks if lacking not in suggested.told], inferred=plan.recipe.inferred))
+        hints.append(
+            advice(
+                [lacking for lacking in lacks if lacking not in suggested.told],
+                inferred=plan.recipe.inferred,
+                image=planned.environment.pulled is not None,
+            )
+        )
     if step.cached:
         hints.append("It was not run again, as its failure was kept: a build without --cache-failures runs it.")
     hints.append(see_output(run_id, step.step))

@@ -94,6 +94,10 @@ _ADVICE = {
 
 
 #: What to do about a module of the standard library; Debian's python3-minimal has only some of them.
+_OF_PACKAGES = (Lack.HEADER, Lack.LIBRARY, Lack.PROGRAM)
+_OF_IMAGES = (
+    "The environment begins with an image, whose digest fixes what it holds: use an image that has it, or begin with a suite (`os`)."
+)
 _STANDARD = "{} of Python's standard library, which python3-minimal has only in part: name the OS package python3 in `packages`."
 #: Modules that some Python has and Debian's python3 package has not: those of other packages, and those that Python 3.12 and 3.13 removed.
 _ELSEWHERE = frozenset(
@@ -147,12 +151,15 @@ def missing(log: bytes) -> tuple[Missing, ...]:
     return tuple(dict.fromkeys(lacking for _, lacking in sorted(found, key=lambda one: one[0])))[-_LACKS:]
 
 
-def advice(lacks: Iterable[Missing], *, inferred: bool = False) -> str | None:
-    """What to do about what is missing; None if nothing is. ``inferred``: there is no lockage.toml yet."""
+def advice(lacks: Iterable[Missing], *, inferred: bool = False, image: bool = False) -> str | None:
+    """What to do about what is missing; None if nothing is.
+
+    ``inferred``: there is no lockage.toml yet; ``image``: the environment begins with one, so that no OS package can be named.
+    """
     lacks = tuple(lacks)
     standard = [one.name for one in lacks if one.lack is Lack.MODULE and one.name.partition(".")[0] in sys.stdlib_module_names - _ELSEWHERE]
     kinds = dict.fromkeys(lacking.lack for lacking in lacks if lacking.lack is not Lack.MODULE or lacking.name not in standard)
-    texts = dict.fromkeys(_ADVICE[kind] for kind in kinds)
+    texts = dict.fromkeys(_OF_IMAGES if image and kind in _OF_PACKAGES else _ADVICE[kind] for kind in kinds)
     if standard:
         texts[_STANDARD.format(f"{', '.join(standard)} {'is' if len(standard) == 1 else 'are'}")] = None
     if not texts:

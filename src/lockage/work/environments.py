@@ -36,12 +36,12 @@ class NoSuchEnvironment(Usage):
 
 
 class LockedItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that an environment is made of: an OS package, a wheel, an sdist, or an instrument that only verification needs.
+    """One thing that an environment is made of: a part of its image, an OS package, a wheel, an sdist, or an instrument for verification.
 
     ``builder``: whatever else is only needed to build sdists.
     """
 
-    kind: Literal["package", "wheel", "instrument", "sdist", "builder"]
+    kind: Literal["image", "package", "wheel", "instrument", "sdist", "builder"]
     name: str
     version: str
     file: str
@@ -112,6 +112,10 @@ def items_of(services: Services, environment: LockedEnvironment) -> tuple[Locked
                     ref=package.ref,
                     kept=kept,
                 )
+        image = environment.pulled
+        for what, ref in image.parts if image is not None else ():
+            kept = services.blobs.has(ref)
+            yield LockedItem(kind="image", name=image.name if image is not None else "", version=what, file=ref.digest, ref=ref, kept=kept)
         for wheel in environment.python:
             kept = services.blobs.has(wheel.ref)
             yield LockedItem(kind="wheel", name=wheel.name, version=wheel.version, file=wheel.file, ref=wheel.ref, kept=kept)

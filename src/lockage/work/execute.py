@@ -106,6 +106,8 @@ class Execution:
         self._looked_at: dict[StepName, Resolved] = {}
         self._lost_steps: set[StepName] = set()
         self._pending: dict[StepName, _Started] = {}
+        #: The request of the step that was prepared and has not been started, if there is one.
+        self._prepared: dict[StepName, ExecutionRequest] = {}
         self._last = None if fresh else last
         self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
         self._keys: dict[StepName, Digest] = {} if last is None else last.keys
@@ -131,9 +133,12 @@ class Execution:
             take_turns(self._services, self._plan, self, keep_going=self._keep_going)
         except BaseException:
             self._services.workers.abandon(self.cancel)
+            self._services.executor.dismiss()
             with suppress(LockageError):
                 self._settle()  # what has ended is kept, whatever broke off the rest
             raise
+        if self._prepared:
+            self._services.executor.dismiss()
         self._settle()
         if not self._fresh:  # another world may be slower
             remember_durations(self._services.memo, self._plan, self.results.values())
@@ -167,10 +172,23 @@ class Execution:
                 if other.name not in self.results:
                     self._root(other)
         resolved = self._looked_at.pop(name, None) or self._resolve(planned)
-        request = self._request(planned, resolved)
+        request = self._prepared.pop(name, None) or self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
         self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
         self._begin(_Started(planned, resolved.encoded.ref, request), self._pending)
+
+    @property
+    def prepares(self) -> bool:
+        """See :class:`lockage.work.turns.Performer`."""
+        return self._services.executor.prepares and not self._observing
+
+    def prepare(self, name: StepName) -> None:
+        """See :class:`lockage.work.turns.Performer`; one at a time."""
+        planned, resolved = self._by_name[name], self._looked_at.get(name)
+        if self._prepared or resolved is None or planned.services:
+            return
+        request = self._prepared[name] = self._request(planned, resolved)
+        self._services.executor.prepare(request)
 
     def wait(self, *, again: bool) -> StepRun | None:
         """See :class:`lockage.work.turns.Performer`."""

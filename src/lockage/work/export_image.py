@@ -80,7 +80,10 @@ def export_image(
         layers = []
         for number, layer in enumerate(below, 1):
             services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
-            comment = f"{environment.base}: {len(environment.packages)} packages" if not layer.place else f"{len(built.python)} wheels"
+            system = (
+                str(environment.base) if environment.pulled is not None else f"{environment.base}: {len(environment.packages)} packages"
+            )
+            comment = system if not layer.place else f"{len(built.python)} wheels"
             layers.append(_packed(services, layout, layer.entries, layer.read, comment))
         if release is not None:
             services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))
@@ -158,19 +161,27 @@ def _installed(
             contents[LOCAL.joined(RelPath(f"share/{release.project}/{artifact.name}"))] = services.blobs.get(artifact.ref)
     wheels = [artifact for artifact in release.artifacts if artifact.name.endswith(".whl")]
     if wheels:
-        from lockage.environment.python import target_of  # only releases with wheels need them
+        from lockage.environment.python import locked_target  # only releases with wheels need them
         from lockage.environment.wheel_install import install_wheel
 
-        python = python_of(present)
-        target = target_of(environment.packages) if python is not None else None
+        image = environment.pulled.python if environment.pulled is not None else None
+        python = python_of(present) if environment.pulled is None else None if image is None else ".".join(image.version.split(".")[:2])
+        target = locked_target(environment) if python is not None else None
         name = _fitting([artifact.name for artifact in wheels], target) if target is not None else None
         if python is None or name is None:
             names = ", ".join(artifact.name for artifact in wheels)
             has = f"Python {python}" if python is not None else "no Python"
             raise NotInstallable(f"the environment has {has}; no wheel of the release fits: {names}", release=str(release.digest))
         chosen = next(artifact for artifact in wheels if artifact.name == name)
-        for file in install_wheel(name, services.blobs.get(chosen.ref), python):
-            path = LOCAL.joined(file.path)
+        data = services.blobs.get(chosen.ref)
+        folder = LOCAL if image is None else image.folder
+        files = (
+            install_wheel(name, data, python)
+            if image is None
+            else install_wheel(name, data, python, site=image.site, interpreter=image.path)
+        )
+        for file in files:
+            path = folder.joined(file.path)
             contents[path] = file.data
             if file.executable:
                 executable.add(path)

@@ -287,7 +287,7 @@ def _environment(services: Services, name: str, environment: LockedEnvironment) 
     return LineageEnvironment(
         name=name,
         root=environment.root.tree,
-        os=str(environment.base),
+        os=str(environment.base) if environment.pulled is None else f"image sha256:{environment.pulled.digest}",
         architecture=environment.architecture,
         release_date=environment.release_date if isinstance(environment.release_date, str) else "",
         packages=tuple(_package(one.name, one.version, one.path.name, one.sha256) for one in environment.packages),

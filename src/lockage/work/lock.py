@@ -9,7 +9,7 @@ import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError, Usage
-from lockage.environment.base import HostBase, OsBase
+from lockage.environment.base import HostBase, ImageBase, OsBase
 from lockage.environment.debian import Index, IndexedSuite, index_of, pin, stanza_of
 from lockage.environment.debian import resolve as resolve_packages
 from lockage.environment.declaration import PythonLock, Suites
@@ -140,6 +140,10 @@ def lock_environment(
     architecture = platform or services.architecture
     if isinstance(declaration.base, HostBase):  # which machine it is, is found when the lock is used
         return LockedEnvironment(declaration=declaration.digest, host=declaration.base, architecture=architecture)
+    if isinstance(declaration.image, ImageBase):
+        from lockage.work.lock_image import lock_image  # few environments begin with one
+
+        return lock_image(services, name, declaration, declaration.image, before, architecture=architecture, renewed=renewed, as_of=as_of)
     services.tell(Phase(text=f"environment {name}: resolving {declaration.archive}{_beside(declaration)}"))
     suites = _suites(services, declaration, architecture)
     index, preferred = _with_kept(services, index_of(suites), before, renewed)
@@ -162,10 +166,11 @@ def lock_environment(
         sdists: tuple[LockedSdist, ...] = ()
         builders: dict[str, LockedEnvironment] = {}
         if with_python:
+            from lockage.environment.python import target_of
             from lockage.work.python_packages import python_packages  # only environments with Python packages need it
 
             try:
-                found = python_packages(services, name, declaration, packages, before, renewed, as_of, building, settle)
+                found = python_packages(services, name, declaration, target_of(packages), before, renewed, as_of, building, settle)
                 wheels, sdists, builders = found.wheels, found.sdists, found.builders
             except LockageError:
                 settle()

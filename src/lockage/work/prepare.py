@@ -11,6 +11,7 @@ from lockage import __version__
 from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.errors import Drift, LockageError, Usage
+from lockage.environment.base import ImageBase
 from lockage.environment.lock import UNPINNED, Lock
 from lockage.plan.plan import check_lock
 from lockage.recipe.model import READING, Recipe
@@ -187,6 +188,10 @@ def _must_be_inferred(wanted: Wanted, locator: str) -> None:
 def read_recipe(services: Services, read: SourceRead, data: bytes, locator: str) -> Recipe:
     """The recipe that a source's lockage.toml says, with the Python packages of the locks that it names."""
     recipe = _read_recipe(services, read, data, locator)
+    if any(isinstance(declaration.image, ImageBase) for declaration in recipe.environments.values()):
+        from lockage.work.base_image import remember_places  # few recipes name any
+
+        remember_places(services, recipe, locator)
     if not any(declaration.names_files for declaration in recipe.environments.values()):
         return recipe
     from lockage.work.declared_files import with_declared_files  # few recipes name any

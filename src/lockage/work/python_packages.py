@@ -16,6 +16,7 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
+from lockage.environment.base import OsBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
 from lockage.environment.errors import Unresolvable
 from lockage.environment.lock import Lock, LockedEnvironment, LockedSdist, LockedWheel
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from lockage.base.instant import Instant
     from lockage.environment.declaration import Declaration
-    from lockage.environment.lock import LockedPackage
     from lockage.environment.python import PythonTarget
     from lockage.environment.stand_in import Resolution
     from lockage.work.from_source import DependencySource
@@ -60,7 +60,7 @@ def python_packages(
     services: Services,
     name: str,
     declaration: Declaration,
-    packages: Sequence[LockedPackage],
+    target: PythonTarget,
     before: LockedEnvironment | None,
     renewed: Collection[str],
     as_of: Instant | None,
@@ -73,7 +73,6 @@ def python_packages(
     environment is locked. Raises what the index raises,
     :class:`SdistCycle`, and :class:`lockage.work.from_source.DependencyNotBuilt`.
     """
-    target = target_of(packages)
     pinned: tuple[LockedWheel, ...] = ()
     if isinstance(declaration.python_lock, PythonLock):
         from lockage.work.python_lock import take_over
@@ -152,6 +151,8 @@ class _Resolving:
                 as_of=self._as_of,
             )
         except Unresolvable as error:
+            if not isinstance(self._declaration.os, OsBase):
+                raise _without_sdists(error) from error
             wanting = error.details.get("packages")
             new = [project for project in wanting if project not in self._offers] if isinstance(wanting, tuple) else []
             offered = [self._services.python_index.sdists(project, as_of=self._as_of) for project in new]
@@ -316,6 +317,14 @@ class _Resolving:
             sdists=tuple(sdists),
             builders=builders,
         )
+
+
+def _without_sdists(error: Unresolvable) -> Unresolvable:
+    """The same error, for an environment in which nothing is built from source."""
+    if "packages" not in error.details:
+        return error
+    hint = "On an image only wheels are installed: require versions that have wheels for it, or begin the environment with a suite (`os`)."
+    return Unresolvable(error.message, hint=hint, **error.details)
 
 
 def _content(builder: LockedEnvironment) -> Digest:

@@ -19,6 +19,7 @@ __all__ = ["bytes_missing", "drifted", "fetch_missing", "realise", "whole"]
 
 def fetch_missing(services: Services, environment: LockedEnvironment) -> None:
     """Fetch the locked packages that are not kept yet; asks no mirror and no index if all are. Raises PackageVanished, PackageChanged."""
+    _fetch_image(services, environment)
     packages = _missing_packages(services, environment)
     if packages:
         services.os_packages.fetch(environment.archive, packages, as_of=environment.newest_release)
@@ -44,6 +45,13 @@ def whole(services: Services, environment: LockedEnvironment, name: str = "") ->
         return with_built(services, environment)
     except DependencyNotBuilt as error:
         raise (error.within(name) if name else error) from error
+
+
+def _fetch_image(services: Services, environment: LockedEnvironment) -> None:
+    if environment.pulled is not None:
+        from lockage.work.base_image import fetch_image  # few environments begin with one
+
+        fetch_image(services, environment.pulled)
 
 
 def _missing_packages(services: Services, environment: LockedEnvironment) -> list[LockedPackage]:
@@ -74,6 +82,7 @@ def realise(services: Services, environment: LockedEnvironment, name: str = "") 
     What has to be fetched is unpacked as it comes. ``name`` is for messages.
     """
     complete = whole(services, environment, name)
+    _fetch_image(services, complete)
     packages = _missing_packages(services, complete)
     try:
         if not packages:

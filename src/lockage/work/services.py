@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.ports import RealisedRoot
     from lockage.ports.host import HostSurvey
-    from lockage.ports.images import ImageLayouts
+    from lockage.ports.images import BaseImages, ImageLayouts
     from lockage.record.event import Event
     from lockage.schedule.job import Capacity
     from lockage.variation import World
@@ -66,6 +66,8 @@ class Services(Protocol):
     def folders(self) -> ports.Folders: ...
     @property
     def image_layouts(self) -> ImageLayouts: ...
+    @property
+    def base_images(self) -> BaseImages: ...
     @property
     def ledger(self) -> ports.Ledger: ...
     @property

@@ -33,6 +33,15 @@ class Performer(Protocol):
         """The step's result, if nothing has to be executed for it; all that it needs has results."""
         ...
 
+    @property
+    def prepares(self) -> bool:
+        """Whether anything can be done for a step before there is room for it."""
+        ...
+
+    def prepare(self, name: StepName) -> None:
+        """Do for a step what can be done before its turn; most likely it is started next."""
+        ...
+
     def start(self, name: StepName) -> None:
         """Begin to execute a step."""
         ...
@@ -59,11 +68,22 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
                 for name in untold:
                     services.tell(StepQueued(step=name))
                 untold.clear()
+            _prepare_next(schedule, performer)
             done = performer.wait(again=not schedule.stopped)
             if done is not None:
                 schedule.finished(done.step, succeeded=done.failure is None)
         else:
             return
+
+
+def _prepare_next(schedule: Schedule, performer: Performer) -> None:
+    """While others run, have ready what the step needs that is next, so that no CPU waits for it when there is room."""
+    if schedule.stopped or not performer.prepares:
+        return
+    if schedule.ahead() is None and (job := schedule.look(ahead=True)) is not None:
+        _look_at(schedule, job.name, performer, {})  # nobody is told that it waits: as a rule it does not wait long
+    if (job := schedule.ahead()) is not None:
+        performer.prepare(job.name)
 
 
 def _jobs(services: Services, plan: Plan) -> Iterator[Job]:

@@ -1,6 +1,5 @@
 """Who executes what: the action says it, and nobody is made that no action asks for."""
 
-
 import pytest
 
 from lockage.adapters.executor_router import ExecutorRouter

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
+from lockage.environment.base import Interpreter, LockedImage, OsBase
 from lockage.environment.declaration import Declaration
 from lockage.environment.lock import (
     LOCK_VERSION,
@@ -23,6 +24,9 @@ from lockage.environment.lock import (
     LockedWheel,
     RootRef,
 )
+
+#: Written once; a lock of somebody's has such bytes.
+WITH_AN_IMAGE = Path(__file__).parents[2] / "golden/locks/lockage/image.lock"
 
 digests = st.binary(max_size=3).map(Digest.of)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -73,6 +77,40 @@ def test_a_lock_to_which_nothing_was_added_is_as_it_always_was() -> None:
     assert b'\n   "added": ["b-dev", "c-dev"]\n' in lock.encode()
     assert Lock.decode(lock.encode()) == lock
     assert b"added" not in Lock.of({"build": msgspec.structs.replace(environment, added=())}).encode()
+
+
+def test_the_bytes_of_a_lock_with_an_image_never_change() -> None:
+    image = LockedImage(
+        name="manylinux_2_28_x86_64",
+        index=BlobRef.of(b"index"),
+        manifest=BlobRef.of(b"manifest"),
+        config=BlobRef.of(b"config"),
+        layers=(BlobRef.of(b"upper, though it sorts first"), BlobRef.of(b"lower")),
+        variables={"PATH": "/opt/python/cp312-cp312/bin:/usr/bin", "AUDITWHEEL_PLAT": "manylinux_2_28_x86_64"},
+        interpreter=Interpreter(
+            path="/opt/python/cp312-cp312/bin/python3",
+            version="3.12.4",
+            glibc="2.28",
+            folder=RelPath("opt/_internal/cpython-3.12.4"),
+            site=RelPath("lib/python3.12/site-packages"),
+        ),
+    )
+    environment = LockedEnvironment(
+        declaration=Digest.of(b"declared"),
+        image=image,
+        architecture="amd64",
+        root=RootRef(tree=BlobRef.of(b"tree"), metadata=Digest.of(b"metadata")),
+        packages=(),
+        realiser=2,
+    )
+    lock = Lock.of({"build": environment})
+    assert lock.encode() == WITH_AN_IMAGE.read_bytes()
+    assert Lock.decode(lock.encode()) == lock
+    bare = msgspec.structs.replace(image, index=msgspec.UNSET, interpreter=msgspec.UNSET)
+    short = Lock.of({"build": msgspec.structs.replace(environment, image=bare)})
+    assert Lock.decode(short.encode()) == short
+    assert image.digest == BlobRef.of(b"index").digest
+    assert bare.digest == BlobRef.of(b"manifest").digest
 
 
 @given(locks, st.randoms(use_true_random=False))
@@ -136,6 +174,14 @@ DEFECTS: dict[str, tuple[Defect, str]] = {
     "an unknown key": (lambda data: data.replace(b'"lock": 1', b'"lock": 1, "mirror": "x"'), "unknown field `mirror`"),
     "an unknown key of a package": (lambda data: data.replace(b'"size": 1', b'"size": 1, "host": "x"'), r"`host`.*packages"),
     "no environments": (lambda _: b'{"lock": 1}', "environments"),
+    "an environment that begins with nothing": (
+        lambda data: data.replace(b'"os": {"distribution": "debian", "suite": "bookworm"},\n', b""),
+        "environment 'build' begins with none of os, image and host",
+    ),
+    "an environment that begins with two things": (
+        lambda data: data.replace(b'"architecture"', b'"host": {}, "architecture"', 1),
+        "environment 'build' begins with more than one",
+    ),
     "a digest too short": (lambda data: data.replace(Digest.of(b"").encode(), b"abc"), "environments"),
     "a path that climbs": (lambda data: data.replace(b"pool/dash.deb", b"../../etc/shadow"), r"packages.*path"),
     "an address for a path": (lambda data: data.replace(b"pool/dash.deb", b"http://mirror.example/dash.deb"), r"packages.*path"),

@@ -59,7 +59,7 @@ def test_every_key_has_its_line() -> None:
     assert keys("`[project]`") == {"name", "version", "tag-prefix", "shares", "root", "platforms"}
     suites = {"components", "allow-stale", "keyring"}
     rules = {"constraints", "from-source", "build-packages"}
-    assert keys("`[environment.NAME]`") == (fields(Declaration) - {"python-rules", "image"}) | {"path"} | suites | rules | (
+    assert keys("`[environment.NAME]`") == (fields(Declaration) - {"python-rules"}) | {"path"} | suites | rules | (
         fields(PythonLock) - {"file", "sha256"}
     )
     assert keys("`[step.NAME]`") == (fields(Step) - {"name", "resources", "unset"}) | fields(Resources)

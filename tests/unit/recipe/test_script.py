@@ -58,6 +58,15 @@ def test_a_recipe_without_faults_has_everything() -> None:
     assert made.recipe.steps[1].unset == ("ARFLAGS",)
 
 
+def test_an_environment_begins_with_an_image() -> None:
+    made = project("shop", version="tag")
+    image = f"quay.io/pypa/manylinux@sha256:{'0' * 64}"
+    build = made.environment("build", image=image, python=["build"], interpreter="/opt/python/cp312-cp312/bin/python3")
+    made.step("one", environment=build, run="make", outputs=["one"])
+    assert f'image = "{image}"' in made.toml()
+    assert parse_recipe(made.toml().encode()) == made.recipe
+
+
 def test_faults_are_those_of_a_file_with_the_line_of_the_script() -> None:
     made = project("shop")
     made.environment("build", os="debian:bookworm")

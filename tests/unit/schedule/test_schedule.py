@@ -320,3 +320,39 @@ def test_jobs_that_are_no_plan(jobs: list[Job], said: str) -> None:
 def test_what_was_not_handed_out_cannot_be_told_of(told: Callable[[Schedule], None]) -> None:
     with pytest.raises(KeyError):
         told(Schedule([job("a"), job("b", "a")], ROOMY))
+
+
+# What can be made ready before there is room
+
+
+def test_the_most_urgent_that_waits_for_room_alone_is_ahead() -> None:
+    schedule = Schedule([job("a"), job("b"), job("c", latches="a")], Capacity(cpus=1, memory=9, jobs=1))
+    assert schedule.ahead() is None
+    looked = [schedule.look(ahead=True) for _ in range(3)]
+    for one in looked[:2]:
+        assert one is not None
+        schedule.queue(one.name)
+    first = schedule.start()
+    assert first is not None
+    found = schedule.ahead()
+    assert found is not None
+    assert {first.name, found.name} == {"a", "b"}
+    schedule.finished(first.name, succeeded=True)
+    assert schedule.start() is found
+    assert schedule.ahead() is None
+    assert looked[2] is not None
+    schedule.queue(looked[2].name)
+    assert schedule.ahead() is None, "it wants a latch as well"
+
+
+def test_nothing_is_ahead_once_something_has_failed() -> None:
+    schedule = Schedule([job("a"), job("b")], Capacity(cpus=1, memory=9, jobs=1))
+    for _ in range(2):
+        found = schedule.look(ahead=True)
+        assert found is not None
+        schedule.queue(found.name)
+    started = schedule.start()
+    assert started is not None
+    assert schedule.ahead() is not None
+    schedule.finished(started.name, succeeded=False)
+    assert schedule.ahead() is None

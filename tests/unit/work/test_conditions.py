@@ -10,7 +10,7 @@ from lockage.base.canonical import decode
 from lockage.base.digest import BlobRef
 from lockage.base.tree import FileNode, read_tree
 from lockage.environment.base import HostBase
-from lockage.environment.lock import LockedSuite
+from lockage.environment.lock import UNPINNED, LockedSuite
 from lockage.evidence import Evidence, ProvenanceFact, ReproductionFact, TestFact, TrustRoot, verify_evidence
 from lockage.evidence.facts import Fact
 from lockage.ledger.entry import EvidenceRecorded, decode_entry
@@ -154,7 +154,7 @@ def test_an_environment_that_is_the_host(services: MemoryServices, commit: Commi
     project = commit(services)
     name, environment = next(iter(project.lock.environments.items()))
     host = msgspec.structs.replace(
-        environment, os=msgspec.UNSET, release_date=msgspec.UNSET, release_sha256=msgspec.UNSET, host=HostBase(), packages=()
+        environment, os=msgspec.UNSET, release_date=msgspec.UNSET, release_sha256=msgspec.UNSET, host=HostBase(), packages=(), root=UNPINNED
     )
     (found,) = deviations_of_environments({name: host})
     assert (found.kind, found.subject) == (DeviationKind.HOST_ENVIRONMENT, "environment build")

@@ -123,3 +123,9 @@ def test_only_the_last_lines_are_quoted() -> None:
     assert last_lines(b"") == ()
     one = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nX: y'
     assert last_lines(one.encode()) == tuple(one.splitlines())
+
+
+def test_on_an_image_no_package_can_be_named() -> None:
+    told = str(advice((Missing(Lack.HEADER, "zlib.h"), Missing(Lack.PROGRAM, "cmake")), image=True))
+    assert "use an image that has it" in told
+    assert "`packages`" not in told

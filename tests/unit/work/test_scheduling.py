@@ -326,3 +326,38 @@ def test_attempts_that_failed_stand_in_evidence(services: MemoryServices, commit
     assert tested.get("lockage_attempts") == ({"unit": why} if failures else None)
     (built,) = evidence(services, PROVENANCE)
     assert built["buildDefinition"]["internalParameters"].get("attempts") == ({"package": why} if failures else None)
+
+
+# What is prepared while others run
+
+SIX = "".join(f'[step.s{number}]\ninputs = []\nrun = ["constant", "o{number}"]\noutputs = ["o{number}"]\n' for number in range(6))
+
+
+def test_the_next_step_is_prepared_while_others_run_and_results_are_the_same(commands: Commands, commit: Commit) -> None:
+    found = []
+    for prepares in (False, True):
+        services = MemoryServices(dict(commands), jobs=2)
+        services.executor.prepares = prepares
+        project = commit(services, recipe=SIX + THREE)
+        found.append([(step.step, step.action, step.outputs, step.failure) for step in built(services, project).run.steps])
+        assert services.executor.waiting is None
+        assert bool(services.executor.prepared) == prepares
+    assert found[0] == found[1]
+
+
+def test_what_was_prepared_is_given_up_where_a_step_fails(commands: Commands, commit: Commit) -> None:
+    services = MemoryServices(dict(commands), jobs=1)
+    services.executor.prepares = True
+    project = commit(services, recipe='[step.bad]\ninputs = []\nrun = ["no-such-command"]\noutputs = ["bad"]\n' + SIX)
+    with pytest.raises(StepNotDone):
+        built(services, project)
+    assert services.executor.prepared
+    assert services.executor.waiting is None
+    assert started(services) == ["bad"]
+
+
+def test_a_step_that_holds_something_is_not_prepared(commands: Commands, commit: Commit) -> None:
+    services = MemoryServices(dict(commands), jobs=1)
+    services.executor.prepares = True
+    built(services, commit(services, recipe=SIX.replace("inputs = []", 'inputs = []\nexclusive = ["x"]')))
+    assert not services.executor.prepared

@@ -105,15 +105,15 @@ class LocalBlobs:
         refs: list[BlobRef] = []
         source = iter(items)
         with Batch(self._publish) as batch:
-            whole = self._wholeness()
+            present = self._presence()
             for data in islice(source, _FEW):
                 ref = BlobRef.of(data)
                 refs.append(ref)
-                batch.add(ref, None if ref in batch or whole(ref) else self._stage(data))
+                batch.add(ref, None if ref in batch or present(ref) else self._stage(data))
             if len(refs) == _FEW:
                 from lockage.adapters.blobs_local.taking import put_beside  # with threads, for which a few are not enough
 
-                refs += put_beside(source, batch, self._taker(whole))
+                refs += put_beside(source, batch, self._taker(present))
         return refs
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
@@ -141,35 +141,16 @@ class LocalBlobs:
         """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""
         self._lease.take()
         trash = self._lease.sees_trash()
-        return lambda ref: self._seen(ref, trash=trash) is not None
+        return lambda ref: self._is_present(ref, trash=trash)
 
-    def _wholeness(self) -> Callable[[BlobRef], bool]:
-        """How to ask which of many blobs are present and whole: what this process has neither written nor hashed is hashed, once.
-
-        What is damaged is set aside.
-        """
-        self._lease.take()
-        trash = self._lease.sees_trash()
-
-        def whole(ref: BlobRef) -> bool:
-            facts = self._seen(ref, trash=trash)
-            if facts is not None and facts != self._written.get(ref.digest):
-                facts = self._hashed(ref)
-                if facts is not None:
-                    self._written[ref.digest] = facts
-            return facts is not None
-
-        return whole
-
-    def _seen(self, ref: BlobRef, *, trash: bool) -> tuple[int, int] | None:
-        """Time of change and inode of a blob's file, as a witness has them; None if there is none of that size."""
+    def _is_present(self, ref: BlobRef, *, trash: bool) -> bool:
         try:
             found = self._found(ref.digest, os.stat) if trash else os.stat(self._place(ref.digest))  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return False
         except OSError as error:
             raise self._unreadable(ref.digest, error) from error
-        return None if found is None or found.st_size != ref.size else (found.st_mtime_ns & _WORD, found.st_ino & _WORD)
+        return found is not None and found.st_size == ref.size
 
     def _begun(self) -> durable.Staged:
         durable.reached("before-stage")

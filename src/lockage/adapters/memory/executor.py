@@ -72,9 +72,21 @@ class MemoryExecutor:
         self._host_cpus = host_cpus
         self.ran: list[Ended] = []
         self.cancelled = False
+        #: Set by tests: whether it is worth to prepare anything. What was, and what of that has neither been executed nor given up.
+        self.prepares = False
+        self.prepared: list[ExecutionRequest] = []
+        self.waiting: ExecutionRequest | None = None
         #: Set by tests: why writers cannot be told.
         self.unobserved: str | None = None
         self._written: set[str] = set()
+
+    def prepare(self, request: ExecutionRequest) -> None:
+        if self.waiting is None:
+            self.waiting = request
+            self.prepared.append(request)
+
+    def dismiss(self) -> None:
+        self.waiting = None
 
     def observe(self, request: ExecutionRequest) -> Observed:
         """Everything that was written was written by the action's own command."""
@@ -88,6 +100,8 @@ class MemoryExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         action = request.action
+        if self.waiting is request:
+            self.waiting = None
         if action.cpus > self._host_cpus:
             raise TooManyCpus(
                 f"the step declares {action.cpus} CPUs, this host has {self._host_cpus}", expected=action.cpus, found=self._host_cpus

@@ -15,7 +15,7 @@ from lockage.base.digest import Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["TarNode", "control_of", "make_deb", "make_wheel"]
+__all__ = ["TarNode", "control_of", "make_deb", "make_tar", "make_wheel"]
 
 _EPOCH = 315532800
 
@@ -40,8 +40,8 @@ def make_deb(
     text = "".join(f"{key}: {value}\n" for key, value in fields.items())
     parts = (
         ("debian-binary", b"2.0\n"),
-        ("control.tar.xz", _tar([TarNode(name="./control", data=text.encode())], "xz")),
-        (f"data.tar.{compression}" if compression else "data.tar", _tar(nodes, compression)),
+        ("control.tar.xz", make_tar([TarNode(name="./control", data=text.encode())], "xz")),
+        (f"data.tar.{compression}" if compression else "data.tar", make_tar(nodes, compression)),
     )
     out = b"!<arch>\n"
     for part, data in parts:
@@ -61,7 +61,8 @@ def control_of(deb: bytes) -> str:
         return stream.read().decode()
 
 
-def _tar(nodes: Iterable[TarNode], compression: str) -> bytes:
+def make_tar(nodes: Iterable[TarNode], compression: str = "") -> bytes:
+    """A tar archive with these members, packed with ``xz``, ``gz``, ``zst`` or nothing."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
         for node in nodes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.instant import Instant
-    from lockage.environment.lock import LockedEnvironment, LockedPackage, LockedWheel
+    from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Damage, Heard
 
@@ -39,12 +39,16 @@ class MemoryRoots:
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         for _ in arriving:
             pass
-        packages = self._read("os", (package.ref for package in environment.packages))
+        image = environment.pulled
+        if image is None:
+            packages = self._read("os", (package.ref for package in environment.packages))
+        else:
+            packages = self._read("image", image.layers) + canonical([str(layer) for layer in image.layers])
         layers = [("", Path(f"/memory/os/{Digest.of(packages)}"))]
         wheels = b""
         if environment.python:
             wheels = self._read("python", (wheel.ref for wheel in environment.python))
-            layers.append(("usr/local", Path(f"/memory/python/{Digest.of(packages + wheels)}")))
+            layers.append((_place_of(environment), Path(f"/memory/python/{Digest.of(packages + wheels)}")))
         identity = packages + wheels
         ref = RootRef(tree=BlobRef.of(b"tree" + identity), metadata=Digest.of(b"metadata" + identity))
         if expect and ref != environment.root:
@@ -63,8 +67,12 @@ class MemoryRoots:
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         """Layers with a file for every package, whose bytes are the package's."""
         self.realise(environment)
-        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", environment.packages)]
-        return found if not environment.python else [*found, _MemoryLayer(self._blobs, "usr/local", environment.python)]
+        refs = environment.pulled.layers if environment.pulled is not None else ()
+        system = [(f"layer-{number}", ref) for number, ref in enumerate(refs, 1)]
+        system += [(package.name, package.ref) for package in environment.packages]
+        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system)]
+        wheels = [(wheel.name, wheel.ref) for wheel in environment.python]
+        return found if not wheels else [*found, _MemoryLayer(self._blobs, _place_of(environment), wheels)]
 
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
         listed = sorted(refs)
@@ -89,13 +97,18 @@ class MemoryRoots:
         return Swept()
 
 
+def _place_of(environment: LockedEnvironment) -> str:
+    python = environment.pulled.python if environment.pulled is not None else None
+    return "usr/local" if python is None else str(python.folder)
+
+
 class _MemoryLayer:
-    def __init__(self, blobs: Blobs, place: str, items: Sequence[LockedPackage | LockedWheel]) -> None:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]]) -> None:
         self._blobs = blobs
         self.place = place
         folder = place or "os"
         self.entries = [
-            Entry(path=RelPath(f"{folder}/{item.name}"), kind=Kind.FILE, mode=0o644, size=item.size, sha256=item.sha256) for item in items
+            Entry(path=RelPath(f"{folder}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
         ]
 
     def read(self, entry: Entry) -> bytes:

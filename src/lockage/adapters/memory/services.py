@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lockage.adapters.memory.base_images import MemoryBaseImages
 from lockage.adapters.memory.clock import FixedClock
 from lockage.adapters.memory.downloads import MemoryDownloads
 from lockage.adapters.memory.executor import MemoryExecutor
@@ -79,6 +80,7 @@ class MemoryServices:
         self.storage = MemoryStorage(self.blobs)
         self.folders = MemoryFolders(self.blobs)
         self.image_layouts = MemoryImageLayouts()
+        self.base_images = MemoryBaseImages(self.blobs)
         self.surroundings = MemorySurroundings()
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self.keys = MemoryKeys()

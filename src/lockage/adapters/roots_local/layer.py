@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedPackage, LockedWheel
     from lockage.environment.root import Entries
 
-__all__ = ["LayerSpec", "manifest_of", "python_layer", "system_layer", "unpacked_layer"]
+__all__ = ["LayerSpec", "manifest_of", "over", "python_layer", "system_layer", "unpacked_layer"]
 
 
 class LayerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +61,14 @@ def python_layer(wheels: Sequence[LockedWheel], sources: Sources, spool: FileSpo
     if python is None:
         raise NoPython("the environment has Python packages, but its OS packages bring no /usr/bin/python3")
     present: Entries = {path: entry for path, entry in entries.items() if path.is_under(LOCAL)}
-    unpacked = unpack_wheels(wheels, sources, spool, python)
+    return over(LOCAL, unpack_wheels(wheels, sources, spool, python), present)
+
+
+def over(folder: RelPath, unpacked: dict[Digest, Package], present: Entries) -> LayerSpec:
+    """The layer of a folder: unpacked packages over what is present in it already."""
     merged = with_parents(assemble(unpacked.values(), present))
-    ours = {path: entry for path, entry in merged.items() if path.is_under(LOCAL)}
-    return LayerSpec(entries=ours, added={}, packages=unpacked, below=str(LOCAL))
+    ours = {path: entry for path, entry in merged.items() if path.is_under(folder)}
+    return LayerSpec(entries=ours, added={}, packages=unpacked, below=str(folder))
 
 
 def manifest_of(spec: LayerSpec) -> list[Kept]:

@@ -22,7 +22,7 @@ from lockage.adapters.roots_local.layer import LayerSpec, python_layer, system_l
 from lockage.adapters.roots_local.read_only import if_writable, move_aside
 from lockage.adapters.roots_local.sweep import first_difference, stamp_of, walked
 from lockage.adapters.roots_local.unpack import Sources
-from lockage.base.canonical import canonical, canonical_of, decode
+from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.environment.lock import RootRef
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.base.instant import Instant
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
@@ -58,19 +59,31 @@ class LocalRoots:
         keys = _layers_of(environment)
         (_, system_key), *above = keys
         coming = iter(arriving)
-        realiser = environment.realiser
-        system = self._layer("os", system_key, lambda spool: system_layer(environment.packages, self._sources, spool, realiser, coming))
-        layers = [("", system)]
+        system = self._layer("os", system_key, lambda spool: self._system(environment, spool, coming))
+        layers: list[tuple[str, Path]] = [("", system)]
         for _ in coming:  # the layer may have been there
             pass
         below = self._home("os", system_key)
         for _, key in above:
-            folder = self._layer("python", key, lambda spool: python_layer(environment.python, self._sources, spool, manifest(below)))
-            layers.append((str(LOCAL), folder))
-        ref = self._ref(keys)
+            layers.append((_place_of(environment), self._layer("python", key, lambda spool: self._python(environment, spool, below))))
+        ref = self._ref(keys, _place_of(environment))
         if expect:
             _compare(environment.root, ref)
         return RealisedRoot(ref=ref, layers=tuple(layers))
+
+    def _system(self, environment: LockedEnvironment, spool: FileSpool, arriving: Iterable[LockedPackage]) -> LayerSpec:
+        if environment.pulled is not None:
+            from lockage.adapters.roots_local.image_layer import image_layer  # few environments begin with one
+
+            return image_layer(environment.pulled, self._sources, spool)
+        return system_layer(environment.packages, self._sources, spool, environment.realiser, arriving)
+
+    def _python(self, environment: LockedEnvironment, spool: FileSpool, below: Path) -> LayerSpec:
+        if environment.pulled is not None:
+            from lockage.adapters.roots_local.image_python import image_python_layer
+
+            return image_python_layer(environment.pulled, environment.python, self._sources, spool, below)
+        return python_layer(environment.python, self._sources, spool, manifest(below))
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         packages = environment.instruments
@@ -80,7 +93,7 @@ class LocalRoots:
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
-        return self._kept_layers(_layers_of(environment))
+        return self._kept_layers(_layers_of(environment), _place_of(environment))
 
     def control(self, package: LockedPackage) -> str:
         from lockage.adapters.roots_local.deb_archive import DebArchive  # no build needs it
@@ -201,7 +214,7 @@ class LocalRoots:
             finally:
                 os.close(handle)
 
-    def _ref(self, keys: Sequence[tuple[str, Digest]]) -> RootRef:
+    def _ref(self, keys: Sequence[tuple[str, Digest]], place: str) -> RootRef:
         """The identity of the layers together, remembered beside them."""
         file = self._ref_file(keys)
         known: RootRef | None = None
@@ -209,7 +222,7 @@ class LocalRoots:
             known = decode(file.read_bytes(), RootRef)
         if known is not None and file not in self._doubted:
             return known
-        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys)))
+        ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys, place)))
         self._doubted.discard(file)
         if ref != known:
             with if_writable():
@@ -221,17 +234,33 @@ class LocalRoots:
     def _ref_file(self, keys: Sequence[tuple[str, Digest]]) -> Path:
         return self._folder / "refs" / "-".join(key for _, key in keys)
 
-    def _kept_layers(self, keys: Sequence[tuple[str, Digest]]) -> list[KeptLayer]:
-        return [KeptLayer(self._home(kind, key), str(LOCAL) if kind == "python" else "", kind) for kind, key in keys]
+    def _kept_layers(self, keys: Sequence[tuple[str, Digest]], place: str) -> list[KeptLayer]:
+        return [KeptLayer(self._home(kind, key), place if kind == "python" else "", kind) for kind, key in keys]
+
+
+def _place_of(environment: LockedEnvironment) -> str:
+    """Where the layer of Python packages lies."""
+    python = environment.pulled.python if environment.pulled is not None else None
+    return str(LOCAL if python is None else python.folder)
 
 
 def _layers_of(environment: LockedEnvironment) -> list[tuple[str, Digest]]:
     """The kinds and keys of an environment's layers, the lowest first."""
-    system = _key("os", "", (package.sha256 for package in environment.packages), environment.realiser)
+    image = environment.pulled
+    if image is None:
+        below = system = _key("os", "", (package.sha256 for package in environment.packages), environment.realiser)
+    else:
+        system = _image_key(image, environment.realiser)
+        below = system if image.python is None else Digest.of(canonical(plain([system, image.python])))
     layers = [("os", system)]
     if environment.python:
-        layers.append(("python", _key("python", system, (wheel.sha256 for wheel in environment.python), environment.realiser)))
+        layers.append(("python", _key("python", below, (wheel.sha256 for wheel in environment.python), environment.realiser)))
     return layers
+
+
+def _image_key(image: LockedImage, realiser: int) -> Digest:
+    """Of an image the order of the layers counts."""
+    return Digest.of(canonical({"image": [layer.digest for layer in image.layers], "realiser": realiser}))
 
 
 def _instruments_of(environment: LockedEnvironment) -> tuple[str, Digest]:

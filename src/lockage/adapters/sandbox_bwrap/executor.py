@@ -10,6 +10,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from lockage.adapters.sandbox_bwrap.ahead import Ahead, Early
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
@@ -24,7 +25,7 @@ from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.running.workspace import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.services import Standing
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BwrapExecutor"]
 
+_CANCELLED = "the build was cancelled"
 #: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
 _STALE = 0.1
 
@@ -76,6 +78,7 @@ class BwrapExecutor:
         self._cpus = CpuShare(host_cpus or tuple(sorted(os.sched_getaffinity(0))))
         self._log_limit = log_limit
         self._groups = control_groups or Groups.of_this_process()
+        self._ahead = Ahead(self._make_early)
         self._running: dict[int, Watch] = {}
         #: When it was asked how many processes the kernel had killed for want of memory, and the answer.
         self._killed: tuple[float, int | None] = (-1.0, None)
@@ -83,6 +86,28 @@ class BwrapExecutor:
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
         return self._once(request)
+
+    @property
+    def prepares(self) -> bool:
+        """See :class:`lockage.ports.Executor`."""
+        return True
+
+    def prepare(self, request: ExecutionRequest) -> None:
+        """Begin to make the sandbox; see :class:`lockage.ports.Executor`."""
+
+        def begun() -> Early:
+            sandbox, log = Sandbox(), self._new_log()
+            return Early(request, sandbox, Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit), log)
+
+        self._ahead.begin(begun)
+
+    def _make_early(self, early: Early) -> list[int]:
+        with scratch(self._scratch):
+            return self._maker.make(with_modes(early.request), early.sandbox, early.watch, ())
+
+    def dismiss(self) -> None:
+        """See :class:`lockage.ports.Executor`."""
+        self._ahead.dismiss()
 
     def observe(self, request: ExecutionRequest) -> Observed:
         """Run one action under a tracer; see :class:`lockage.ports.Executor`."""
@@ -97,21 +122,31 @@ class BwrapExecutor:
         return Observed(outcome=outcome, writers=writers)
 
     def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
-        request = with_modes(request)
-        cpus = self._cpus.take(request)
-        sandbox = Sandbox()
+        early = None if tracer is not None else self._ahead.take(request)
+        sandbox = Sandbox() if early is None else early.sandbox
+        cpus: list[int] = []
         try:
-            with (
-                scratch(self._scratch),
-                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY, dir=str(self._scratch))) as log,
-            ):
-                watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
+            request = with_modes(request)
+            cpus = self._cpus.take(request)
+            with scratch(self._scratch), self._new_log() if early is None else early.log as log:
+                watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit) if early is None else early.watch
                 self._running[id(watch)] = watch
+
+                def make() -> list[int]:
+                    if early is None:
+                        return self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
+                    folders = early.taken()
+                    with contextlib.suppress(ProcessLookupError):  # it was killed meanwhile, which is told when it is let go
+                        sandbox.pin(cpus)
+                    return folders
+
                 try:
-                    return self._execute(request, sandbox, watch, log, cpus, tracer)
+                    return self._execute(request, sandbox, watch, log, cpus, make)
                 finally:
                     del self._running[id(watch)]
         finally:
+            if early is not None:
+                early.discard()
             sandbox.close()
             if tracer is not None:
                 tracer.join()
@@ -145,14 +180,18 @@ class BwrapExecutor:
 
     def cancel(self) -> None:
         """Kill everything that is running; takes no lock, so it is safe in a signal handler."""
+        self._ahead.cancel(_CANCELLED)
         for watch in list(self._running.values()):
-            watch.end("cancelled", "the build was cancelled")
+            watch.end("cancelled", _CANCELLED)
+
+    def _new_log(self) -> BinaryIO:
+        return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY, dir=str(self._scratch)))
 
     def _execute(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], tracer: Tracer | None
+        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], make: Callable[[], list[int]]
     ) -> ActionResult | ExecutionFailed:
         try:
-            folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
+            folders = make()
         except Full:
             keep_failed(request, watch, sandbox.open(request.world.build_path))
             return failed(self._blobs, watch, log)

@@ -289,9 +289,13 @@ class Sandbox:
             if given != found:
                 resource.prlimit(self._init, kind, given)
         if cpus:
-            os.sched_setaffinity(self._init, cpus)
+            self.pin(cpus)
         if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
+
+    def pin(self, cpus: Collection[int]) -> None:
+        """Let the step run on these CPUs only."""
+        os.sched_setaffinity(self._init, cpus)
 
     def release(self) -> bool:
         """Let the step start; whether anybody has heard: not if it was killed, or bubblewrap failed in what it still had to do."""

@@ -71,6 +71,17 @@ class HostExecutor:
         finally:
             self._cpus.give_back(cpus)
 
+    @property
+    def prepares(self) -> bool:
+        """There is nothing that would be worth it."""
+        return False
+
+    def prepare(self, request: ExecutionRequest) -> None:
+        """See :class:`lockage.ports.Executor`."""
+
+    def dismiss(self) -> None:
+        """See :class:`lockage.ports.Executor`."""
+
     def observe(self, request: ExecutionRequest) -> Observed:
         """Run one action, unobserved; see :class:`lockage.ports.Executor`."""
         return Observed(outcome=self.execute(request), unobserved="the step runs on the host, where it is not traced")

@@ -89,6 +89,10 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+#: The signals by which people and machines end a command.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 class _Terminated(BaseException):
     """SIGTERM or SIGHUP arrived; unwinds like Ctrl-C so that sandboxes and half-written files are cleaned up."""
 
@@ -182,8 +186,7 @@ def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> 
     except LockageError as error:
         return show(_advised(error, arguments))
     except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return _ended("interrupted", 130)
+        return _ended("interrupted", 130, begin="\n")
     except _Terminated as ended:
         return _ended("terminated", 128 + ended.number)
     except (BrokenPipeError, _Unread):
@@ -212,10 +215,12 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-def _ended(how: str, status: int) -> int:
+def _ended(how: str, status: int, *, begin: str = "") -> int:
+    for number in _ENDING:  # who cannot wait and asks again is not shown where lockage was when it ended anyway
+        signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # a terminal that is gone takes no more words
         settle()
-        sys.stderr.write(f"lockage: {how}; nothing half-written was left behind\n")
+        sys.stderr.write(f"{begin}lockage: {how}; nothing half-written was left behind\n")
         sys.stderr.flush()
     return status
 

@@ -41,6 +41,10 @@ __all__ = ["Execution", "execute"]
 _KEPT_RESOLVED = 256
 
 
+#: Bytes of inputs that may lie in memory for a step before it has its turn, as the schedule does not count them.
+_MOST_EARLY = 64 << 20
+
+
 class _Started(msgspec.Struct, frozen=True):
     """A step that is being executed, the attempts at it that failed, and when this one began; ``again``: because the store had not kept
     what it gave.
@@ -166,7 +170,7 @@ class Execution:
     def prepare(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`; one at a time."""
         planned, resolved = self._by_name[name], self._looked_at.get(name)
-        if self._prepared or resolved is None or planned.services:
+        if self._prepared or resolved is None or planned.services or resolved.size > _MOST_EARLY:
             return
         request = self._prepared[name] = self._request(planned, resolved)
         self._services.executor.prepare(request)

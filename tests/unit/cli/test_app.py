@@ -191,6 +191,16 @@ def test_a_fault_shows_its_traceback_and_exits_with_1(capsys: Output, monkeypatc
     assert f"hint: {Fault.hint}" in shown
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """How signals are taken is as it was afterwards."""
+    before = {number: signal.getsignal(number) for number in app._ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
@@ -211,6 +221,16 @@ def test_every_way_to_end(error: BaseException, status: int, says: str, capsys: 
     assert shown.out == ""
 
 
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_asks_again_while_it_ends_is_shown_no_traceback(again: signal.Signals, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.program, "main", broken_by(KeyboardInterrupt()))
+    monkeypatch.setattr(app, "end_observers", lambda *_: signal.raise_signal(again))
+    assert run(["status"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_termination_unwinds(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     unwound = []

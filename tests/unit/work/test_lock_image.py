@@ -171,8 +171,9 @@ def test_an_image_that_is_not_there(services: MemoryServices) -> None:
 
 def test_an_image_for_another_machine(services: MemoryServices) -> None:
     services.architecture = "arm64"
-    with pytest.raises(UnsupportedImage, match="not for linux/arm64"):
+    with pytest.raises(UnsupportedImage, match="not for linux/arm64") as caught:
         lock(services, recipe(IMAGE.index.digest))
+    assert caught.value.details["environment"] == "build"
 
 
 def test_variables_of_the_image_come_below_those_of_the_recipe_and_its_path_counts(services: MemoryServices) -> None:

@@ -27,7 +27,7 @@ def difference_lines(found: Compared) -> Iterator[str]:
     yield f"{found.a} → {found.b}: {'the same root' if difference.same_root else 'another root'}"
     for change in difference.fields:
         if change.field != "root":
-            yield f"  {change.field}: {change.a} → {change.b}"
+            yield f"  {change.field}: {change.a or 'none'} → {change.b or 'none'}"
     rows = [(f"  {_sign(item)}", str(item.kind), item.name, _versions(item)) for item in difference.items]
     yield from table(rows)
     if difference.files is None:
@@ -41,7 +41,7 @@ def difference_lines(found: Compared) -> Iterator[str]:
 
 
 def _besides(found: Compared) -> str:
-    facts = [f"{change.field} {change.a} → {change.b}" for change in found.difference.fields]
+    facts = [f"{change.field} {change.a or 'none'} → {change.b or 'none'}" for change in found.difference.fields]
     return f" ({', '.join(facts)})" if facts else ""
 
 

@@ -90,7 +90,7 @@ def export(
         labels=given,
     )
     release = named_release(wiring, release_name) if release_name is not None else None
-    found = export_image(wiring, environment, target, config, tag=tag, release=release, bill_for=name if with_bill else None)
+    found = export_image(wiring, name, environment, target, config, tag=tag, release=release, with_bill=with_bill)
     if as_json:
         print_json({"digest": f"sha256:{found.digest}", "size": found.size, "layers": found.layers, "file": str(target), "tag": tag})
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.completion import environments
-from lockage.cli.options import events_option, json_option, source_argument, wanted_options
+from lockage.cli.options import events_option, json_option, wanted_options
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment
     from lockage.recipe.wanted import Wanted
 
-__all__ = ["command", "read_date"]
+__all__ = ["command", "read_arguments", "read_date"]
 
 
 @click.command("lock")
-@source_argument
-@click.option("--upgrade", is_flag=True, help="Resolve everything anew, not only what changed in the recipe.")
+@click.argument("arguments", nargs=-1, metavar="[SOURCE]")
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="Resolve everything anew, not only what changed in the recipe; with names after it, move only those packages.",
+)
 @click.option(
     "--upgrade-package",
     "renewed",
@@ -49,7 +53,7 @@ __all__ = ["command", "read_date"]
 @events_option
 @json_option
 def command(
-    source: str,
+    arguments: tuple[str, ...],
     upgrade: bool,
     renewed: tuple[str, ...],
     as_of: str | None,
@@ -67,11 +71,15 @@ def command(
     everything keeps its version that can. An environment that the recipe declares for several platforms is locked for each on any machine,
     as long as nothing has to be built from source for another.
 
+    Names after --upgrade are those of OS packages and Python projects, as with --upgrade-package; a SOURCE beside them is written
+    as a path (./shop).
+
     \b
     Examples:
       lockage lock
       lockage lock --upgrade
-      lockage lock --upgrade-package openssl --upgrade-package setuptools
+      lockage lock --upgrade openssl setuptools
+      lockage lock ./shop --upgrade-package openssl
       lockage lock --as-of 2026-11-01
       lockage lock --platform arm64
       lockage lock --check
@@ -84,6 +92,9 @@ def command(
     from lockage.work.diff_environments import changed_environments
     from lockage.work.prepare import lock_project
 
+    source, named = read_arguments(arguments, upgrade=upgrade)
+    if named:
+        upgrade, renewed = False, (*named, *renewed)
     _refuse_contradictions(upgrade=upgrade, renewed=bool(renewed), dated=as_of is not None, check=check)
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     moment = read_date(as_of, wiring.clock.now()) if as_of is not None else None
@@ -150,17 +161,20 @@ def command(
 
 
 def _row(name: str, environment: LockedEnvironment) -> tuple[str, ...]:
+    from lockage.base.units import counted
     from lockage.cli.screen import short
     from lockage.environment.lock import UNPINNED
 
     if environment.root == UNPINNED:
         return (name, str(environment.base), "nothing is pinned", "", "")
     root = f"root {short(environment.root.tree.digest)}"
-    return (name, str(environment.base), f"{len(environment.packages)} OS packages", _python(environment), root)
+    return (name, str(environment.base), counted(len(environment.packages), "OS package"), _python(environment), root)
 
 
 def _python(environment: LockedEnvironment) -> str:
-    wheels = f"{len(environment.python)} wheels"
+    from lockage.base.units import counted
+
+    wheels = counted(len(environment.python), "wheel")
     return f"{wheels}, {len(environment.sdists)} from source" if environment.sdists else wheels
 
 
@@ -169,11 +183,29 @@ def _refuse_contradictions(*, upgrade: bool, renewed: bool, dated: bool, check: 
     from lockage.base.errors import Usage
 
     if renewed and upgrade:
-        raise Usage("--upgrade moves everything, and --upgrade-package moves what it names", hint="Give one of them.")
+        raise Usage("--upgrade without names moves everything, and --upgrade-package moves what it names", hint="Give one of them.")
     if renewed and dated:
-        raise Usage("--as-of resolves every Python package anew, and --upgrade-package moves what it names", hint="Give one of them.")
+        raise Usage("--as-of resolves every Python package anew, and an upgrade of packages moves what it names", hint="Give one of them.")
     if check and (renewed or dated):
-        raise Usage(f"--check changes nothing, and {'--upgrade-package' if renewed else '--as-of'} does", hint="Give one of them.")
+        raise Usage(f"--check changes nothing, and {'an upgrade' if renewed else '--as-of'} does", hint="Give one of them.")
+
+
+def read_arguments(arguments: tuple[str, ...], *, upgrade: bool) -> tuple[str, tuple[str, ...]]:
+    """The source, and the packages that are named after ``--upgrade``: whatever is spelled as a name is one there. Raises Usage."""
+    named = tuple(text for text in arguments if upgrade and _spelled_as_name(text))
+    sources = [text for text in arguments if text not in named]
+    if len(sources) > 1:
+        from lockage.base.errors import Usage
+
+        raise Usage(f"one source is locked at a time, and these are {len(sources)}: {', '.join(sources)[:200]}", hint="Name one SOURCE.")
+    return (sources[0] if sources else "."), named
+
+
+def _spelled_as_name(text: str) -> bool:
+    """Whether this could be an OS package or a Python project, and no path, address or archive."""
+    import re
+
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._-]*", text) is not None and not text.endswith((".tar.gz", ".zip"))
 
 
 def read_date(text: str, now: Instant) -> Instant:

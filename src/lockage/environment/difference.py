@@ -99,7 +99,8 @@ def environment_difference(a: LockedEnvironment, b: LockedEnvironment) -> Enviro
         ("suites", _suites(a), _suites(b)),
         ("release", _release(a), _release(b)),
         *_builders(a, b),
-        ("realiser", str(a.realiser), str(b.realiser)),
+        ("manifest", _manifest(a), _manifest(b)),
+        ("realiser", _realiser(a), _realiser(b)),
         ("root", f"{a.root.tree.digest} {a.root.metadata}", f"{b.root.tree.digest} {b.root.metadata}"),
     )
     return EnvironmentDifference(
@@ -128,6 +129,17 @@ def _suites(environment: LockedEnvironment) -> str:
 
 def _release(environment: LockedEnvironment) -> str:
     return environment.release_date if isinstance(environment.release_date, str) else ""
+
+
+def _manifest(environment: LockedEnvironment) -> str:
+    """Which of an index's images it begins with; nothing where the base says it."""
+    image = environment.pulled
+    return "" if image is None or isinstance(image.index, msgspec.UnsetType) else f"sha256:{image.manifest.digest[:12]}"
+
+
+def _realiser(environment: LockedEnvironment) -> str:
+    """The rules that its root is put together by; none where there is no root."""
+    return "" if isinstance(environment.host, HostBase) else str(environment.realiser)
 
 
 def _builders(a: LockedEnvironment, b: LockedEnvironment) -> Iterable[tuple[str, str, str]]:

@@ -6,10 +6,8 @@ line. The format is JSON (docs/formats/lock.md); its version and the realiser's 
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -265,7 +263,9 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @cached_property
     def _bytes(self) -> bytes:
-        return (_text(_lined(plain(self)), 0) + "\n").encode()
+        from lockage.environment.lock_text import laid_out  # what only reads locks writes none
+
+        return laid_out(plain(self))
 
     @classmethod
     def decode(cls, data: bytes) -> Lock:
@@ -307,63 +307,3 @@ def _levels(environments: Mapping[str, LockedEnvironment]) -> Iterator[Mapping[s
     while level:
         yield level
         level = {f"{name}, to build {one}": builder for name, found in level.items() for one, builder in found.builders.items()}
-
-
-class _Line(msgspec.Struct):
-    """A value that stands on one line."""
-
-    value: object
-
-
-def _lined(document: dict[str, object]) -> dict[str, object]:
-    """The document with its environments and their packages sorted; each package stands on one line."""
-    environments = document["environments"]
-    assert isinstance(environments, dict)
-    _lined_environments(environments)
-    return document
-
-
-def _lined_environments(environments: dict[str, Any]) -> None:
-    for name in sorted(environments):
-        environment = environments.pop(name)
-        for kind in ("packages", "python", "instruments", "sdists"):
-            environment[kind] = [_Line(item) for item in sorted(environment[kind], key=itemgetter("name", "version", "sha256"))]
-        for kind in ("os", "host", "root"):
-            if kind in environment:
-                environment[kind] = _Line(environment[kind])
-        if "image" in environment:
-            environment["image"] = _lined_image(environment["image"])
-        environment["suites"] = [_Line(suite) for suite in environment["suites"]]
-        if environment["added"]:
-            environment["added"] = _Line(environment["added"])
-        if "host" in environment:  # nothing of it is pinned
-            for kind in ("root", "packages", "python", "instruments"):
-                del environment[kind]
-        _lined_environments(environment["builders"])
-        usual = [kind for kind in ("added", "suites", "sdists", "builders") if not environment[kind]]
-        for kind in (*usual, *(["realiser"] if environment["realiser"] == 1 else ())):
-            del environment[kind]  # as every lock was written before there was such a thing
-        environments[name] = environment
-
-
-def _lined_image(image: dict[str, Any]) -> dict[str, Any]:
-    """An image: each of its layers, and of its variables, on a line of its own."""
-    lines = {name: _Line(value) for name, value in image.items()}
-    variables = dict(sorted(image["variables"].items()))
-    return {**lines, "layers": [_Line(layer) for layer in image["layers"]], "variables": variables}
-
-
-def _text(value: object, depth: int) -> str:
-    """JSON, indented by one space a level."""
-    match value:
-        case _Line(value=inner):
-            return json.dumps(inner, ensure_ascii=False)
-        case dict() if value:
-            parts = [f"{json.dumps(key, ensure_ascii=False)}: {_text(item, depth + 1)}" for key, item in value.items()]
-        case list() if value:
-            parts = [_text(item, depth + 1) for item in value]
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    inside = ",\n".join(" " * (depth + 1) + part for part in parts)
-    return f"{opening}\n{inside}\n{' ' * depth}{closing}"

@@ -26,6 +26,7 @@ from lockage.variation import Claim
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import RootRef
     from lockage.recipe.crates import Crate
     from lockage.recipe.model import FetchInput
@@ -214,10 +215,12 @@ def provenance(
     lockage: str,
     fetched: Iterable[FetchInput] = (),
     crates: Iterable[Crate] = (),
+    images: Mapping[str, LockedImage] | None = None,
     conditions: Conditions | None = None,
 ) -> tuple[bytes, ...]:
     """The statements about the artifacts of a run. ``roots`` are the environments of its steps, ``recipe_path`` is None if it was inferred.
 
+    ``images`` are what those of the environments begin with that begin with an image.
     ``fetched`` are the fetch inputs of its steps, ``crates`` those of its Cargo.locks; recipes allow no passwords in addresses.
     ``conditions`` are those under which its steps were executed.
 
@@ -234,7 +237,7 @@ def provenance(
             attempts=_attempts(run),
             conditions=conditions if conditions is not None else msgspec.UNSET,
         ),
-        resolved_dependencies=(*_dependencies(run, recipe_path, roots), *_fetched(fetched, crates)),
+        resolved_dependencies=(*_dependencies(run, recipe_path, roots), *_begun_with(images or {}), *_fetched(fetched, crates)),
     )
     metadata = _Metadata(invocation_id=run_id, started_on=run.started, finished_on=run.finished)
 
@@ -273,6 +276,14 @@ def _dependencies(run: Run, recipe_path: RelPath | None, roots: Mapping[str, Roo
             yield Descriptor.sha256(f"host-environment/{name}", root.tree.digest, size=str(root.tree.size))
         else:
             yield Descriptor.sha256(f"environment/{name}", root.tree.digest, size=str(root.tree.size), metadata=str(root.metadata))
+
+
+def _begun_with(images: Mapping[str, LockedImage]) -> Iterable[Descriptor]:
+    """The images by the digest of their manifest, as registries and scanners know them."""
+    for name in sorted(images):
+        image = images[name]
+        index = {} if isinstance(image.index, msgspec.UnsetType) else {"index": str(image.index.digest)}
+        yield Descriptor.sha256(f"image/{name}", image.manifest.digest, size=str(image.manifest.size), **index)
 
 
 def _fetched(inputs: Iterable[FetchInput], crates: Iterable[Crate]) -> Iterable[Descriptor]:

@@ -63,6 +63,7 @@ def record_provenance(services: Services, plan: Plan, built: Built, *, recipe_pa
         lockage=__version__,
         fetched={found.name: found for planned in plan.steps for found in planned.fetched}.values(),
         crates=_crates(services, plan),
+        images={planned.step.environment: image for planned in plan.steps if (image := planned.environment.pulled) is not None},
         conditions=conditions,
     )
     bundles = record_evidence(services, PROVENANCE, statements, Role.BUILDER)

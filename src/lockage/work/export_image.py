@@ -57,20 +57,22 @@ class _Packed(msgspec.Struct, frozen=True, kw_only=True):
 
 def export_image(
     services: Services,
+    name: str,
     environment: LockedEnvironment,
     target: Path,
     config: ImageConfig,
     *,
     tag: str | None,
     release: Release | None = None,
-    bill_for: str | None = None,
+    with_bill: bool = False,
 ) -> Exported:
-    """Write the image into ``target``, a layout's folder or archive (see ImageLayouts). Layers that it has already are not packed again.
+    """Write the image of the environment of that name into ``target``, a layout's folder or archive (see ImageLayouts).
 
-    ``bill_for``: a bill of materials is attached, for the environment of that name. Labels say which root, and which release, it was made
-    of. Raises what fetching and realising raise, and :class:`NotInstallable`.
+    Layers that it has already are not packed again.
+    ``with_bill``: a bill of materials is attached. Labels say which root, and which release, it was made of. Raises what fetching and
+    realising raise, HostHasNoRoot, and :class:`NotInstallable`.
     """
-    must_have_root([(bill_for or str(environment.base), environment)], "an image is made of a root")
+    must_have_root([(name, environment)], "an image is made of a root")
     fetch_missing(services, environment)
     services.tell(Phase(text="putting the root together"))
     built = whole(services, environment)
@@ -96,8 +98,8 @@ def export_image(
             if not layout.has(BlobRef.of(data)):
                 layout.put([data])
         index = index_with(layout.index, descriptor)
-        if bill_for is not None:
-            index = index_with(index, _attached(layout, descriptor, bill_of(bill_for, environment, release)))
+        if with_bill:
+            index = index_with(index, _attached(layout, descriptor, bill_of(name, environment, release)))
         layout.publish(index)
     return Exported(digest=descriptor.ref.digest, size=sum(layer.blob.size for layer in layers), layers=tuple(layers))
 

@@ -91,7 +91,13 @@ def lock_recipe(
             twin = next(
                 (other for other in locked.values() if (other.declaration, other.architecture) == (declaration.digest, platform)), None
             )
-            locked[place] = twin or lock_environment(services, place, declaration, before, platform=platform, renewed=renewed, as_of=as_of)
+            try:
+                locked[place] = twin or lock_environment(
+                    services, place, declaration, before, platform=platform, renewed=renewed, as_of=as_of
+                )
+            except LockageError as error:
+                error.details.setdefault("environment", place)  # what resolves and fetches knows of one environment only, and not its name
+                raise
     return Lock.of(locked)
 
 

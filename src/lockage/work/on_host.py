@@ -24,7 +24,7 @@ class HostHasNoRoot(Usage):
     """What was asked for needs a root, and the environment is the host, which has none."""
 
     code = "host-has-no-root"
-    hint = "Declare a suite (`os`) in the place of `host` in the recipe, and lock it (docs/environments.md#the-host)."
+    hint = "Declare a suite (`os`) in the place of `host` in the recipe, and lock it (docs/hosts.md)."
 
 
 def on_this_host(services: Services, lock: Lock) -> Lock:
@@ -62,7 +62,7 @@ def can_be_verified(environments: Iterable[tuple[str, LockedEnvironment]]) -> No
     """Raise :class:`HostHasNoRoot` if one of these is the host, of which another world cannot be shown to a step."""
     hint = (
         "`lockage build --reexecute 100%` runs steps once more as they were, and compares; for more, declare a suite (`os`) "
-        "in its place (docs/environments.md#the-host)."
+        "in its place (docs/hosts.md)."
     )
     must_have_root(environments, "a verification varies what only a sandbox can vary", hint=hint)
 

@@ -1,7 +1,9 @@
 """The program in this process: every command explains itself, and every way to fail ends in a text and an exit code."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -336,3 +338,14 @@ def test_keys_inside_the_store_are_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_a_number_of_jobs_is_a_number(text: str) -> None:
     with pytest.raises(LockageError, match="LOCKAGE_JOBS"):
         _ = Wiring({"LOCKAGE_JOBS": text, "HOME": "/nowhere"}).capacity
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize(("where", "status"), [("| :", 141), ("> /dev/full", int(ExitCode.FAULT))])
+def test_output_that_nobody_takes_is_told_by_the_exit_code(where: str, status: int, tmp_path: Path) -> None:
+    code = "import time; time.sleep(0.2); from lockage.cli import main; main()"  # the reader has gone by then
+    told = tmp_path / "status"
+    script = f'{{ "$0" -c "{code}" completion bash; echo $? > "$1"; }} {where}'
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    subprocess.run(["sh", "-c", script, sys.executable, told], check=False, capture_output=True, env=environ)
+    assert told.read_text() == f"{status}\n"

@@ -7,7 +7,7 @@ import pytest
 from lockage.base.errors import Usage
 from lockage.base.instant import Instant
 from lockage.cli.app import run
-from lockage.cli.lock import read_date
+from lockage.cli.lock import read_arguments, read_date
 
 NOW = Instant.parse("2026-11-27T12:00:00Z")
 
@@ -15,8 +15,11 @@ NOW = Instant.parse("2026-11-27T12:00:00Z")
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--upgrade", "--upgrade-package", "dash"), "--upgrade moves everything"),
-        (("--check", "--upgrade-package", "dash"), "--check changes nothing, and --upgrade-package does"),
+        (("--upgrade", "--upgrade-package", "dash"), "--upgrade without names moves everything"),
+        (("--check", "--upgrade-package", "dash"), "--check changes nothing, and an upgrade does"),
+        (("--check", "--upgrade", "dash"), "--check changes nothing, and an upgrade does"),
+        (("shop", "till"), "one source is locked at a time"),
+        (("--upgrade", "./shop", "dash", "./till"), "these are 2: ./shop, ./till"),
         (("--check", "--as-of", "2026-01-01"), "--check changes nothing, and --as-of does"),
         (("--as-of", "2026-01-01", "--upgrade-package", "dash"), "--as-of resolves every Python package anew"),
         (("--as-of", "yesterday"), "neither a day nor a time"),
@@ -26,6 +29,24 @@ NOW = Instant.parse("2026-11-27T12:00:00Z")
 def test_what_cannot_be_asked_is_said(options: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["lock", *options, "--json"]) == 2
     assert says in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "upgrade", "source", "named"),
+    [
+        ((), False, ".", ()),
+        ((), True, ".", ()),
+        (("shop",), False, "shop", ()),
+        (("shop",), True, ".", ("shop",)),
+        (("./shop",), True, "./shop", ()),
+        (("libstdc++6", "./shop", "ruamel.yaml", "zope_interface"), True, "./shop", ("libstdc++6", "ruamel.yaml", "zope_interface")),
+        (("shop-1.0.tar.gz",), True, "shop-1.0.tar.gz", ()),
+        (("https://example.org/shop", "dash"), True, "https://example.org/shop", ("dash",)),
+        ((".@v1",), True, ".@v1", ()),
+    ],
+)
+def test_after_upgrade_names_are_those_of_packages(arguments: tuple[str, ...], upgrade: bool, source: str, named: tuple[str, ...]) -> None:
+    assert read_arguments(arguments, upgrade=upgrade) == (source, named)
 
 
 @pytest.mark.parametrize(

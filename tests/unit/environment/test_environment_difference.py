@@ -5,7 +5,7 @@ import pytest
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
+from lockage.environment.base import HostBase, LockedImage, OsBase
 from lockage.environment.declaration import Declaration
 from lockage.environment.difference import FileChangeKind, ItemChange, ItemKind, environment_difference, file_changes
 from lockage.environment.disagreement import disagreements
@@ -42,6 +42,20 @@ LOCKED = LockedEnvironment(
 def test_equal_environments_do_not_differ() -> None:
     found = environment_difference(LOCKED, LOCKED)
     assert (found.fields, found.items, found.same_root) == ((), (), True)
+
+
+def test_two_images_of_one_index_are_told_apart_and_a_host_has_no_realiser() -> None:
+    def image(manifest: bytes) -> LockedEnvironment:
+        found = LockedImage(name="base", index=BlobRef.of(b"index"), manifest=BlobRef.of(manifest), config=BlobRef.of(b"c"), layers=())
+        root = RootRef(tree=BlobRef.of(manifest), metadata=Digest.of(b"metadata"))
+        return LockedEnvironment(declaration=Digest.of(b""), image=found, architecture="amd64", root=root, realiser=2)
+
+    fields = {change.field: (change.a, change.b) for change in environment_difference(image(b"one"), image(b"two")).fields}
+    assert fields.keys() == {"manifest", "root"}
+    assert fields["manifest"] == tuple(f"sha256:{Digest.of(one)[:12]}" for one in (b"one", b"two"))
+    host = LockedEnvironment(declaration=Digest.of(b""), host=HostBase(), architecture="amd64")
+    (realiser,) = [change for change in environment_difference(image(b"one"), host).fields if change.field == "realiser"]
+    assert (realiser.a, realiser.b) == ("2", "")
 
 
 def test_packages_and_wheels_are_added_removed_changed_and_made_anew() -> None:

@@ -38,7 +38,7 @@ artifacts = ["out.txt"]
 
 def export(services: MemoryServices, project: Project, **options: object) -> Exported:
     environment = project.lock.environments["build"]
-    return export_image(services, environment, PLACE, ImageConfig(architecture="amd64"), **{"tag": "t", **options})  # type: ignore[arg-type]  # options of a test
+    return export_image(services, "build", environment, PLACE, ImageConfig(architecture="amd64"), **{"tag": "t", **options})  # type: ignore[arg-type]  # options of a test
 
 
 def layout(services: MemoryServices) -> MemoryLayout:
@@ -95,7 +95,7 @@ def test_a_wheel_needs_a_python_that_it_is_for(services: MemoryServices, commit:
 def test_labels_that_are_given_count_before_our_own(services: MemoryServices, commit: Commit) -> None:
     project = commit(services)
     config = ImageConfig(architecture="amd64", labels={"lockage.root.tree": "mine", "a": "b"})
-    found = export_image(services, project.lock.environments["build"], PLACE, config, tag=None)
+    found = export_image(services, "build", project.lock.environments["build"], PLACE, config, tag=None)
     manifest = json.loads(layout(services).blobs[found.digest])
     labels = json.loads(layout(services).blobs[Digest(manifest["config"]["digest"][7:])])["config"]["Labels"]
     assert (labels["lockage.root.tree"], labels["a"]) == ("mine", "b")
@@ -106,7 +106,7 @@ def test_a_bill_of_materials_is_attached_to_the_image_and_no_part_of_it(services
     project = commit(services, recipe=FILE)
     release = release_project(services, project).release
     bare = export(services, project, release=release)
-    found = export(services, project, release=release, bill_for="build")
+    found = export(services, project, release=release, with_bill=True)
     assert found.digest == bare.digest
     index = json.loads(layout(services).index or b"")["manifests"]
     assert [one.get("artifactType") for one in index] == [None, "application/vnd.cyclonedx+json"]
@@ -117,7 +117,7 @@ def test_a_bill_of_materials_is_attached_to_the_image_and_no_part_of_it(services
     assert blobs[Digest(manifest["config"]["digest"][7:])] == b"{}"
     bill = json.loads(blobs[Digest(manifest["layers"][0]["digest"][7:])])
     assert {one["name"] for one in bill["components"] if one["type"] == "file"} == {artifact.name for artifact in release.artifacts}
-    assert export(services, project, release=release, bill_for="build").digest == found.digest
+    assert export(services, project, release=release, with_bill=True).digest == found.digest
     assert len(json.loads(layout(services).index or b"")["manifests"]) == 2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from lockage.plan.plan import make_plan
 from lockage.ports import ImageVanished
 from lockage.work.base_image import fetch_image, image_of_tag
 from lockage.work.environments import items_of, lay_in
+from lockage.work.hand_over import build_project
 from lockage.work.prepare import lock_project, prepare
 from lockage.work.reach import Reach
 
@@ -168,8 +171,9 @@ def test_an_image_that_is_not_there(services: MemoryServices) -> None:
 
 def test_an_image_for_another_machine(services: MemoryServices) -> None:
     services.architecture = "arm64"
-    with pytest.raises(UnsupportedImage, match="not for linux/arm64"):
+    with pytest.raises(UnsupportedImage, match="not for linux/arm64") as caught:
         lock(services, recipe(IMAGE.index.digest))
+    assert caught.value.details["environment"] == "build"
 
 
 def test_variables_of_the_image_come_below_those_of_the_recipe_and_its_path_counts(services: MemoryServices) -> None:
@@ -215,3 +219,17 @@ def test_a_tag_is_told_as_a_recipe_wants_it(services: MemoryServices) -> None:
     assert (found.place, found.digest) == ("quay.io/pypa/manylinux", IMAGE.index.digest)
     with pytest.raises(Usage, match="does not begin with a registry"):
         image_of_tag(services, "debian:latest")
+
+
+@pytest.mark.parametrize("named", ["index", "manifest"])
+def test_the_signed_provenance_names_the_image(services: MemoryServices, named: str) -> None:
+    text = recipe(getattr(IMAGE, named).digest)
+    services.sources.add("shop", {"lockage.toml": text, "lockage.lock": lock(services, text).encode()})
+    build_project(services, prepare(services, "shop"))
+    statements = [json.loads(data) for data in services.blobs.data.values() if b"dsseEnvelope" in data]
+    told = [json.loads(base64.b64decode(one["dsseEnvelope"]["payload"])) for one in statements]
+    (provenance,) = [one["predicate"] for one in told if "provenance" in one["predicateType"]]
+    (image,) = [one for one in provenance["buildDefinition"]["resolvedDependencies"] if one["name"] == "image/build"]
+    assert image["digest"] == {"sha256": str(IMAGE.manifest.digest)}
+    index = {"index": str(IMAGE.index.digest)} if named == "index" else {}
+    assert image["annotations"] == {"size": str(IMAGE.manifest.size), **index}

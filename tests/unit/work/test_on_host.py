@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.errors import ExitCode
 from lockage.base.name import ChannelName, StepName
+from lockage.environment.image import ImageConfig
 from lockage.environment.lock import UNPINNED, Lock
 from lockage.plan.action import read_action
 from lockage.plan.difference import Change, ChangeKind
@@ -21,7 +23,7 @@ from lockage.work.build import Built, StepNotDone, build
 from lockage.work.diff_environments import compare_environments
 from lockage.work.environments import environments_of, lay_in
 from lockage.work.explain import State, explain
-from lockage.work.export_image import bill_of
+from lockage.work.export_image import bill_of, export_image
 from lockage.work.find import Finder
 from lockage.work.gc import KeepRule, collect_garbage
 from lockage.work.hand_over import build_project
@@ -216,6 +218,9 @@ def test_what_needs_a_root_is_refused(services: MemoryServices, project: Callabl
         entrance(services, found, PACKAGE)
     with pytest.raises(HostHasNoRoot):
         bill_of("build", found.lock.environments["build"])
+    with pytest.raises(HostHasNoRoot, match="environment 'build' is the host") as caught:
+        export_image(services, "build", found.lock.environments["build"], Path("image"), ImageConfig(architecture="amd64"), tag=None)
+    assert caught.value.details["environment"] == "build"
 
 
 def test_there_is_nothing_to_be_fetched_or_verified(services: MemoryServices, project: Callable[[], Project]) -> None:

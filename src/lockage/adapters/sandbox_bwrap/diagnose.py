@@ -12,7 +12,7 @@ _DOCS = "(docs/sandbox.md)"
 #: The way out that gives up what the sandbox is for, named last.
 _WITHOUT = (
     'Where none of that can be had, `host = "unpinned"` in the recipe builds without a sandbox, which no default policy promotes '
-    "(docs/environments.md#the-host)."
+    "(docs/hosts.md)."
 )
 #: What a container must be started with; the three go together, as each alone only leads to the next refusal.
 _OPTIONS = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"

@@ -153,12 +153,12 @@ def _check(request: ExecutionRequest) -> None:
     if request.action.services:
         raise SandboxUnavailable(
             "a step on the host cannot have services: only a sandbox has a network of its own",
-            hint="Declare a suite (`os`) in the place of `host` in the recipe, and lock it (docs/environments.md#the-host).",
+            hint="Declare a suite (`os`) in the place of `host` in the recipe, and lock it (docs/hosts.md).",
         )
     if request.world != CONTRACT:
         raise SandboxUnavailable(
             "a step on the host cannot be run in another world: only a sandbox can show it one",
-            hint="`lockage build --reexecute 100%` runs it once more as it was, and compares (docs/environments.md#the-host).",
+            hint="`lockage build --reexecute 100%` runs it once more as it was, and compares (docs/hosts.md).",
         )
 
 

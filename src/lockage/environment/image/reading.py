@@ -152,7 +152,8 @@ def image_facts(data: bytes, architecture: Literal["amd64", "arm64"]) -> ImageFa
         found = f"{config.os}/{config.architecture}"[:80]
         raise UnsupportedImage(
             f"the image is for {found}, not for linux/{architecture}",
-            hint="Name the digest of the image's index, or of its manifest for this architecture.",
+            hint="Name the digest of the image's index, or of its manifest for this architecture; or declare the environment for the "
+            "image's platform only (`platforms`).",
             expected=f"linux/{architecture}",
             found=found,
         )

@@ -249,6 +249,7 @@ LocalBlobs(home / "blobs").put(b"there is room again")
 
 READ_ONLY = """
 import sys
+from io import BytesIO
 from pathlib import Path
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.base.instant import Instant
@@ -260,6 +261,15 @@ except StoreUnwritable as error:
     assert "read-only" in error.message, error.message
 else:
     raise SystemExit("was swept")
+known = [b"1", bytes(3 << 20)]
+for first in known:
+    assert blobs.put_streams([lambda data=data: BytesIO(data) for data in (first, *known)])
+try:
+    blobs.put_streams([lambda: BytesIO(b"another")])
+except StoreUnwritable as error:
+    assert "read-only" in error.message, error.message
+else:
+    raise SystemExit("was written")
 """
 
 
@@ -277,6 +287,9 @@ def test_a_full_disk_is_swept_though_nothing_can_be_moved_on_it(tmp_path: Path) 
 
 @pytest.mark.sandbox
 def test_a_store_that_cannot_be_written_is_left_as_it_is_and_says_so(tmp_path: Path) -> None:
-    begin = "import sys, pathlib, lockage.adapters.blobs_local as made; made.LocalBlobs(pathlib.Path(sys.argv[1]) / 'blobs').put(b'1')"
+    begin = (
+        "import sys, pathlib, lockage.adapters.blobs_local as made; "
+        "made.LocalBlobs(pathlib.Path(sys.argv[1]) / 'blobs').put_many([b'1', bytes(3 << 20)])"
+    )
     script = 'mount -t tmpfs tmpfs "$1" && "$2" -c "$3" "$1" && mount -o remount,ro "$1" && exec "$2" -c "$4" "$1"'
     _in_small_file_system(tmp_path, script, begin, READ_ONLY)

@@ -133,9 +133,11 @@ class LocalBlobs:
     def _taker(self, present: Callable[[BlobRef], bool]) -> Taker:
         from lockage.adapters.blobs_local.taking import Taker
 
-        with durable.unwritable(self._folder):
+        writable = False
+        with suppress(OSError):  # a store that cannot be written is told when something is new, as nothing may be
             self._spool.claim()  # before there are threads
-        return Taker(present, self._begun, lambda: durable.unwritable(self._folder))
+            writable = True
+        return Taker(present, self._begun, lambda: durable.unwritable(self._folder), look_first=not writable)
 
     def _presence(self) -> Callable[[BlobRef], bool]:
         """How to ask which of many blobs are present; without a look into the trash for each that is new, if nothing is there now."""

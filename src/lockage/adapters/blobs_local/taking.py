@@ -43,15 +43,23 @@ _WAITING = 4
 
 
 class Taker:
-    """Stages what a store lacks. ``present`` says what it has; what is written is written in ``writing``."""
+    """Stages what a store lacks. ``present`` says what it has; what is written is written in ``writing``.
+
+    A large stream is hashed before any of it is written if the one before it was there, and the first as well with ``look_first``.
+    """
 
     def __init__(
-        self, present: Callable[[BlobRef], bool], stage: Callable[[], Staged], writing: Callable[[], AbstractContextManager[None]]
+        self,
+        present: Callable[[BlobRef], bool],
+        stage: Callable[[], Staged],
+        writing: Callable[[], AbstractContextManager[None]],
+        *,
+        look_first: bool = False,
     ) -> None:
         self._present = present
         self._stage = stage
         self._writing = writing
-        self._was_present = False
+        self._was_present = look_first
         #: What was staged and is not in the batch yet.
         self.waiting: set[Staged] = set()
 

@@ -105,8 +105,9 @@ def locking(made: Bench, rounds: int) -> list[Line]:
 
 def _first_lock(made: Bench, name: str, **environ: str) -> tuple[float, float]:
     """A lock in a store that has nothing, and what it downloads, downloaded alone."""
-    lock = made.seconds(*PROGRAM, "lock", "--upgrade", LOCKAGE_HOME=str(made.folder / name / "first"), **environ)
-    download = made.seconds(sys.executable, "-P", "-c", _FETCH, LOCKAGE_HOME=str(made.folder / name / "second"), **environ)
+    made = made._replace(environ=made.environ | environ)
+    lock = made.seconds(*PROGRAM, "lock", "--upgrade", LOCKAGE_HOME=str(made.folder / name / "first"))
+    download = made.seconds(sys.executable, "-P", "-c", _FETCH, LOCKAGE_HOME=str(made.folder / name / "second"))
     return lock, download
 
 

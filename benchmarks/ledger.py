@@ -83,14 +83,18 @@ def main() -> None:
             made = prepare_append(ledger.head(), batch, now=Instant(1_700_000_000), key=KEY, sign=PRIVATE.sign)
             ledger.append(made.data, expected=made.expected, checkpoint=made.checkpoint, time=made.time)
 
+        def deliver(numbers: range) -> None:
+            for number in numbers:
+                add(drafts_of(number))
+
         add([StoreCreated(actor=ME, origin=KEY.name, trust_root=Digest.of(b""))])
-        timed("durable appends of one delivery (5 entries)", 200, lambda: [add(drafts_of(n)) for n in range(200)])
+        timed("durable appends of one delivery (5 entries)", 200, lambda: deliver(range(200)))
         rest = [draft for n in range(200, arguments.entries // 5) for draft in drafts_of(n)]
         timed("entries appended in one transaction", len(rest), lambda: add(rest))
         timed(
             "durable appends to the large ledger",
             200,
-            lambda: [add(drafts_of(n)) for n in range(arguments.entries // 5, arguments.entries // 5 + 200)],
+            lambda: deliver(range(arguments.entries // 5, arguments.entries // 5 + 200)),
         )
         head = ledger.head()
         assert head is not None

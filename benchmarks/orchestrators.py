@@ -210,7 +210,7 @@ class _OfIndex(Contender):
         if not program.exists():
             if not venv.exists():
                 subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q", self.name]
+            pip: list[str | Path] = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q", self.name]
             done = subprocess.run(pip, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Unavailable(f"the index gives no {self.name}: {done.stderr.strip().splitlines()[-1:]}")

@@ -97,6 +97,7 @@ class World(NamedTuple):
     capacity: Capacity
     seed: int
     believed: dict[str, int]
+    prepares: bool
 
 
 def random_case(rng: random.Random, most: int = 10) -> Case:
@@ -127,10 +128,10 @@ def random_case(rng: random.Random, most: int = 10) -> Case:
 
 
 def random_world(rng: random.Random, case: Case, *, jobs: int | None = None) -> World:
-    """Some number of jobs (or this), some order of ends, some beliefs about durations."""
+    """Some number of jobs (or this), some order of ends, some beliefs about durations; what is next is prepared early, or nothing is."""
     capacity = Capacity(cpus=rng.randint(4, 8), memory=16 * _GIB, jobs=jobs or rng.randint(2, 6))
     believed = {step.name: rng.randint(0, 100_000) for step in case.steps if rng.random() < 0.5}
-    return World(capacity, rng.randrange(1 << 30), believed)
+    return World(capacity, rng.randrange(1 << 30), believed, rng.random() < 0.7)
 
 
 class Overcommitted(AssertionError):
@@ -218,6 +219,7 @@ def _prepared(case: Case, world: World) -> tuple[MemoryServices, Project]:
     services.told.clear()
     services.memo.put("durations", "shop", canonical({"wall_ms": world.believed}))
     services.capacity = world.capacity
+    services.executor.prepares = world.prepares
     services.workers = SimulatedWorkers(case, world)  # type: ignore[assignment]  # another fake of the same port
     return services, project
 
@@ -234,8 +236,17 @@ def outcome_of(case: Case, world: World, *, keep_going: bool) -> tuple[Outcome, 
         build(services, _plan(project), keep_going=keep_going)
     except StepFailed as error:
         said = (error.exit_code, error.message, error.hint, error.details)
+    _check_prepared(case, services)
     run, log = services.runs.kept["run-000001"]
     return Outcome(said, run, services.blobs.get(log)), services
+
+
+def _check_prepared(case: Case, services: MemoryServices) -> None:
+    """What was prepared was executed or given up; nothing that has to wait for a latch or a pool was, nor anything twice."""
+    assert services.executor.waiting is None, f"{case}"
+    names = [request.action.arguments[1] for request in services.executor.prepared]
+    assert len(names) == len(set(names)), f"{case}"
+    assert not [name for name in names if _by_name(case, name).exclusive or _by_name(case, name).pools or name in case.cached], f"{case}"
 
 
 def check(case: Case, rng: random.Random, worlds: int = 2) -> None:

@@ -21,6 +21,7 @@ from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.base.digest import BlobRef, Digest
 from lockage.cli.app import run
+from lockage.echo.echo import ECHO_MEMO
 from lockage.echo.front import answered
 from lockage.environment.lock import Lock, LockedEnvironment, RootRef
 from lockage.recipe.parse import parse_recipe
@@ -283,8 +284,8 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "a result is gone": of_store("actions", Path.unlink),
     "a run's record is gone": of_store("runs", Path.unlink, -1),
     "a run's record is damaged": of_store("runs", damage, -1),
-    "an echo is damaged": of_store("memo/echo-1", damage),
-    "an echo is cut off": of_store("memo/echo-1", lambda path: path.write_bytes(path.read_bytes()[:50])),
+    "an echo is damaged": of_store(f"memo/{ECHO_MEMO}", damage),
+    "an echo is cut off": of_store(f"memo/{ECHO_MEMO}", lambda path: path.write_bytes(path.read_bytes()[:50])),
     "a memo is gone": of_store("memo", Path.unlink, 5),
     "no memos": lambda place: shutil.rmtree(place.store / "memo", ignore_errors=True),
     "a store of tomorrow": lambda place: (place.store / "format").write_text("99\n"),
@@ -335,15 +336,40 @@ def test_of_a_source_that_has_just_changed_no_echo_is_kept() -> None:
     with place() as there:
         there.settled = False
         assert [answers(there) for _ in range(3)] == [False, False, False]
-        assert there.files("memo/echo-1") == []
+        assert there.files(f"memo/{ECHO_MEMO}") == []
 
 
 def test_of_a_build_that_did_something_no_echo_is_kept() -> None:
     with place() as there:
         assert not answers(there)
-        assert there.files("memo/echo-1") == []
+        assert there.files(f"memo/{ECHO_MEMO}") == []
         assert not answers(there)
-        assert len(there.files("memo/echo-1")) == 1
+        assert len(there.files(f"memo/{ECHO_MEMO}")) == 1
+
+
+@pytest.mark.parametrize("ignored", ["inner/", "nothing/"])
+def test_of_a_directory_that_is_no_part_of_its_repository_no_echo_is_kept(ignored: str) -> None:
+    with place() as there:
+        inner = there.project / "inner"
+        shutil.copytree(there.project, inner, ignore=shutil.ignore_patterns(".git", "inner"))
+        (there.project / ".gitignore").write_text(f"{ignored}\n*.tmp\n")
+        (inner / "lockage.toml").write_bytes(RECIPE.replace(b'"tag"', b'"1.0"'))
+        (inner / "src" / "x.tmp").write_text("one\n")  # it is read, though git does not speak of it
+        there.project = inner
+        assert [answers(there) for _ in range(3)] == [False, False, False]
+        (inner / "src" / "x.tmp").write_text("two\n")
+        assert not answers(there)
+
+
+def test_an_echo_names_the_run_that_the_whole_program_names() -> None:
+    with place() as there:
+        there.words = ["build", "--json"]
+        assert [answers(there) for _ in range(3)] == [False, False, True]
+        there.words = ["build"]
+        of_store("actions", Path.unlink)(there)
+        assert not answers(there)  # another run of the same: all that the echo looks at is as it was
+        there.words = ["build", "--json"]
+        assert [answers(there) for _ in range(2)] == [False, True]
 
 
 def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
@@ -352,7 +378,7 @@ def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
         of_blob(damage)(there)
         there.words = ["build", "--recheck"]
         assert not answers(there)
-        assert there.files("memo/echo-1") == []
+        assert there.files(f"memo/{ECHO_MEMO}") == []
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -74,6 +75,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own
         try:
             return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _Unread from error
         finally:
             settle()  # before click writes anything about how it ended
 
@@ -86,12 +89,20 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+#: The signals by which people and machines end a command.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 class _Terminated(BaseException):
     """SIGTERM or SIGHUP arrived; unwinds like Ctrl-C so that sandboxes and half-written files are cleaned up."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
         super().__init__(number)
         self.number = number
+
+
+class _Unread(BaseException):
+    """Nobody reads the output any more; click has an exit code of its own for BrokenPipeError."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signal module's signature)
@@ -134,6 +145,8 @@ def program(context: click.Context, as_json: bool) -> None:
 
 def run(arguments: list[str], unprinted: OSError | None = None) -> int:
     """Run one command and return the process's exit code; ``unprinted`` is why what it prints could not be printed already."""
+    if unprinted is not None:
+        _drop_output()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale that cannot say a file's name must not end a build
@@ -159,6 +172,7 @@ def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> 
         if unprinted is not None:
             raise unprinted
         result = program.main(args=arguments, prog_name="lockage", standalone_mode=False, obj=tuple(arguments))  # as they were given
+        _print_all()
         return int(result) if isinstance(result, int) else ExitCode.DONE
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -172,21 +186,41 @@ def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> 
     except LockageError as error:
         return show(_advised(error, arguments))
     except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return _ended("interrupted", 130)
+        return _ended("interrupted", 130, begin="\n")
     except _Terminated as ended:
         return _ended("terminated", 128 + ended.number)
-    except BrokenPipeError:
+    except (BrokenPipeError, _Unread):
+        _drop_output()
         sys.stderr.close()  # the reader is gone; Python would complain once more at exit
         return 141
     except Exception as error:  # noqa: BLE001 (the last door: whatever was not foreseen is a fault of lockage, and says so)
         return show(_fault(error))
 
 
-def _ended(how: str, status: int) -> int:
+def _print_all() -> None:
+    """Let go of what is still buffered, while it can be said that it could not be printed."""
+    try:
+        if sys.stdout is not None:  # it was closed when the process began
+            sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        raise
+
+
+def _drop_output() -> None:
+    """What could not be printed is not to be tried again as the process ends: Python's exit code for that would take the place of ours."""
+    with suppress(OSError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _ended(how: str, status: int, *, begin: str = "") -> int:
+    for number in _ENDING:  # who cannot wait and asks again is not shown where lockage was when it ended anyway
+        signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # a terminal that is gone takes no more words
         settle()
-        sys.stderr.write(f"lockage: {how}; nothing half-written was left behind\n")
+        sys.stderr.write(f"{begin}lockage: {how}; nothing half-written was left behind\n")
         sys.stderr.flush()
     return status
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ECHO_MEMO", "FORMAT_FILE", "Echo", "recalled"]
 
 #: The meaning of an echo; to be raised when a build looks at more than an echo holds.
-ECHO_MEMO = "echo-1"
+ECHO_MEMO = "echo-2"
 #: The file that says a store's format.
 FORMAT_FILE = "format"
 

@@ -32,6 +32,7 @@ def answered(words: Sequence[str]) -> bool:
         sys.stderr.write(echo.errors)
         sys.stderr.flush()
     sys.stdout.write(echo.output)
+    sys.stdout.flush()  # while it can still be said that nobody reads it
     return True
 
 
@@ -42,6 +43,6 @@ def _holding(words: Sequence[str]) -> Echo | None:
         echo = None if store is None else recalled(store, key_of(words, here, environ, (sys.stdout, sys.stderr)))
         if store is None or echo is None or not echo.holds(store, here, environ):
             return None
-    except (OSError, ValueError, AttributeError):  # the last: a platform without what this takes
+    except (OSError, ValueError, TypeError, AttributeError):  # the last: a platform without what this takes
         return None
     return echo

@@ -15,7 +15,7 @@ from lockage.echo.git import Comparison, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["COARSEST", "Look", "looking"]
 
@@ -23,6 +23,8 @@ __all__ = ["COARSEST", "Look", "looking"]
 COARSEST = 3_000_000_000
 #: What may lie beside a recipe and is read without git where a working copy has changes.
 _READ = ("lockage.toml", "lockage.lock", "pyproject.toml")
+#: What says that there are submodules, that refs are not files, or that they lie in another folder.
+_NOT_SIMPLE = (".gitmodules", ".git/reftable", ".git/commondir")
 _ABSENT = b"-"
 
 
@@ -49,27 +51,14 @@ class Look:
         return packed([b"git", os.fsencode(self._folder), os.fsencode(self._top), said, *seen])
 
     def _repository(self, folder: str) -> Iterator[bytes]:
-        with open(f"{folder}/config", "rb") as file:  # noqa: PTH123 (pathlib is not imported here)
-            yield file.read()
+        yield _bytes_of(f"{folder}/config")
         for name in ("packed-refs", "shallow"):
-            yield self._state(f"{folder}/{name}")
-        yield from self._below(f"{folder}/refs/tags")
+            yield self._state(f"{folder}/{name}", os.stat)  # git follows a link that is in their place
+        yield from _tags(f"{folder}/refs/tags")
 
-    def _below(self, folder: str) -> Iterator[bytes]:
-        """Every name below a folder, and its state."""
-        yield self._state(folder)
-        with os.scandir(folder) as entries:
-            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-        for name, is_folder in names:
-            yield os.fsencode(name)
-            if is_folder:
-                yield from self._below(f"{folder}/{name}")
-            else:
-                yield self._state(f"{folder}/{name}")
-
-    def _state(self, path: str | bytes) -> bytes:
+    def _state(self, path: str | bytes, look: Callable[[str | bytes], os.stat_result] = os.lstat) -> bytes:
         try:
-            found = os.lstat(path)
+            found = look(path)
         except (FileNotFoundError, NotADirectoryError):
             return _ABSENT
         self.newest = max(self.newest, found.st_mtime_ns, found.st_ctime_ns)
@@ -80,6 +69,29 @@ class Look:
         """It is of no use any more."""
         if self._comparison is not None:
             self._comparison.stop()
+
+
+def _tags(folder: str) -> Iterator[bytes]:
+    """Every name below a folder of refs, and what it holds; raises ValueError for a ref that stands for another, which may move alone."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except FileNotFoundError:
+        names = []  # all of them are packed
+    for name, is_folder in names:
+        yield os.fsencode(name)
+        if is_folder:
+            yield from _tags(f"{folder}/{name}")
+            continue
+        data = _bytes_of(f"{folder}/{name}")
+        if data.startswith(b"ref:"):
+            raise ValueError("a tag that is another ref")
+        yield data
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (pathlib is not imported here)
+        return file.read()
 
 
 def looking(locator: str, here: str, environ: Mapping[str, str]) -> Look | None:
@@ -98,7 +110,7 @@ def looking(locator: str, here: str, environ: Mapping[str, str]) -> Look | None:
         if not top:
             return None
     simple = stat.S_ISDIR(os.lstat(f"{top}/.git").st_mode)  # and not of a linked working copy, or of a submodule
-    if not simple or os.path.lexists(f"{top}/.gitmodules") or os.path.lexists(f"{top}/.git/reftable"):
+    if not simple or any(os.path.lexists(f"{top}/{name}") for name in _NOT_SIMPLE):
         return None
     return Look(path, top, Comparison(top, environ))
 

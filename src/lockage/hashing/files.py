@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections import deque
 from heapq import heappop, heappush
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +29,7 @@ _MUCH = 64 << 20
 #: So many files or bytes, by what is said of their sizes, are one piece of work.
 _PIECE = 128
 _PIECE_BYTES = 2 << 20
-#: So many pieces are with a helper at a time. What it answers of them fits into a pipe, so that it never waits with an answer.
+#: So many pieces are with a helper at a time, so that it need not wait for the next one.
 _AHEAD = 4
 _MOST = 64
 
@@ -92,26 +91,33 @@ def _pieces(files: Iterable[tuple[bytes, int]]) -> Iterator[tuple[int, _Piece]]:
 
 
 def _exchanged(helpers: list[_Helper], waiting: list[tuple[int, int, _Piece]], *, wait: bool) -> Iterator[Hashed]:
-    """Hand out what waits as far as it is wanted, and tell what has been answered."""
-    for turn in count():
-        idle = False
+    """Hand out what waits as far as it is wanted, and tell what has been answered; with ``wait`` once something has been.
+
+    A pipe may hold as little as a page. So nothing is written that does not fit: who waits to be heard does not listen.
+    """
+    while True:
         for helper in tuple(helpers):
-            while waiting and len(helper.asked) < _AHEAD and helper.alive:
+            while waiting and len(helper.asked) < _AHEAD:
                 helper.ask(heappop(waiting)[2])
+            helper.send()
             if not helper.alive:
                 helpers.remove(helper)
                 helper.end()
                 for piece in helper.asked:
                     yield from _unread(piece)
-            idle |= not helper.asked
+        events = select.poll()  # which takes any descriptor
+        for helper in helpers:
+            if helper.asked:
+                events.register(helper.answers, select.POLLIN)
+            if helper.unsent:
+                events.register(helper.requests, select.POLLOUT)
         busy = [helper for helper in helpers if helper.asked]
-        if not busy:
-            return
-        ready = set(select.select([helper.answers for helper in busy], [], [], None if wait and not turn and not idle else 0)[0])
+        ready = {descriptor for descriptor, _ in events.poll(None if wait else 0)} if busy else set()
         if not ready:
             return
         for helper in busy:
             if helper.answers in ready:
+                wait = False
                 yield from helper.answered()
 
 
@@ -120,10 +126,11 @@ def _unread(piece: _Piece) -> Iterator[Hashed]:
 
 
 class _Helper:
-    """One helper, what it was asked and has not answered."""
+    """One helper, what it was asked and has not answered, and what of that did not fit into the pipe yet."""
 
     def __init__(self, command: Sequence[bytes | str]) -> None:
         self.asked: deque[_Piece] = deque()
+        self.unsent = memoryview(b"")
         self.alive = True
         self._process = subprocess.Popen(  # noqa: S603 (the interpreter that runs this, with a file of this package)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, process_group=0
@@ -131,15 +138,21 @@ class _Helper:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self.answers = self._answers.fileno()
+        self.requests, self.answers = self._requests.fileno(), self._answers.fileno()
+        os.set_blocking(self.requests, False)
 
     def ask(self, piece: _Piece) -> None:
+        """To be sent by :meth:`send`."""
         names = b"\0".join(piece.names)
-        request = memoryview(len(names).to_bytes(4, "little") + names)
+        request = len(names).to_bytes(4, "little") + names
         self.asked.append(piece)
+        self.unsent = memoryview(b"".join((self.unsent, request)) if self.unsent else request)
+
+    def send(self) -> None:
+        """As much as the pipe takes now."""
         try:
-            while request:
-                request = request[self._requests.write(request) or 0 :]
+            while self.unsent and (sent := self._requests.write(self.unsent)):
+                self.unsent = self.unsent[sent:]
         except OSError:
             self.alive = False
 
@@ -187,9 +200,10 @@ def _started(top: bytes, store: bytes) -> list[_Helper]:
 
 
 def _program() -> str | None:
-    """The helper's file; None if lockage does not lie in files, or it is not known which program interprets this."""
+    """The helper's file; None if lockage does not lie in files, or it is not known what interprets this, or that is this program itself."""
     file = str(Path(__file__).with_name("helper.py"))
-    return file if sys.executable and hasattr(os, "readv") and os.path.exists(file) else None  # noqa: PTH110
+    interpreter = sys.executable and not hasattr(sys, "frozen")
+    return file if interpreter and hasattr(os, "readv") and os.path.exists(file) else None  # noqa: PTH110
 
 
 def _cores() -> int:

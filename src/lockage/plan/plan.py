@@ -111,11 +111,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """An action and the blobs that it consists of and that may not be in a store yet."""
+    """An action and the blobs that it consists of and that may not be in a store yet; ``size``: bytes of all files that it sees."""
 
     action: Action
     encoded: EncodedAction
     directories: dict[BlobRef, bytes]
+    size: int
 
 
 def check_lock(recipe: Recipe, lock: Lock) -> None:
@@ -299,9 +300,11 @@ def resolve(
     nodes.extend(FileNode(found.path, fetched[found.sha256], found.executable) for found in planned.fetched)
     nodes.extend(crates.nodes)
     try:
-        workspace, directories = Tree.of(nodes).encode()
+        tree = Tree.of(nodes)
     except InvalidTree as error:
         raise InputsCollide(f"step {step.name!r}: {error.message}", step=step.name, path=error.details.get("path")) from error
+    workspace, directories = tree.encode()
+    size = sum([node.blob.size for node in tree if isinstance(node, FileNode)])
     action = Action(
         arguments=step.run,
         variables=planned.variables,
@@ -315,4 +318,4 @@ def resolve(
         services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
     )
     encoded = action.encode()
-    return Resolved(action=action, encoded=encoded, directories={**directories, **dict(encoded.messages)})
+    return Resolved(action=action, encoded=encoded, directories={**directories, **dict(encoded.messages)}, size=size)

@@ -188,9 +188,23 @@ class Wiring(Places):
 
     @cached_property
     def sources(self) -> ports.Sources:
+        return self._sources(self._directories)
+
+    @property
+    def sources_at_a_look(self) -> ports.Sources:
+        """The same without plain directories, which must be read to tell whether they are as they were. Those raise SourceUnusable."""
+
+        def none() -> DirectorySource:
+            from lockage.ports import SourceUnusable
+
+            raise SourceUnusable("it is a plain directory")
+
+        return self._sources(none)
+
+    def _sources(self, directories: Callable[[], DirectorySource]) -> ports.Sources:
         from lockage.adapters.source_router import SourceRouter
 
-        return SourceRouter(repositories=self._repositories, archives=self._archives, directories=self._directories, here=Path.cwd())
+        return SourceRouter(repositories=self._repositories, archives=self._archives, directories=directories, here=Path.cwd())
 
     def _repositories(self) -> GitSource:
         from lockage.adapters.source_git import GitSource

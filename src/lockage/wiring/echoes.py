@@ -17,7 +17,9 @@ from lockage.base.errors import LockageError
 from lockage.echo.command import key_of
 from lockage.echo.echo import ECHO_MEMO, Echo, format_of
 from lockage.echo.fields import sha256
+from lockage.echo.memo_file import body_of, place_of
 from lockage.echo.source import COARSEST, looking
+from lockage.work.build import RUN_MEMO, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +43,7 @@ def keep_echo(
     """Keep what a build that repeated another one ``printed`` on standard error and output; best effort, like any memo."""
     with suppress(OSError, ValueError, AttributeError, LockageError):
         store, here = str(wiring.store), os.getcwd()  # noqa: PTH109 (as the echo will ask it)
-        if built.basis is None or project.locator is None:
+        if built.basis is None or project.locator is None or wiring.memo.get(RUN_MEMO, run_key(built.run)) != built.run_id.encode():
             return
         source = _seen(wiring, project, project.locator, here)
         if source is None:
@@ -67,7 +69,7 @@ def _seen(wiring: Wiring, project: Project, locator: str, here: str) -> bytes | 
     seen, newest = _look(locator, here)
     if seen is None or newest + COARSEST >= int(wiring.clock.now()) * 1_000_000_000:
         return None
-    read = wiring.sources.read(locator)
+    read = wiring.sources_at_a_look.read(locator)  # a look sees git's part of a working copy, and a directory there may be no part of it
     # What a recipe shares with others is no part of the source's tree, so that the tree does not tell that it was the same.
     if read.shared is not None or read.source(project.recipe.version) != project.source:
         return None
@@ -90,6 +92,8 @@ def _files(
 ) -> Iterable[tuple[str, bytes]]:
     """The files that the build read or left, each with the digest that it had or was given."""
     yield f"{store}/runs/{built.run_id}.json", basis.record.raw
+    key = run_key(built.run)
+    yield f"{store}/memo/{place_of(RUN_MEMO, key)}", sha256(body_of(key, built.run_id.encode()))  # else another run would be named
     for artifact in built.artifacts:
         yield os.path.join(here, out, artifact.name), artifact.blob.digest.raw  # noqa: PTH118
     if project.recipe.inferred:

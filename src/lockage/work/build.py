@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from lockage.work.services import Services
     from lockage.work.whole import CacheUse
 
-__all__ = ["Built", "StepNotDone", "build", "not_done", "record_run", "see_output"]
+__all__ = ["RUN_MEMO", "Built", "StepNotDone", "build", "not_done", "record_run", "run_key", "see_output"]
 
+#: The kind of the memos that name the last run of :func:`run_key`.
+RUN_MEMO = "run"
 
 #: What to do about a step that asked its services otherwise than was recorded.
 _OF_SERVICES = {
@@ -167,12 +169,17 @@ def _not_told(services: Services, lost: Iterable[Lost], remade: Iterable[Lost]) 
             yield msgspec.structs.replace(one, blobs=blobs)
 
 
+def run_key(run: Run) -> Digest:
+    """Of what a run ran and what came of it: the memo that says which was the last such run has it as its key."""
+    parts = [str(step.action) for step in run.steps] + [f"{artifact.name} {artifact.blob}" for artifact in run.artifacts]
+    return Digest.of(canonical([*parts, str(run.source.digest), str(run.recipe), str(run.lock)]))
+
+
 def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepName, StepRun]) -> str:
     """The id of the run's record; a run that executed nothing is the run that it repeats."""
-    parts = [str(step.action) for step in run.steps] + [f"{artifact.name} {artifact.blob}" for artifact in run.artifacts]
-    key = Digest.of(canonical([*parts, str(run.source.digest), str(run.recipe), str(run.lock)]))
+    key = run_key(run)
     if all(step.cached for step in run.steps) and not run.lost and run.reexecuted is None:
-        known = (services.memo.get("run", key) or b"").decode(errors="replace")
+        known = (services.memo.get(RUN_MEMO, key) or b"").decode(errors="replace")
         if services.runs.get(known) is not None:
             for event in over(run, known, repeated=True):
                 services.tell(event)
@@ -186,7 +193,7 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
     from lockage.work.put_back import put_back  # not needed where nothing has changed
 
     put_back(services, run)
-    services.memo.put("run", key, run_id.encode())
+    services.memo.put(RUN_MEMO, key, run_id.encode())
     for event in over(run, run_id):
         services.tell(event)
     return run_id

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lockage.base.canonical import InvalidDocument, canonical_of, decode
-from lockage.base.digest import BlobRef, Digest
-from lockage.base.errors import Drift, LockageError
+from lockage.base.digest import BlobRef
+from lockage.base.errors import LockageError
 from lockage.base.name import StepName
-from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.contract import relocated
-from lockage.plan.plan import Plan, PlannedStep, Resolved, resolution_key, resolve
+from lockage.plan.plan import Plan, PlannedStep, Resolved
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed, RealisedRoot
-from lockage.recipe.chosen import Chosen
-from lockage.recipe.modes import MODES
 from lockage.record.artifact import Attempt, Lost
 from lockage.record.event import BlobsLost, Reason, StepBlocked, StepRetried, StepSkipped, StepStarted, StepUnblocked
 from lockage.record.result import ActionResult
 from lockage.variation import CONTRACT, World
-from lockage.work.inputs import fetch_inputs
+from lockage.work.actions import StepActions
 from lockage.work.outcome import ended, failure_of, may_pass, planned_steps, run_of, skipped
-from lockage.work.roots import realise
+from lockage.work.step_roots import StepRoots
 from lockage.work.whole import AS_USUAL, NewResults, lost_of_result
 
 if TYPE_CHECKING:
@@ -45,12 +41,8 @@ __all__ = ["Execution", "execute"]
 _KEPT_RESOLVED = 256
 
 
-#: Trees of up to so many nodes are remembered, so many of them.
-_SMALL_TREE, _MOST_TREES = 16, 4096
-
-
-class _Known(msgspec.Struct, frozen=True):
-    action: BlobRef
+#: Bytes of inputs that may lie in memory for a step before it has its turn, as the schedule does not count them.
+_MOST_EARLY = 64 << 20
 
 
 class _Started(msgspec.Struct, frozen=True):
@@ -99,24 +91,20 @@ class Execution:
         self._keep = keep
         self._observing = observing
         self._keep_going = keep_going
-        self._root_for = root_for
-        self._roots: dict[BlobRef, RealisedRoot] = {}
         self._by_name = {planned.name: planned for planned in plan.steps}
-        self._fetched: dict[Digest, BlobRef] | None = None
         self._looked_at: dict[StepName, Resolved] = {}
         self._lost_steps: set[StepName] = set()
         self._pending: dict[StepName, _Started] = {}
         #: The request of the step that was prepared and has not been started, if there is one.
         self._prepared: dict[StepName, ExecutionRequest] = {}
         self._last = None if fresh else last
-        self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
-        self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self._zero = services.clock.steady()
-        self.results: dict[StepName, StepRun] = {}
+        self.results: Final[dict[StepName, StepRun]] = {}  # also what actions and roots of later steps are told by
         self.observed: dict[StepName, Observed] = {}
-        self._trees: dict[BlobRef, Tree] = {}
         self.lost: list[Lost] = []
         self._new = NewResults(services)
+        self._actions = StepActions(services, plan, self.results, last)
+        self._roots = StepRoots(services, plan, self.results, world, root_for)
 
     def run(self) -> None:
         """Run everything; after the first failure nothing new starts, unless it keeps going. Raises what the adapters raise.
@@ -167,11 +155,8 @@ class Execution:
     def start(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`."""
         planned = self._by_name[name]
-        if not self._roots:  # what is not as the lock says stops a build before its first step, not after hours
-            for other in self._plan.steps:
-                if other.name not in self.results:
-                    self._root(other)
-        resolved = self._looked_at.pop(name, None) or self._resolve(planned)
+        self._roots.of_all()
+        resolved = self._looked_at.pop(name, None) or self._actions.resolve(planned)
         request = self._prepared.pop(name, None) or self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
         self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
@@ -185,7 +170,7 @@ class Execution:
     def prepare(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`; one at a time."""
         planned, resolved = self._by_name[name], self._looked_at.get(name)
-        if self._prepared or resolved is None or planned.services:
+        if self._prepared or resolved is None or planned.services or resolved.size > _MOST_EARLY:
             return
         request = self._prepared[name] = self._request(planned, resolved)
         self._services.executor.prepare(request)
@@ -237,19 +222,19 @@ class Execution:
 
     def _known_or_resolved(self, planned: PlannedStep) -> StepRun | Resolved:
         """The step's result if it is known; else its action."""
-        found = None if self._last is None else self._last.result(planned.name, self._key(planned))
+        found = None if self._last is None else self._last.result(planned.name, self._actions.key(planned))
         if found is not None:
             return found
-        known = None if self._fresh else self._remembered(planned)
+        known = None if self._fresh else self._actions.remembered(planned)
         if known is not None:
             hit = self._kept(planned, known)
             if hit is not None:
                 return run_of(planned.name, known, hit, cached=True)
-        resolved = self._resolve(planned)
+        resolved = self._actions.resolve(planned)
         if not self._fresh:
             hit = None if resolved.encoded.ref == known else self._kept(planned, resolved.encoded.ref)
             if hit is not None:
-                self._remember(planned, resolved.encoded.ref)
+                self._actions.remember(planned, resolved.encoded.ref)
                 return run_of(planned.name, resolved.encoded.ref, hit, cached=True)
         return resolved
 
@@ -285,7 +270,7 @@ class Execution:
         """
         found: dict[StepName, Resolved] = {}
         for planned in self._plan.steps:
-            resolved = found[planned.name] = self._resolve(planned, partial=True)
+            resolved = found[planned.name] = self._actions.resolve(planned, partial=True)
             hit = self._kept(planned, resolved.encoded.ref, say=False)
             if hit is not None and all(need in self.results for need in planned.step.needs):
                 self.results[planned.name] = run_of(planned.name, resolved.encoded.ref, hit, cached=True)
@@ -293,10 +278,10 @@ class Execution:
 
     def request(self, planned: PlannedStep) -> ExecutionRequest:
         """What the executor would be given to run a step whose needs have results."""
-        return self._request(planned, self._resolve(planned))
+        return self._request(planned, self._actions.resolve(planned))
 
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
-        root = self._root(planned)
+        root = self._roots.of(planned)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
         action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())
@@ -309,36 +294,9 @@ class Execution:
             root=root,
             resources=planned.step.resources,
             world=self._world,
-            instruments=self._instruments(planned),
+            instruments=self._roots.instruments(planned),
             keep=None if self._keep is None else self._keep / planned.name,
         )
-
-    def _root(self, planned: PlannedStep) -> RealisedRoot:
-        tree = planned.environment.root.tree
-        found = self._roots.get(tree)
-        if found is None:
-            found = self._roots[tree] = self._made_root(planned)
-        return found
-
-    def _made_root(self, planned: PlannedStep) -> RealisedRoot:
-        """The root of a step's environment. What is not as the lock says is told with the steps that need it."""
-        name, environment = planned.step.environment, planned.environment
-        if environment.root.is_host:
-            return RealisedRoot(ref=environment.root, layers=())
-        try:
-            return realise(self._services, environment, name) if self._root_for is None else self._root_for(environment)
-        except Drift as error:
-            error.details.setdefault("environment", str(name))
-            needing = (other.name for other in self._plan.steps if other.environment.root == environment.root)
-            error.details["needed_by"] = tuple(str(other) for other in needing if other not in self.results)
-            raise
-
-    def _instruments(self, planned: PlannedStep) -> Path | None:
-        """What the lock pins beside the root, if a world other than the contract's, or a mode of the step, may need it."""
-        if planned.environment.root.is_host:
-            return None
-        wanted = self._world != CONTRACT or any(MODES[mode].preloads for mode in planned.step.modes)
-        return self._services.roots.instruments(planned.environment) if wanted else None
 
     def _finish(
         self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started], *, again: bool
@@ -389,61 +347,6 @@ class Execution:
         self.results[run.step] = run
         self._services.tell(ended(run))
         return run
-
-    def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
-        return {need: self.results[need].outputs for need in planned.step.needs}
-
-    def _resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
-        """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
-        lacking = [need for need in planned.step.needs if need not in self.results] if partial else []
-        needs = {need: EMPTY_TREE if need in lacking else self._tree(self.results[need].outputs) for need in planned.step.needs}
-        if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
-            waiting = [found for other in self._plan.steps if other.name not in self.results for found in other.fetched]
-            self._fetched = fetch_inputs(self._services, waiting)
-        return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
-
-    def _tree(self, outputs: BlobRef) -> Tree:
-        """What a step gave. Those of many steps are small, and read again by each that needs them."""
-        found = self._trees.get(outputs)
-        if found is None:
-            found = read_tree(outputs, self._services.blobs.get)
-            if len(found) <= _SMALL_TREE:
-                if len(self._trees) >= _MOST_TREES:
-                    self._trees.clear()
-                self._trees[outputs] = found
-        return found
-
-    def _crates(self, planned: PlannedStep) -> Tree:
-        """The crates that the step sees."""
-        if planned.step.crates is None:
-            return EMPTY_TREE
-        from lockage.work.crates import vendored  # only steps that build Rust need it
-
-        return vendored(self._services, self._source.tree, planned.step.crates)
-
-    def _key(self, planned: PlannedStep) -> Digest:
-        """Identity of all that the step's action is made of; its needs have results."""
-        found = self._keys.get(planned.name)
-        if found is None:
-            found = self._keys[planned.name] = resolution_key(planned, self._seen(planned), self._needs(planned))
-        return found
-
-    def _seen(self, planned: PlannedStep) -> Digest | BlobRef | None:
-        """Tells what a step sees of the source, itself or by way of the crates and recordings that it names."""
-        step = planned.step
-        if step.crates is not None or planned.services:
-            return self._plan.source.tree
-        return self._source.digest(step.inputs) if step.inputs else None
-
-    def _remembered(self, planned: PlannedStep) -> BlobRef | None:
-        found = self._services.memo.get("resolution", self._key(planned))
-        try:
-            return decode(found, _Known).action if found else None
-        except InvalidDocument:
-            return None  # another lockage wrote it; a memo counts for nothing
-
-    def _remember(self, planned: PlannedStep, action: BlobRef) -> None:
-        self._services.memo.put("resolution", self._key(planned), canonical_of(_Known(action)))
 
     def _kept(self, planned: PlannedStep, action: BlobRef, *, say: bool = True) -> ActionResult | None:
         """The kept result of an action, if all of it is there and whole; what is not whole is told, and the step will run."""

@@ -76,7 +76,7 @@ def _outcomes(
 ) -> Iterator[tuple[PlannedStep, ActionResult | ExecutionFailed]]:
     """Each step executed with the kept results of its needs, beside the others as far as the machine allows."""
     execution = Execution(services, plan, fresh=True)
-    execution.results = dict(results)
+    execution.results.update(results)
     by_name = {planned.name: planned for planned in chosen}
     schedule = Schedule(map(_job, by_name.values()), msgspec.structs.replace(services.capacity, pools=plan.recipe.pools), keep_going=True)
     while (job := schedule.look(ahead=True)) is not None:

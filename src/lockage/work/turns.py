@@ -68,7 +68,7 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
                 for name in untold:
                     services.tell(StepQueued(step=name))
                 untold.clear()
-            _prepare_next(schedule, performer)
+            _prepare_next(schedule, performer, untold)
             done = performer.wait(again=not schedule.stopped)
             if done is not None:
                 schedule.finished(done.step, succeeded=done.failure is None)
@@ -76,12 +76,15 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
             return
 
 
-def _prepare_next(schedule: Schedule, performer: Performer) -> None:
-    """While others run, have ready what the step needs that is next, so that no CPU waits for it when there is room."""
+def _prepare_next(schedule: Schedule, performer: Performer, untold: dict[StepName, None]) -> None:
+    """While others run, have ready what the step needs that is next, so that no CPU waits for it when there is room.
+
+    That it waits is told when another step has ended and it waits still: as a rule its turn has come by then.
+    """
     if schedule.stopped or not performer.prepares:
         return
     if schedule.ahead() is None and (job := schedule.look(ahead=True)) is not None:
-        _look_at(schedule, job.name, performer, {})  # nobody is told that it waits: as a rule it does not wait long
+        _look_at(schedule, job.name, performer, untold)
     if (job := schedule.ahead()) is not None:
         performer.prepare(job.name)
 

@@ -1,7 +1,9 @@
 """The program in this process: every command explains itself, and every way to fail ends in a text and an exit code."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -189,6 +191,16 @@ def test_a_fault_shows_its_traceback_and_exits_with_1(capsys: Output, monkeypatc
     assert f"hint: {Fault.hint}" in shown
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """How signals are taken is as it was afterwards."""
+    before = {number: signal.getsignal(number) for number in app._ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
@@ -209,6 +221,16 @@ def test_every_way_to_end(error: BaseException, status: int, says: str, capsys: 
     assert shown.out == ""
 
 
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_asks_again_while_it_ends_is_shown_no_traceback(again: signal.Signals, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.program, "main", broken_by(KeyboardInterrupt()))
+    monkeypatch.setattr(app, "end_observers", lambda *_: signal.raise_signal(again))
+    assert run(["status"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_termination_unwinds(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     unwound = []
@@ -316,3 +338,14 @@ def test_keys_inside_the_store_are_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_a_number_of_jobs_is_a_number(text: str) -> None:
     with pytest.raises(LockageError, match="LOCKAGE_JOBS"):
         _ = Wiring({"LOCKAGE_JOBS": text, "HOME": "/nowhere"}).capacity
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize(("where", "status"), [("| :", 141), ("> /dev/full", int(ExitCode.FAULT))])
+def test_output_that_nobody_takes_is_told_by_the_exit_code(where: str, status: int, tmp_path: Path) -> None:
+    code = "import time; time.sleep(0.2); from lockage.cli import main; main()"  # the reader has gone by then
+    told = tmp_path / "status"
+    script = f'{{ "$0" -c "{code}" completion bash; echo $? > "$1"; }} {where}'
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    subprocess.run(["sh", "-c", script, sys.executable, told], check=False, capture_output=True, env=environ)
+    assert told.read_text() == f"{status}\n"

@@ -126,7 +126,16 @@ def make_bare(folder: Path) -> None:
     (folder / "HEAD").touch()
 
 
-@pytest.mark.parametrize("act", [make_modules, link_git, make_bare, lambda folder: (folder / ".git" / "reftable").mkdir()])
+@pytest.mark.parametrize(
+    "act",
+    [
+        make_modules,
+        link_git,
+        make_bare,
+        lambda folder: (folder / ".git" / "reftable").mkdir(),
+        lambda folder: (folder / ".git" / "commondir").touch(),
+    ],
+)
 def test_what_is_not_simple_is_not_looked_at(copy: Path, act: Callable[[Path], object]) -> None:
     act(copy)
     assert looking(".", str(copy), ENVIRON) is None
@@ -156,3 +165,28 @@ def test_an_sdist_is_its_bytes(tmp_path: Path) -> None:
     assert seen(tmp_path, str(file)) == before
     file.write_bytes(b"two")
     assert seen(tmp_path, file.name) != before
+
+
+def test_a_tag_is_seen_through_a_link_in_the_place_of_packed_refs(copy: Path, tmp_path: Path) -> None:
+    git(copy, "tag", "v1")
+    git(copy, "pack-refs", "--all")
+    elsewhere = tmp_path / "packed-refs"
+    (copy / ".git" / "packed-refs").rename(elsewhere)
+    (copy / ".git" / "packed-refs").symlink_to(elsewhere)
+    before = seen(copy)
+    elsewhere.write_text(elsewhere.read_text().replace("v1", "v2"))
+    assert seen(copy) != before
+
+
+def test_of_a_tag_that_is_another_ref_no_look_tells(copy: Path) -> None:
+    git(copy, "symbolic-ref", "refs/tags/v1", "refs/heads/other")
+    with pytest.raises(ValueError, match="another ref"):
+        begun(".", copy).ended()
+
+
+def test_where_all_tags_are_packed_there_need_be_no_folder_of_them(copy: Path) -> None:
+    git(copy, "pack-refs", "--all")
+    (copy / ".git" / "refs" / "tags").rmdir()
+    before = seen(copy)
+    git(copy, "tag", "v1")
+    assert seen(copy) != before

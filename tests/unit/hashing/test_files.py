@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -142,4 +146,152 @@ def test_few_small_files_are_not_worth_it(monkeypatch: pytest.MonkeyPatch) -> No
     assert worthwhile(10_000, 0)
     assert worthwhile(1, 1 << 30)
     monkeypatch.setattr(files, "_cores", lambda: 1)
+    assert not worthwhile(10_000, 1 << 30)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="only Linux lets a program choose how much a pipe holds")
+def test_pipes_that_hold_little_do_not_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "d" * 200
+    (tmp_path / folder).mkdir()
+    names = [f"{folder}/{number}".encode() for number in range(2000)]
+    for number in range(2000):
+        (tmp_path / folder / str(number)).touch()
+    real = subprocess.Popen
+
+    def small(*arguments: Any, **more: Any) -> subprocess.Popen[bytes]:  # Any: whatever it is called with
+        return real(*arguments, pipesize=4096, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", small)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    stuck = threading.Timer(60, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stuck.start()
+    try:
+        found = list(hashed(os.fsencode(tmp_path), [(name, 0) for name in names]))
+    finally:
+        stuck.cancel()
+    assert {one.digest for one in found} == {BlobRef.of(b"").digest}
+    assert len(found) == 2000
+
+
+def test_descriptors_may_have_any_number(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limit[1]), limit[1]))
+    held: list[int] = []
+    try:
+        while not held or held[-1] < 1100:  # select(2) knows those below 1024
+            held.append(os.open(os.devnull, os.O_RDONLY))
+        (found,) = hashed(os.fsencode(tmp_path), [(b"a", 1)])
+    finally:
+        for handle in held:
+            os.close(handle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert found.digest == BlobRef.of(b"a").digest
+
+
+def test_too_few_descriptors_are_no_fault(tree: tuple[bytes, dict[bytes, bytes]]) -> None:
+    top, made = tree
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    for free in range(8):  # of the pipes of a first or second helper some, or none
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + free, limit[1]))
+        try:
+            found = sorted(hashed(top, asked(made)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        assert [one.place for one in found] == list(range(len(made)))
+    again = os.open(os.devnull, os.O_RDONLY)
+    os.close(again)
+    if sys.version_info >= (3, 11, 4):  # before, Popen lost a pipe where there was no room for the next
+        assert again == lowest, "nothing was left open"
+
+
+def test_who_waits_for_the_last_file_does_nothing_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(256 << 20)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    turns = 0
+    exchanged = files._exchanged
+
+    def counted(*arguments: Any, **more: Any) -> Iterator[Hashed]:  # Any: as above
+        nonlocal turns
+        turns += 1
+        return exchanged(*arguments, **more)
+
+    monkeypatch.setattr(files, "_exchanged", counted)
+    (found,) = hashed(os.fsencode(tmp_path), [(b"large", 256 << 20)])
+    assert found.size == 256 << 20
+    assert turns < 10
+
+
+def test_names_may_be_any_that_a_file_can_have(tmp_path: Path) -> None:
+    top = os.fsencode(tmp_path)
+    names = [b"\n", b"a\nb\r", b"-", b"\\0", b"\x01", b"\xff" * 255, b" ", b"'\"", b"\xc3\xa9"]
+    for name in names:
+        with open(os.path.join(top, name), "wb") as file:  # noqa: PTH118, PTH123  # names are bytes
+            file.write(name)
+    found = sorted(hashed(top, [(name, 1) for name in names]))
+    assert [one.digest for one in found] == [BlobRef.of(name).digest for name in names]
+
+
+ENDLESS = """
+import os, sys
+from lockage.hashing import files, hashed
+files._cores = lambda: 2
+def names():
+    yield from ((b"large", 1 << 40) for _ in range(2))
+    for helper in {helper for helper in started}:
+        print(helper._process.pid, flush=True)
+    print("-", flush=True)
+started, begun = [], files._started
+def noted(top, store):
+    started.extend(begun(top, store))
+    return list(started)
+files._started = noted
+try:
+    list(hashed(os.fsencode(sys.argv[1]), names()))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked at in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_helpers_do_not_outlive_who_asked(tmp_path: Path, how: signal.Signals) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 30)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", ENDLESS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as asking:
+        assert asking.stdout is not None
+        helpers = []
+        while (line := asking.stdout.readline().strip()) != "-":
+            helpers.append(int(line))
+        assert len(helpers) == 2
+        assert all(map(is_alive, helpers))
+        asking.send_signal(how)
+        assert asking.wait() == (130 if how == signal.SIGINT else -how)
+    for _ in range(600):  # one that was not told ends with the file that it reads
+        if not any(map(is_alive, helpers)):
+            return
+        threading.Event().wait(0.1)
+    pytest.fail("a helper is left")
+
+
+def test_a_program_that_is_no_interpreter_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert not worthwhile(10_000, 1 << 30)

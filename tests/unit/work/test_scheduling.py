@@ -361,3 +361,26 @@ def test_a_step_that_holds_something_is_not_prepared(commands: Commands, commit:
     services.executor.prepares = True
     built(services, commit(services, recipe=SIX.replace("inputs = []", 'inputs = []\nexclusive = ["x"]')))
     assert not services.executor.prepared
+
+
+def test_a_step_with_large_inputs_waits_for_its_turn(commands: Commands, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in a sandbox that is made early is memory that the schedule does not count."""
+    monkeypatch.setattr("lockage.work.execute._MOST_EARLY", 9)
+    for size in (9, 10):
+        services = MemoryServices(dict(commands), jobs=1)
+        services.executor.prepares = True
+        recipe = THREE.replace("[step.slow]\ninputs = []", '[step.slow]\ninputs = ["src/**"]')
+        built(services, commit(services, {"src/a": b"1234", "src/b": b"5" * (size - 4)}, recipe=recipe))
+        assert ("slow" in [request.action.arguments[1] for request in services.executor.prepared]) == (size == 9)
+
+
+def test_a_step_that_was_prepared_and_is_passed_by_a_more_urgent_one_is_told_once(commands: Commands, commit: Commit) -> None:
+    services = MemoryServices(dict(commands), jobs=1)
+    services.executor.prepares = True
+    recipe = THREE.replace("[step.slow]", "[step.free]").replace('"slow"', '"free"')
+    project = commit(services, recipe=recipe)
+    services.memo.put("durations", "shop", canonical({"wall_ms": {"quick": 10, "last": 9000}}))
+    built(services, project)
+    told = [(type(event).__name__, event.step) for event in services.told if isinstance(event, StepQueued | StepStarted)]
+    assert told == [("StepStarted", "quick"), ("StepStarted", "last"), ("StepQueued", "free"), ("StepStarted", "free")]
+    assert [request.action.arguments[1] for request in services.executor.prepared] == ["free"]

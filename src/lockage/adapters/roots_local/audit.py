@@ -42,6 +42,7 @@ def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, ke
     told: set[Digest] = set()
     for home in homes:
         count += 1
+        inode = _inode(home)
         try:
             manifest = read_manifest((home / "manifest").read_bytes())
             difference = first_difference(home / "root", manifest, hashes)
@@ -54,6 +55,8 @@ def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, ke
         heard(hashes.size - heard_of)
         heard_of = hashes.size
         if difference is not None:
+            if _inode(home) != inode:
+                continue  # set aside, and perhaps put together again, or swept, while it was looked at
             kind = home.parent.name
             told.update(listed(home))
             aside = folder / "damaged" / f"{kind}-{home.name}-{os.getpid()}"
@@ -69,7 +72,16 @@ def audit_layers(folder: Path, homes: Sequence[Path], packages: KeptPackages, ke
     return Audit(count=count, size=hashes.size, damaged=tuple(damaged))
 
 
+def _inode(home: Path) -> int | None:
+    try:
+        return home.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def _look_at_package(folder: Path, packages: KeptPackages, key: Digest, hashes: Hashes) -> Damage | None:
+    home = packages.folder / key
+    inode = _inode(home)
     try:
         difference = packages.difference(key, hashes)
     except FileNotFoundError:
@@ -79,5 +91,7 @@ def _look_at_package(folder: Path, packages: KeptPackages, key: Digest, hashes: 
     if difference is None:
         return None
     with durable.unwritable(folder), packages.looking():
+        if _inode(home) != inode:
+            return None  # as above
         aside = packages.set_aside(key)
     return Damage(name=f"packages/{key}", what=" ".join(difference), aside=None if aside is None else str(aside))

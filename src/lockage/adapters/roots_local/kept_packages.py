@@ -20,7 +20,8 @@ import msgspec
 
 from lockage import durable, portable
 from lockage.adapters.roots_local.read_only import if_writable, move_aside
-from lockage.adapters.roots_local.sweep import Hashes
+from lockage.adapters.roots_local.spool import FIXED_TIME_NS
+from lockage.adapters.roots_local.sweep import Hashes, set_times
 from lockage.base.canonical import decode_hook, encode_hook
 from lockage.base.digest import Digest
 from lockage.environment.root import Package
@@ -38,6 +39,8 @@ _RULES = 1
 _PACKAGE = "package"
 _TIMES = "times"
 _LISTED = "packages"
+#: Inodes and times are numbers of 64 bits; inodes without a sign, which some file systems use to the last bit.
+_WORD = (1 << 64) - 1
 
 
 class _Described(msgspec.Struct, frozen=True, array_like=True):
@@ -56,7 +59,7 @@ class KeptPackages:
         """What a kept package says of itself, the sources of its members being KEY/NUMBER; None if it is not kept."""
         try:
             data = (self.folder / key / _PACKAGE).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:  # not there, or not to be had again: it is unpacked anew
             return None
         if len(data) < 32 or Digest.of(memoryview(data)[32:]).raw != data[:32]:
             return None
@@ -68,9 +71,12 @@ class KeptPackages:
 
     def keys(self) -> list[Digest]:
         """Every package that is there."""
+        found = []
         with suppress(FileNotFoundError):
-            return sorted(Digest(name) for name in os.listdir(self.folder) if len(name) == 64)  # noqa: PTH208 (names)
-        return []
+            for name in os.listdir(self.folder):  # noqa: PTH208 (names)
+                with suppress(ValueError):  # somebody else's
+                    found.append(Digest(name))
+        return sorted(found)
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -114,13 +120,16 @@ class KeptPackages:
         """The inodes and change times of a package's files if they are what was kept; None if they are not. To be asked while linking."""
         with suppress(FileNotFoundError):
             known = self._times(key)
-            found = _states(self.folder / key)
-            doubted = {name: state for name, state in found.items() if known.get(state.st_ino) != state.st_ctime_ns}
-            if len(known) == len(found) and not doubted:
-                return known
-            package = self.get(key)
-            if package is not None and self._difference(key, package, found, doubted, Hashes()) is None:
-                return {state.st_ino: state.st_ctime_ns for state in found.values()}
+            for last in (False, True):  # a file system may not keep the times that it is given
+                found = _states(self.folder / key)
+                doubted = {name: state for name, state in found.items() if not _is_kept(state, known)}
+                if len(known) == len(found) and not doubted:
+                    return known
+                package = self.get(key)
+                if package is None or self._difference(key, package, found, doubted, Hashes()) is not None:
+                    return None
+                if last or not set_times(self.folder / key, list(found.items())):
+                    return {state.st_ino: state.st_ctime_ns for state in found.values()}
         return None
 
     def difference(self, key: Digest, hashes: Hashes) -> tuple[str, str] | None:
@@ -212,23 +221,31 @@ class KeptPackages:
         return aside
 
 
+def _is_kept(state: os.stat_result, known: Mapping[int, int]) -> bool:
+    return known.get(state.st_ino) == state.st_ctime_ns and state.st_mtime_ns == FIXED_TIME_NS
+
+
 def _read_times(folder: Path) -> dict[int, int]:
-    pairs = array("q")
+    numbers = array("Q")
     try:
-        pairs.frombytes((folder / _TIMES).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # or torn
+        numbers.frombytes((folder / _TIMES).read_bytes())
+    except (OSError, ValueError):  # not there, not to be read, or torn: the bytes decide
         return {}
-    return dict(zip(pairs[::2], pairs[1::2], strict=False))
+    return dict(zip(numbers[::2], map(_signed, numbers[1::2]), strict=False))
 
 
 def _write_times(folder: Path, times: Mapping[int, int]) -> None:
     """Others read the old or the new, or nothing for a moment; what a power cut leaves is no more than doubt. Raises OSError."""
     file = f"{folder}/{_TIMES}"
     with open(f"{file}.new", "wb") as partial:  # noqa: PTH123 (a hundred of them for a layer)
-        partial.write(array("q", [number for pair in times.items() for number in pair]).tobytes())
+        partial.write(array("Q", [number & _WORD for pair in times.items() for number in pair]).tobytes())
     with suppress(FileNotFoundError):
         os.unlink(file)  # noqa: PTH108 (as above). A rename that replaces a file makes ext4 write the new one at once
     os.rename(f"{file}.new", file)  # noqa: PTH104 (as above)
+
+
+def _signed(number: int) -> int:
+    return number - _WORD - 1 if number > _WORD >> 1 else number
 
 
 def _states(folder: Path) -> dict[str, os.stat_result]:

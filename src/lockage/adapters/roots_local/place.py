@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["place"]
 
+#: The file has as many names as the file system allows; may have no other, or not here; the file system knows none, or its policy does not.
+_NO_LINK = (errno.EMLINK, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS)
+
 
 def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spool: FileSpool, into: Path, below: str = "") -> None:
     """Make ``into`` and in it every entry, sorted; ``below`` is the part of their paths that ``into`` stands for. Raises OSError."""
     into.mkdir(0o755)
     top = f"{into}/"
     cut = len(below) + 1 if below else 0
+    copies: dict[str, str] = {}
     ordered = [entries[path] for path in sorted(entries)]
     for entry in ordered:
         path = top + entry.path[cut:]
@@ -45,7 +49,7 @@ def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spoo
                 file.write(added[entry.path])
             os.chmod(path, entry.mode)
         else:
-            _link(spool.where(entry.source), path)
+            _link(spool.where(entry.source), path, copies)
             continue
         os.utime(path, ns=(FIXED_TIME_NS, FIXED_TIME_NS), follow_symlinks=False)
     for entry in reversed(ordered):
@@ -57,10 +61,12 @@ def place(entries: Mapping[RelPath, Entry], added: Mapping[RelPath, bytes], spoo
     into.chmod(0o755)
 
 
-def _link(source: str, path: str) -> None:
+def _link(source: str, path: str, copies: dict[str, str]) -> None:
+    """Give a file another name, or a copy where it can have none; what has two names in a root has two names of that copy, if it can."""
     try:
-        os.link(source, path)
+        os.link(copies.get(source, source), path)
     except OSError as error:
-        if error.errno not in (errno.EMLINK, errno.EPERM):
+        if error.errno not in _NO_LINK:
             raise
-        shutil.copy2(source, path)  # the file has as many names as the file system allows, or may have no other
+        shutil.copy2(source, path)  # says what is wrong if it is something else
+        copies[source] = path

@@ -20,7 +20,7 @@ from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
 from lockage.adapters.roots_local.layer import LayerSpec, python_layer, system_layer, unpacked_layer
 from lockage.adapters.roots_local.read_only import if_writable, move_aside
-from lockage.adapters.roots_local.sweep import first_difference, stamp_of, walked
+from lockage.adapters.roots_local.sweep import first_difference, set_times, stamp_of, walked
 from lockage.adapters.roots_local.unpack import Sources
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
@@ -171,6 +171,9 @@ class LocalRoots:
                     return True  # somebody was just giving more names to its files
                 found = walked(home / "root")
                 difference = first_difference(home / "root", manifest(home))
+                if difference is None and set_times(home / "root", [*found, ("", (home / "root").stat())]):
+                    found = walked(home / "root")
+                    difference = first_difference(home / "root", manifest(home))
                 if difference is None:
                     good = {state.st_ino: state.st_ctime_ns for _, state in found}
                     with if_writable(), durable.unwritable(home):

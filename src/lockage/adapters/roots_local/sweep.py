@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lockage.adapters.roots_local.read_only import if_writable
+from lockage.adapters.roots_local.spool import FIXED_TIME_NS
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
+from lockage.durable import unwritable
 from lockage.environment.root import Entry, Kind
 from lockage.hashing import hashed, worthwhile
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Hashes", "Kept", "Walked", "first_difference", "stamp_of", "walked"]
+__all__ = ["Hashes", "Kept", "Walked", "first_difference", "set_times", "stamp_of", "walked"]
 
 #: Paths and states.
 Walked = list[tuple[str, os.stat_result]]
@@ -80,6 +83,19 @@ def stamp_of(found: Walked, shared: Mapping[int, int] = _NONE) -> Digest:
     return Digest.of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
+def set_times(folder: Path, found: Walked) -> bool:
+    """Give what was found in a folder the one time of everything in a root; whether any had another, and has not now. Raises OSError.
+
+    A copy may have the time at which it was made, which steps would see. Where this user may not, it keeps that.
+    """
+    others = [f"{folder}/{path}" for path, state in found if state.st_mtime_ns != FIXED_TIME_NS]
+    with if_writable(), unwritable(folder):
+        for path in others:
+            os.utime(path, ns=(FIXED_TIME_NS, FIXED_TIME_NS), follow_symlinks=False)
+        return bool(others)
+    return False
+
+
 def _walk(top: str) -> Walked:
     found: Walked = []
     waiting = [""]
@@ -95,32 +111,39 @@ def _walk(top: str) -> Walked:
 
 
 class Hashes:
-    """Digests of files that were hashed just now: a file of several names is hashed once. ``size`` is how many bytes that were."""
+    """Digests of files that were hashed just now: a file of several names is hashed once. ``size`` is how many bytes that were.
+
+    They are known by inode and change time: an inode that was deleted meanwhile may be another file's.
+    """
 
     def __init__(self) -> None:
         self.size = 0
-        self._known: dict[int, Digest] = {}
+        self._known: dict[tuple[int, int], Digest] = {}
 
     def ahead(self, folder: Path, files: Sequence[tuple[str, os.stat_result]]) -> None:
         """Have helpers hash the files of a folder, if they are many. What they cannot read is left to :meth:`of`."""
-        new = {state.st_ino: (path, state) for path, state in files if state.st_ino not in self._known}
+        new = {key: (path, state) for path, state in files if (key := _known_by(state)) not in self._known}
         if worthwhile(len(new), sum(state.st_size for _, state in new.values())):
             states = [state for _, state in new.values()]
             names = ((os.fsencode(path), state.st_size) for path, state in new.values())
             with closing(hashed(os.fsencode(folder), names)) as answers:
                 for place, digest, _, _ in answers:
                     if digest is not None:
-                        self._known[states[place].st_ino] = digest
+                        self._known[_known_by(states[place])] = digest
                         self.size += states[place].st_size
 
     def of(self, path: Path, state: os.stat_result) -> Digest:
         """The digest of a file, whose state is this. Raises OSError."""
-        digest = self._known.get(state.st_ino)
+        digest = self._known.get(_known_by(state))
         if digest is None:
             with path.open("rb") as file:
-                digest = self._known[state.st_ino] = Digest.of_file(file)
+                digest = self._known[_known_by(state)] = Digest.of_file(file)
             self.size += state.st_size
         return digest
+
+
+def _known_by(state: os.stat_result) -> tuple[int, int]:
+    return state.st_ino, state.st_ctime_ns
 
 
 def first_difference(folder: Path, manifest: Sequence[Kept], hashes: Hashes | None = None) -> tuple[str, str] | None:

@@ -28,12 +28,15 @@ class Early:
         self.sandbox = sandbox
         self.watch = watch
         self.log = log
+        self._begun = threading.Lock()
         self._made = threading.Event()
         self._folders: list[int] = []
         self._error: BaseException | None = None
 
     def make(self, make: Callable[[Early], list[int]]) -> None:
-        """Keep what making gives or raises, for whoever takes it."""
+        """Keep what making gives or raises, for whoever takes it; nothing is made once it is discarded."""
+        if not self._begun.acquire(blocking=False):
+            return
         try:
             self._folders = make(self)
         except BaseException as error:  # noqa: BLE001 (handed to whoever takes it)
@@ -49,8 +52,10 @@ class Early:
         return self._folders
 
     def discard(self) -> None:
-        """Leave nothing of it."""
-        if not self._made.is_set():
+        """Leave nothing of it. A signal may have come before its making was ordered: then it never begins, and is not waited for."""
+        if self._begun.acquire(blocking=False):
+            self._made.set()
+        elif not self._made.is_set():
             self.sandbox.kill()
             self._made.wait()
         self.sandbox.close()

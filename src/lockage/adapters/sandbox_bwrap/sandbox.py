@@ -119,6 +119,7 @@ class Sandbox:
         block_read, self._block = os.pipe()
         ours, theirs = socket.socketpair()
         ours.shutdown(socket.SHUT_WR)  # what bubblewrap reads there is at its end; what it writes there we read
+        ours.setblocking(False)  # it is read when it is at its end, or nobody is left that should write
         self._told = self._keep(ours.detach())
         told = theirs.detach()
         self.log = self._keep(log_read)
@@ -157,7 +158,10 @@ class Sandbox:
         """Learn which process is the sandbox's first, as bubblewrap tells before it makes mounts; whether it has, and that is there."""
         told = b""
         while b"}" not in told:
-            piece = os.read(self._told, 4096)
+            try:
+                piece = os.read(self._told, 4096)
+            except BlockingIOError:  # bubblewrap has ended without a word, and left a process that could still write
+                return False
             if not piece:
                 return False
             told += piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import pytest
 from tests.crash.watch import KILL, Change, Ended, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.e2e.conftest import Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
@@ -22,6 +25,24 @@ inputs = ["README.md"]
 run = "mkdir out && for n in 1 2 3; do cp README.md out/$n.txt; sleep 0.05; done; : {mark}"
 outputs = ["out"]
 artifacts = ["out/*.txt"]
+"""
+#: While the first runs, the sandbox of the second is made, as there is one job. Nothing is made early before a step has been executed.
+EARLY = """
+[step.zeroth]
+environment = "build"
+inputs = []
+run = "mkdir zeroth; : {mark}"
+outputs = ["zeroth"]
+[step.first]
+environment = "build"
+inputs = []
+run = "sleep 1000; : {mark}-first"
+outputs = ["first"]
+[step.second]
+environment = "build"
+inputs = ["README.md"]
+run = "mkdir second; : {mark}-second"
+outputs = ["second"]
 """
 #: How many of a build's changes are the last.
 KILLS = 4
@@ -52,6 +73,40 @@ def _watched(store: Store, tmp_path: Path, stop_at: int | None) -> Ended:
         return KILL if change.number == stop_at else 0
 
     return watch(run, [store.home, store.work / "dist"], decide, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)], ids=str
+)
+def test_a_sandbox_that_was_made_early_ends_with_lockage(shop: Store, number: signal.Signals, code: int) -> None:
+    mark = f"mark-{os.getpid()}-{time.monotonic_ns()}"
+    shop.recipe(EARLY.replace("{mark}", mark))
+    process = shop.start("build", "--jobs", "1", "--json")
+    try:
+        _until(lambda: bool(_living(f"{mark}-first") and _living(f"{mark}-second")))
+    finally:
+        process.send_signal(number)
+        _, words = process.communicate(timeout=60)
+    assert process.returncode == code, words
+    _until(lambda: not _living(mark))
+    shop.recipe(EARLY.replace("{mark}", mark).replace("sleep 1000", "mkdir first"))
+    shop("build", "--jobs", "1", "--json", expect=0)
+    assert [path for path in shop.home.glob("*/tmp/*") if path.parent.parent.name != "roots"] == []
+
+
+def test_a_sandbox_that_was_made_early_is_not_left_when_a_step_fails(shop: Store) -> None:
+    mark = f"mark-{os.getpid()}-{time.monotonic_ns()}"
+    shop.recipe(EARLY.replace("{mark}", mark).replace("sleep 1000", "sleep 0.5; exit 3"))
+    assert shop("build", "--jobs", "1", "--json", expect=9).error["details"]["step"] == "first"
+    assert _living(mark) == []
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, for a minute at most."""
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_a_killed_build_leaves_no_process_no_mount_and_no_folder(shop: Store, tmp_path: Path) -> None:

@@ -116,6 +116,18 @@ def test_no_channel_of_a_new_store_takes_it_and_everything_says_why(project: Cal
     assert store("verify", "--json", expect=2).error["code"] == "host-has-no-root"
 
 
+def test_an_older_policy_does_not_ask_and_the_promotion_says_so(project: Callable[..., Store]) -> None:
+    store = project()
+    store("release", expect=0)
+    store("test", expect=0)
+    older = store.work.with_name("older.toml")  # as a store began before there was the gate
+    older.write_text('channel = "dev"\n[[gates]]\ngate = "source-clean"\n[[gates]]\ngate = "tests"\n')
+    store("policy", "apply", older, expect=0)
+    said = store("promote", "shop", "--to", "dev", expect=0).stdout
+    assert "UNPINNED HOST: environment build was the machine itself, and the policy of dev does not refuse that" in said
+    assert "host-environment" in " ".join(store("promote", "shop", "--to", "staging", "--json", expect=5).error["details"]["reasons"])
+
+
 def test_a_step_has_its_own_folders_and_only_declared_variables(project: Callable[..., Store]) -> None:
     store = project('[step.see]\nrun = "env | sort > out; umask >> out; ls -la --time-style=+%s shop.py >> out"\noutputs = ["out"]\n'
                     'artifacts = ["out"]\nvariables = { LEVEL = "3" }\n')  # fmt: skip

@@ -31,11 +31,13 @@ def command(release: str, channel: str, expect: int | None, reason: str, as_json
     from lockage.cli.screen import Progress, print_json, say
     from lockage.wiring import Wiring
     from lockage.work.promote import promote
+    from lockage.work.recorded import hosts_of_lock
     from lockage.work.release import release_title
 
     wiring = Wiring.from_process(tell=Progress(quiet=as_json))
     done = promote(wiring, release, channel_name(channel), expect=expect, reason=reason)
     title = release_title(done.record)
+    hosts = hosts_of_lock(wiring, done.record.lock)
     if as_json:
         print_json(
             {
@@ -44,6 +46,7 @@ def command(release: str, channel: str, expect: int | None, reason: str, as_json
                 "generation": done.generation,
                 "changed": done.changed,
                 "gates": done.decision.verdict.gates if done.decision is not None else (),
+                "unpinned_hosts": hosts,
             }
         )
         return
@@ -53,3 +56,5 @@ def command(release: str, channel: str, expect: int | None, reason: str, as_json
     say(f"{done.channel} holds {title}, generation {done.generation}")
     for gate in done.decision.verdict.gates if done.decision is not None else ():
         say(f"  {gate.gate}: {gate.reason}")
+    for name in hosts:
+        say(f"  UNPINNED HOST: environment {name} was the machine itself, and the policy of {done.channel} does not refuse that")

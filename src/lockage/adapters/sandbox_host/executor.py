@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lockage.adapters.sandbox_host.place import Place, taken_place
-from lockage.adapters.sandbox_host.running import HostEnd, HostProcess
+from lockage.adapters.sandbox_host.running import HostProcess
 from lockage.adapters.sandbox_host.watch import HostWatch
 from lockage.base.instant import ZIP_FLOOR
 from lockage.plan.contract import PREVENTION, relocated
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lockage.plan.action import Action
     from lockage.ports import Attached, Blobs, ExecutionFailed, ExecutionRequest
     from lockage.record.result import ActionResult
+    from lockage.running.ended import Ended
 
 __all__ = ["HostExecutor"]
 
@@ -171,7 +172,7 @@ def _variables(action: Action, place: Place) -> dict[str, str]:
     return found | {"HOME": str(place.home), "TMPDIR": temporary}
 
 
-def _usage(ended: HostEnd, wall: float, watch: HostWatch) -> Usage:
+def _usage(ended: Ended, wall: float, watch: HostWatch) -> Usage:
     """What the step took; ``wall`` is in seconds."""
     return Usage(
         wall_ms=round(wall * 1000),

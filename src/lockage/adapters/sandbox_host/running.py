@@ -10,35 +10,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from lockage.adapters.sandbox_host import supervise
 from lockage.ports import SandboxUnavailable
+from lockage.running.ended import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from lockage.adapters.sandbox_host.place import Place
 
-__all__ = ["HostEnd", "HostProcess"]
+__all__ = ["HostProcess"]
 
 #: What getrusage(2) counts storage in.
 _BLOCK = 512
 _PROGRAM = Path(supervise.__file__)
 _UMASK = 0o022
-
-
-class HostEnd(msgspec.Struct, frozen=True):
-    """How a step ended (None: it was killed), and what its processes used: milliseconds and bytes."""
-
-    exit_code: int | None
-    user_ms: int
-    system_ms: int
-    largest: int
-    read_bytes: int
-    written_bytes: int
-    disk_read_bytes: int
-    disk_written_bytes: int
 
 
 class HostProcess:
@@ -121,7 +107,7 @@ class HostProcess:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self.monitor, signal.SIGTERM)
 
-    def wait(self) -> HostEnd:
+    def wait(self) -> Ended:
         """Wait until nothing of the step runs any more."""
         os.waitid(os.P_PIDFD, self.monitor, os.WEXITED | os.WNOWAIT)
         moved = self._moved()  # as long as it is not reaped, its counters can be read
@@ -131,7 +117,7 @@ class HostProcess:
         if os.waitstatus_to_exitcode(status) != 0 and self._place is not None:  # something ended the supervisor: it has cleaned up nothing
             _kill_strays(self._place)
         code = os.waitstatus_to_exitcode(int(told)) if told else None
-        return HostEnd(
+        return Ended(
             exit_code=128 - code if code is not None and code < 0 else code,  # as a shell says it
             user_ms=round(usage.ru_utime * 1000),
             system_ms=round(usage.ru_stime * 1000),

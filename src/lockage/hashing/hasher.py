@@ -1,6 +1,6 @@
 """A helper process: reads names, hashes the files, says what it found. Run as a script without site packages; imports nothing of lockage.
 
-``python -I -S helper.py TOP STORE``: names are relative to the folder TOP; STORE, unless empty, has blobs as ``ab/cdef…``. Each request
+``python -I -S hasher.py TOP STORE``: names are relative to the folder TOP; STORE, unless empty, has blobs as ``ab/cdef…``. Each request
 is its length (4 bytes) and names with a zero byte between them. Each answer is, for all files of one request, in their order: their
 digests (32 bytes each), their sizes (8 bytes each), and a byte each of :data:`UNREAD`, :data:`READ` or :data:`PRESENT`: STORE has a file of
 that name and size. Integers are little-endian. The end of its input ends it.

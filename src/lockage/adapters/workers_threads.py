@@ -1,9 +1,10 @@
-"""Tasks beside each other on threads that live as long as the process: a sandbox's parent-death signal follows its thread."""
+"""Tasks beside each other on threads that live as long as they: a sandbox's parent-death signal follows its thread."""
 
 from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,22 +33,36 @@ class _Worker(threading.Thread):
         self.crew = crew
 
     def run(self) -> None:
-        while (task := self.crew.tasks.get()) is not None and not self.crew.over:
-            key, call = task
-            try:
-                self.crew.ended.put((key, call()))
-            except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
-                self.crew.ended.put((key, error))
+        while self._done():
+            pass
         self.crew.tasks.put(None)  # the one that said this to us is for all of the crew
+
+    def _done(self) -> bool:
+        """Do the next task, if there is to be one; nothing of it is held while another is waited for."""
+        task = self.crew.tasks.get()
+        if task is None or self.crew.over:
+            return False
+        key, call = task
+        try:
+            self.crew.ended.put((key, call()))
+        except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
+            self.crew.ended.put((key, error))
+        return True
 
 
 class ThreadWorkers:
     """Implements :class:`lockage.ports.Workers`; as many threads as there are tasks at one time, reused."""
 
     def __init__(self) -> None:
-        self._crew = _Crew()
+        self._crew = self._new_crew()
         self._threads = 0
         self._busy = 0
+
+    def _new_crew(self) -> _Crew:
+        """A crew that goes when these workers do."""
+        crew = _Crew()
+        weakref.finalize(self, crew.tasks.put, None).atexit = False
+        return crew
 
     def start(self, key: str, task: Callable[[], object]) -> None:
         if self._busy == self._threads:
@@ -71,7 +86,7 @@ class ThreadWorkers:
     def abandon(self, interrupt: Callable[[], None]) -> None:
         # A signal may have come between any two instructions of the methods above, so their counts say nothing here, and a
         # result may have been taken from its queue and lost: only a thread that has ended is sure to do no more.
-        crew, self._crew, self._threads, self._busy = self._crew, _Crew(), 0, 0
+        crew, self._crew, self._threads, self._busy = self._crew, self._new_crew(), 0, 0
         crew.over = True
         crew.tasks.put(None)
         while left := [thread for thread in threading.enumerate() if isinstance(thread, _Worker) and thread.crew is crew]:

@@ -92,7 +92,8 @@ def test_what_has_to_be_recorded_is_refused_by_a_store_that_can_only_be_read(liv
     assert "hint: " in ended.err
 
 
-def test_a_ledger_left_by_a_killed_process_can_be_read_where_nothing_can_be_written(lived: Lived) -> None:
+def _kill_after_an_append(lived: Lived) -> None:
+    """Show the state that a promotion leaves which is killed when it has been appended: the log is still there."""
     stage, _, story = lived
     promotion = next(told for told in story if told.arguments[0] == "promote")
     committed = max(change.number for change in promotion.changes if change.call == "fsync" and change.path.endswith("-wal"))
@@ -101,6 +102,11 @@ def test_a_ledger_left_by_a_killed_process_can_be_read_where_nothing_can_be_writ
         stage.program(*promotion.arguments), stage.watched, lambda change: -1 if change.number == committed + 1 else 0, stage.scratch
     )
     assert killed.code == -9
+
+
+def test_a_ledger_left_by_a_killed_process_can_be_read_where_nothing_can_be_written(lived: Lived) -> None:
+    stage, _, _ = lived
+    _kill_after_an_append(lived)
     assert os.stat(stage.home / "ledger.db-wal").st_size  # noqa: PTH116
     status = watch(stage.program("status"), [stage.home], _read_only, stage.scratch)
     assert status.code == 0, status
@@ -111,7 +117,7 @@ def test_a_log_that_cannot_be_indexed_is_kept(lived: Lived) -> None:
     """SQLite deletes the log of a connection that is closed before it could make the index (seen with 3.40)."""
     stage, _, story = lived
     test = next(told for told in story if told.arguments[0] == "test")
-    stage.show(test.start)
+    _kill_after_an_append(lived)
     stage.check_out(test.commit)
     log = stage.home / "ledger.db-wal"
     before = log.read_bytes()

@@ -291,5 +291,5 @@ def test_a_store_that_cannot_be_written_is_left_as_it_is_and_says_so(tmp_path: P
         "import sys, pathlib, lockage.adapters.blobs_local as made; "
         "made.LocalBlobs(pathlib.Path(sys.argv[1]) / 'blobs').put_many([b'1', bytes(3 << 20)])"
     )
-    script = 'mount -t tmpfs tmpfs "$1" && "$2" -c "$3" "$1" && mount -o remount,ro "$1" && exec "$2" -c "$4" "$1"'
+    script = 'mount -t tmpfs tmpfs "$1" && "$2" -c "$3" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$4" "$1"'
     _in_small_file_system(tmp_path, script, begin, READ_ONLY)

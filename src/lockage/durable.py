@@ -40,8 +40,6 @@ __all__ = [
     "write_file",
 ]
 
-#: From so many bytes on, waiting for the disk at the end costs more than asking it for each file.
-_LARGE = 1 << 20
 #: With more files or folders than this, one syncfs is cheaper than an fsync of each.
 _MANY = 16
 
@@ -242,8 +240,6 @@ class Staged:
             self.facts = found.st_mtime_ns, found.st_ino
             if stat.S_IMODE(found.st_mode) != mode:
                 portable.set_mode(self._handle, mode)
-            if found.st_size >= _LARGE:
-                portable.begin_writing(self._handle)  # while the next file is made
             os.close(self._handle)
             self._handle = -1
 

@@ -28,7 +28,6 @@ __all__ = [
     "READ",
     "READ_ONLY_PLAIN",
     "REPLACES_READ_ONLY",
-    "begin_writing",
     "hold",
     "open_lock",
     "set_mode",
@@ -98,13 +97,6 @@ def sync_file(descriptor: int) -> None:
             os.fsync(descriptor)
     else:
         os.fsync(descriptor)
-
-
-def begin_writing(descriptor: int) -> None:
-    """Let the kernel begin to bring a file's bytes to the disk, without waiting for that; where it takes no such advice it will in time."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # what is not on the disk yet stays in memory (posix_fadvise(2))
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync_folder(folder: Path) -> None:

@@ -205,9 +205,9 @@ def bench(request: pytest.FixtureRequest, registry: Registry, tmp_path: Path) ->
     blobs = MemoryBlobs()
     if request.param == "memory":
         images = MemoryBaseImages(blobs)
-        have = images.places["quay.io/team/base"] = dict(IMAGE.blobs)
-        images.tags["quay.io/team/base", "one"] = IMAGE.index.digest
-        return Bench(images, blobs, "quay.io/team/base", have)
+        have = images.places["registry.example.org/team/base"] = dict(IMAGE.blobs)
+        images.tags["registry.example.org/team/base", "one"] = IMAGE.index.digest
+        return Bench(images, blobs, "registry.example.org/team/base", have)
     if request.param == "registry":
         return Bench(pull(blobs, tmp_path), blobs, f"{registry.host}/team/base", registry.blobs)
     folders = FolderImages(blobs, tmp_path)
@@ -359,9 +359,13 @@ def test_mirrors_stand_for_a_registry_in_their_order(registry: Registry, tmp_pat
         empty.blobs = {}
         thread = threading.Thread(target=empty.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        images = pull(MemoryBlobs(), tmp_path, setting=f"quay.io=http://{empty.host}/proxy quay.io=http://{registry.host}/team")
+        images = pull(
+            MemoryBlobs(),
+            tmp_path,
+            setting=f"registry.example.org=http://{empty.host}/proxy registry.example.org=http://{registry.host}/team",
+        )
         try:
-            assert images.document("quay.io/base", IMAGE.manifest.digest, limit=LIMIT)
+            assert images.document("registry.example.org/base", IMAGE.manifest.digest, limit=LIMIT)
         finally:
             empty.shutdown()
             thread.join()

@@ -148,7 +148,7 @@ def image(name: str, as_json: bool) -> None:
 
     \b
     Examples:
-      lockage env image quay.io/pypa/manylinux_2_28_x86_64:latest
+      lockage env image registry.example.org/pypa/manylinux_2_28_x86_64:latest
       lockage env image oci:image:shop-build
     """
     from lockage.cli.screen import print_json, say

@@ -46,21 +46,30 @@ def test_a_token_is_had_where_the_challenge_says() -> None:
 
 def test_a_registry_is_asked_over_https_unless_it_is_this_machine_or_the_setting_says_so() -> None:
     plain = discover_registries(None)
-    assert [plain(name) for name in ("quay.io", "docker.io", "localhost:5000", "127.0.0.1:5000", "[::1]:5000")] == [
-        ("https://quay.io",),
+    assert [plain(name) for name in ("registry.example.org", "docker.io", "localhost:5000", "127.0.0.1:5000", "[::1]:5000")] == [
+        ("https://registry.example.org",),
         ("https://registry-1.docker.io",),
         ("http://localhost:5000",),
         ("http://127.0.0.1:5000",),
         ("http://[::1]:5000",),
     ]
     mapped = discover_registries(
-        "quay.io=http://mirror.example.org/quay/ quay.io=https://other.example.org docker.io=https://d.example.org"
+        "registry.example.org=http://mirror.example.org/quay/ registry.example.org=https://other.example.org docker.io=https://d.example.org"
     )
-    assert mapped("quay.io") == ("http://mirror.example.org/quay", "https://other.example.org")
-    assert mapped("ghcr.io") == ("https://ghcr.io",)
+    assert mapped("registry.example.org") == ("http://mirror.example.org/quay", "https://other.example.org")
+    assert mapped("packages.example.org") == ("https://packages.example.org",)
 
 
-@pytest.mark.parametrize("setting", ["quay.io", "=https://a", "quay.io=ftp://a", "quay.io=https://", "quay.io=https://a?b"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "registry.example.org",
+        "=https://a",
+        "registry.example.org=ftp://a",
+        "registry.example.org=https://",
+        "registry.example.org=https://a?b",
+    ],
+)
 def test_a_setting_that_is_malformed(setting: str) -> None:
     with pytest.raises(ValueError, match="not REGISTRY=ADDRESS"):
         discover_registries(setting)
@@ -75,13 +84,13 @@ def write(file: Path, **auths: str) -> None:
 def test_passwords_come_from_the_files_of_docker_and_podman_and_then_from_netrc(tmp_path: Path) -> None:
     write(
         tmp_path / ".docker/config.json",
-        **{"https://index.docker.io/v1/": "d:1:2", "https://quay.io": "q:1", "both.example.org": "docker:1"},
+        **{"https://index.docker.io/v1/": "d:1:2", "https://registry.example.org": "q:1", "both.example.org": "docker:1"},
     )
     write(tmp_path / "own/auth.json", **{"both.example.org": "podman:2"})
     logins = (Login("", "netrc.example.org", "/", "n", "3"),)
     found = discover_credentials({"REGISTRY_AUTH_FILE": str(tmp_path / "own/auth.json")}, tmp_path, logins)
     assert found("docker.io", "https://registry-1.docker.io") == ("d", "1:2")
-    assert found("quay.io", "https://quay.io") == ("q", "1")
+    assert found("registry.example.org", "https://registry.example.org") == ("q", "1")
     assert found("both.example.org", "https://both.example.org") == ("podman", "2")
     assert found("netrc.example.org", "https://netrc.example.org") == ("n", "3")
     assert found("store.example.org", "https://store.example.org") is None

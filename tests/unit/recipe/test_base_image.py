@@ -21,7 +21,7 @@ def recipe(lines: str) -> Recipe:
 @pytest.mark.parametrize(
     ("text", "place", "name"),
     [
-        ("quay.io/pypa/manylinux_2_28_x86_64", "quay.io/pypa/manylinux_2_28_x86_64", "manylinux_2_28_x86_64"),
+        ("registry.example.org/pypa/manylinux_2_28_x86_64", "registry.example.org/pypa/manylinux_2_28_x86_64", "manylinux_2_28_x86_64"),
         ("registry.example.org:5000/base:1.2", "registry.example.org:5000/base", "base"),
         ("localhost/team/base", "localhost/team/base", "base"),
         ("127.0.0.1:5000/base", "127.0.0.1:5000/base", "base"),
@@ -40,7 +40,7 @@ def test_an_image_is_named_by_its_place_and_its_digest(text: str, place: str, na
 
 
 def test_where_an_image_is_had_from_is_no_part_of_what_is_declared() -> None:
-    one, two = (recipe(f'image = "{place}@sha256:{SHA}"\n').environments["build"] for place in ("oci:base", "quay.io/a/b"))
+    one, two = (recipe(f'image = "{place}@sha256:{SHA}"\n').environments["build"] for place in ("oci:base", "registry.example.org/a/b"))
     assert one.digest == two.digest
     assert one.base == two.base
     named = recipe(f'image = "oci:base@sha256:{SHA}"\ninterpreter = "/opt/bin/python3"\n')
@@ -52,17 +52,17 @@ def test_where_an_image_is_had_from_is_no_part_of_what_is_declared() -> None:
     ("lines", "said"),
     [
         (
-            'image = "quay.io/pypa/manylinux:latest"\n',
-            'lockage.toml:4: environment.build.image: "quay.io/pypa/manylinux:latest" has no digest',
+            'image = "registry.example.org/pypa/manylinux:latest"\n',
+            'lockage.toml:4: environment.build.image: "registry.example.org/pypa/manylinux:latest" has no digest',
         ),
-        ('image = "quay.io/a@sha256:12"\n', "not a sha256 digest"),
-        ('image = "quay.io/a@sha512:12"\n', "named by its sha256"),
+        ('image = "registry.example.org/a@sha256:12"\n', "not a sha256 digest"),
+        ('image = "registry.example.org/a@sha512:12"\n', "named by its sha256"),
         (f'image = "debian@sha256:{SHA}"\n', "does not begin with a registry"),
         (f'image = "library/debian@sha256:{SHA}"\n', "does not begin with a registry"),
-        (f'image = "quay.io/A@sha256:{SHA}"\n', "not the name of a repository"),
-        (f'image = "quay.io/a/../b@sha256:{SHA}"\n', "not the name of a repository"),
+        (f'image = "registry.example.org/A@sha256:{SHA}"\n', "not the name of a repository"),
+        (f'image = "registry.example.org/a/../b@sha256:{SHA}"\n', "not the name of a repository"),
         (f'image = "oci:@sha256:{SHA}"\n', "needs a path"),
-        (f'image = "quay.io/a:-@sha256:{SHA}"\n', "not a tag"),
+        (f'image = "registry.example.org/a:-@sha256:{SHA}"\n', "not a tag"),
         ("image = 1\n", "expected an image by its digest"),
         (f'os = "debian:bookworm"\nimage = "oci:a@sha256:{SHA}"\n', "it has `os` as well"),
         (f'image = "oci:a@sha256:{SHA}"\npackages = ["gcc"]\n', "packages: does not go with `image`: what an image holds is fixed"),
@@ -81,5 +81,5 @@ def test_what_does_not_go_together_is_a_fault_with_its_line(lines: str, said: st
 
 def test_who_names_a_tag_is_told_how_to_learn_its_digest() -> None:
     with pytest.raises(InvalidRecipe) as caught:
-        recipe('image = "quay.io/pypa/manylinux:latest"\n')
+        recipe('image = "registry.example.org/pypa/manylinux:latest"\n')
     assert "lockage env image NAME:TAG" in caught.value.faults[0].hint

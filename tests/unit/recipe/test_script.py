@@ -60,7 +60,7 @@ def test_a_recipe_without_faults_has_everything() -> None:
 
 def test_an_environment_begins_with_an_image() -> None:
     made = project("shop", version="tag")
-    image = f"quay.io/pypa/manylinux@sha256:{'0' * 64}"
+    image = f"registry.example.org/pypa/manylinux@sha256:{'0' * 64}"
     build = made.environment("build", image=image, python=["build"], interpreter="/opt/python/cp312-cp312/bin/python3")
     made.step("one", environment=build, run="make", outputs=["one"])
     assert f'image = "{image}"' in made.toml()

@@ -37,7 +37,7 @@ IMAGE = make_image(
 OTHER = make_image([[TarNode(name="a", data=b"other")]])
 
 
-def recipe(digest: Digest, place: str = "quay.io/pypa/manylinux", more: str = "") -> bytes:
+def recipe(digest: Digest, place: str = "registry.example.org/pypa/manylinux", more: str = "") -> bytes:
     return f"""
 [project]
 name = "shop"
@@ -55,7 +55,7 @@ artifacts = ["x"]
 
 @pytest.fixture
 def services(services: MemoryServices) -> MemoryServices:
-    services.base_images.places["quay.io/pypa/manylinux"] = {**IMAGE.blobs, **OTHER.blobs}
+    services.base_images.places["registry.example.org/pypa/manylinux"] = {**IMAGE.blobs, **OTHER.blobs}
     return services
 
 
@@ -79,7 +79,7 @@ def test_an_image_is_locked_by_all_that_it_is_made_of(services: MemoryServices, 
 def test_the_lock_names_no_host_and_is_read_as_it_was_written(services: MemoryServices) -> None:
     found = lock(services, recipe(IMAGE.index.digest))
     data = found.encode()
-    assert b"quay.io" not in data
+    assert b"registry.example.org" not in data
     again = Lock.decode(data)
     assert again == found
     assert Lock.of(dict(again.environments)).encode() == data
@@ -89,7 +89,7 @@ def test_locking_twice_gives_the_same_and_asks_nobody(services: MemoryServices) 
     first = lock(services, recipe(IMAGE.index.digest))
     services.base_images.asked.clear()
     assert lock(services, recipe(IMAGE.index.digest)) == first
-    services.sources.add("shop", {"lockage.toml": recipe(IMAGE.index.digest, "ghcr.io/pypa/manylinux")})
+    services.sources.add("shop", {"lockage.toml": recipe(IMAGE.index.digest, "packages.example.org/pypa/manylinux")})
     assert lock_project(services, "shop", folder=HERE, upgrade=False, check=True) == (first, False)
     assert services.base_images.asked == []
 
@@ -116,7 +116,7 @@ def test_another_interpreter_is_told(services: MemoryServices) -> None:
 def test_another_base_altogether_is_told_as_well(services: MemoryServices) -> None:
     before = lock(services, recipe(IMAGE.index.digest))
     text = recipe(IMAGE.index.digest).replace(
-        f'image = "quay.io/pypa/manylinux@sha256:{IMAGE.index.digest}"'.encode(), b'os = "debian:bookworm"'
+        f'image = "registry.example.org/pypa/manylinux@sha256:{IMAGE.index.digest}"'.encode(), b'os = "debian:bookworm"'
     )
     services.sources.add("shop", {"lockage.toml": text, "lockage.lock": before.encode()})
     with pytest.raises(LockMismatch) as caught:
@@ -127,8 +127,10 @@ def test_another_base_altogether_is_told_as_well(services: MemoryServices) -> No
 def test_what_the_store_lacks_is_fetched_from_where_the_recipe_says(services: MemoryServices) -> None:
     found = lock(services, recipe(IMAGE.index.digest))
     fresh = MemoryServices()
-    fresh.base_images.places["ghcr.io/a/manylinux"] = dict(IMAGE.blobs)
-    fresh.sources.add("shop", {"lockage.toml": recipe(IMAGE.index.digest, "ghcr.io/a/manylinux"), "lockage.lock": found.encode()})
+    fresh.base_images.places["packages.example.org/a/manylinux"] = dict(IMAGE.blobs)
+    fresh.sources.add(
+        "shop", {"lockage.toml": recipe(IMAGE.index.digest, "packages.example.org/a/manylinux"), "lockage.lock": found.encode()}
+    )
     (laid_in,) = lay_in(fresh, prepare(fresh, "shop"))
     assert (laid_in.count, laid_in.fetched) == (5, 5)
     assert {item.version for item in items_of(fresh, found.environments["build"]) if item.kept} == {
@@ -214,9 +216,9 @@ def test_what_a_lock_names_of_an_image_is_no_garbage(services: MemoryServices) -
 
 
 def test_a_tag_is_told_as_a_recipe_wants_it(services: MemoryServices) -> None:
-    services.base_images.tags["quay.io/pypa/manylinux", "2"] = IMAGE.index.digest
-    found = image_of_tag(services, "quay.io/pypa/manylinux:2")
-    assert (found.place, found.digest) == ("quay.io/pypa/manylinux", IMAGE.index.digest)
+    services.base_images.tags["registry.example.org/pypa/manylinux", "2"] = IMAGE.index.digest
+    found = image_of_tag(services, "registry.example.org/pypa/manylinux:2")
+    assert (found.place, found.digest) == ("registry.example.org/pypa/manylinux", IMAGE.index.digest)
     with pytest.raises(Usage, match="does not begin with a registry"):
         image_of_tag(services, "debian:latest")
 

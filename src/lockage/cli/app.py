@@ -145,6 +145,7 @@ def program(context: click.Context, as_json: bool) -> None:
 
 def run(arguments: list[str], unprinted: OSError | None = None) -> int:
     """Run one command and return the process's exit code; ``unprinted`` is why what it prints could not be printed already."""
+    _have_streams()
     if unprinted is not None:
         _drop_output()
     for stream in (sys.stdout, sys.stderr):
@@ -197,11 +198,17 @@ def _run(arguments: list[str], errors: list[str], unprinted: OSError | None) -> 
         return show(_fault(error))
 
 
+def _have_streams() -> None:
+    """In the place of those that were closed when the process began, ones that nobody reads; else the next file would be in their place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (open until the process ends)
+
+
 def _print_all() -> None:
     """Let go of what is still buffered, while it can be said that it could not be printed."""
     try:
-        if sys.stdout is not None:  # it was closed when the process began
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError:
         _drop_output()
         raise

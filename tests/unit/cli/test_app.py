@@ -349,3 +349,11 @@ def test_output_that_nobody_takes_is_told_by_the_exit_code(where: str, status: i
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     subprocess.run(["sh", "-c", script, sys.executable, told], check=False, capture_output=True, env=environ)
     assert told.read_text() == f"{status}\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_done_without(closed: str) -> None:
+    code = "from lockage.cli import main; main()"
+    done = subprocess.run(["sh", "-c", f'"$0" -c "{code}" completion bash {closed}', sys.executable], check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))

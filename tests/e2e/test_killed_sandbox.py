@@ -83,7 +83,9 @@ def test_a_sandbox_that_was_made_early_ends_with_lockage(shop: Store, number: si
     shop.recipe(EARLY.replace("{mark}", mark))
     process = shop.start("build", "--jobs", "1", "--json")
     try:
-        _until(lambda: bool(_living(f"{mark}-first") and _living(f"{mark}-second")))
+        # bubblewrap and its child: it has asked to die with its parent by then, before which a kill cannot be told to it
+        _until(lambda: len(_living(f"{mark}-first")) > 1 and len(_living(f"{mark}-second")) > 1)
+        time.sleep(0.5)
     finally:
         process.send_signal(number)
         _, words = process.communicate(timeout=60)

@@ -57,6 +57,8 @@ class _Looks(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     times: str
     modes: str
+    #: The bits of modes that this process's umask may take away; the others need not be set once more.
+    umask: int
 
     def time(self, path: str) -> int:
         """Of one path. Times go back, or forth where back would be before what a zip file can hold."""
@@ -66,10 +68,23 @@ class _Looks(msgspec.Struct, frozen=True, kw_only=True):
         return earliest if self.times == "earlier" else earliest + int(Digest.of(path.encode())[:8], 16) % _SPAN
 
 
-def populate(root: int, tree: BlobRef, blobs: Blobs, *, order: str, time: int, times: str = "fixed", modes: str = "plain") -> None:
-    """Write a tree below the open folder ``root``. Raises :class:`Full`, and what the blobs raise."""
+def populate(
+    root: int,
+    tree: BlobRef,
+    blobs: Blobs,
+    *,
+    order: str,
+    time: int,
+    times: str = "fixed",
+    modes: str = "plain",
+    umask: int = 0o777,
+) -> None:
+    """Write a tree below the open folder ``root``. Raises :class:`Full`, and what the blobs raise.
+
+    ``umask`` are bits that this process's own may have.
+    """
     try:
-        _folder(root, tree, blobs, _Looks(order=order, epoch=time, times=times, modes=modes), "")
+        _folder(root, tree, blobs, _Looks(order=order, epoch=time, times=times, modes=modes, umask=umask), "")
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(tree)) from error
     except OSError as error:
@@ -108,7 +123,7 @@ def _folder(folder: int, tree: BlobRef, blobs: Blobs, looks: _Looks, path: str) 
         time = looks.time(f"{path}{name}")
         if isinstance(node, FileNode):
             try:
-                _file(folder, name, node, blobs, time, _MODES[looks.modes][1 if node.executable else 0])
+                _file(folder, name, node, blobs, time, _MODES[looks.modes][1 if node.executable else 0], looks.umask)
             except BlobCorrupt as error:
                 raise error.naming(f"the input {path}{name}") from error
         elif isinstance(node, LinkNode):
@@ -118,7 +133,8 @@ def _folder(folder: int, tree: BlobRef, blobs: Blobs, looks: _Looks, path: str) 
             os.mkdir(name, mode, dir_fd=folder)
             below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             try:
-                os.fchmod(below, mode)
+                if mode & (looks.umask | ~0o777):  # mkdir(2) gives no others
+                    os.fchmod(below, mode)
                 _folder(below, node, blobs, looks, f"{path}{name}/")
             finally:
                 os.close(below)
@@ -126,7 +142,7 @@ def _folder(folder: int, tree: BlobRef, blobs: Blobs, looks: _Looks, path: str) 
     os.utime(folder, (own, own))
 
 
-def _file(folder: int, name: str, node: FileNode, blobs: Blobs, time: int, mode: int) -> None:
+def _file(folder: int, name: str, node: FileNode, blobs: Blobs, time: int, mode: int, umask: int) -> None:
     target = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
     try:
         if node.blob.size <= _WHOLE:
@@ -135,7 +151,8 @@ def _file(folder: int, name: str, node: FileNode, blobs: Blobs, time: int, mode:
             with blobs.open(node.blob) as stream:
                 while piece := stream.read(_PIECE):
                     _write(target, piece)
-        os.fchmod(target, mode)  # the driver's umask must not show
+        if mode & umask:  # which must not show
+            os.fchmod(target, mode)
         os.utime(target, (time, time))
     finally:
         os.close(target)

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +34,7 @@ def said(spawner: Spawner, *, umask: int, count: int = 3) -> dict[str, object]:
     answer = os.memfd_create("answer")
     try:
         command = ("python", "-IS", "-c", SAYS, str(count), str(count))
-        request = Request(Path(sys.executable), command, [*reversed(files), answer], umask=umask, personality=0)
+        request = Request(sys.executable, command, [*reversed(files), answer], umask=umask, personality=0)
         process = spawner.start(request)
         assert os.waitpid(process, 0)[1] == 0
         found: dict[str, object] = json.loads(os.pread(answer, 1 << 16, 0))

@@ -19,8 +19,9 @@ from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
 from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
-from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox, freeze
+from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
+from lockage.adapters.sandbox_bwrap.standing import freeze
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.base.instant import ZIP_FLOOR
 from lockage.ports import SandboxUnavailable, StoreUnwritable
@@ -113,7 +114,7 @@ class Maker:
         layout, writable = scheme.layout, scheme.writable
         sandbox.start(
             self._spawner,
-            self._bwrap,
+            str(self._bwrap),
             scheme.given,
             command=(*_TWICE, *action.arguments) if world.twice else action.arguments,
             world=world,
@@ -124,10 +125,19 @@ class Maker:
         sandbox.await_mounts()
         sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)  # while bubblewrap does what is left
         sandbox.hold(scheme.last, layout.whole)
-        freeze(sandbox.root, layout.made, [path for path, _ in layout.links], time=ZIP_FLOOR)
-        opened = {place.path: sandbox.open(place.path) for place in writable} | {"/dev/shm": sandbox.open("/dev/shm")}  # noqa: S108 (in the sandbox)
-        times, modes = world.source_times, world.source_modes
-        populate(opened[world.build_path], action.workspace, self._blobs, order=world.file_order, time=epoch, times=times, modes=modes)
+        freeze(sandbox.root, layout.made, layout.links, time=ZIP_FLOOR)
+        opened = {place.path: sandbox.open(place.path) for place in writable}
+        opened["/dev/shm"] = sandbox.open("/dev/shm")  # noqa: S108 (in the sandbox)
+        populate(
+            opened[world.build_path],
+            action.workspace,
+            self._blobs,
+            order=world.file_order,
+            time=epoch,
+            times=world.source_times,
+            modes=world.source_modes,
+            umask=self._spawner.taken_away(world.umask),
+        )
         for wanted, place, files in (
             (world.repository, world.build_path, REPOSITORY),
             (world.settings, world.home, SETTINGS),
@@ -136,7 +146,7 @@ class Maker:
             if wanted:
                 scatter(opened[place], files, time=epoch)
         for path, folder in opened.items():
-            if path != world.build_path or world.source_times == CONTRACT.source_times:
+            if path != world.build_path or (world.repository and world.source_times == CONTRACT.source_times):  # else it has its time
                 os.utime(folder, (epoch, epoch))
         sandbox.enter(world)
         if tracer is not None:

@@ -7,20 +7,18 @@ has been waited for, nothing of the sandbox runs any more. Its tmpfs folders liv
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-import resource
 import select
 import signal
-import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockage.adapters.sandbox_bwrap.arguments import BLOCK_FD, COMMAND_LINE, INFO_FD, READY, READY_FD
-from lockage.adapters.sandbox_bwrap.situation import change, launched, no_input, terminal
+from lockage.adapters.sandbox_bwrap.arguments import ARGS_FD, BLOCK_FD, COMMAND_LINE, INFO_FD, READY, READY_FD
+from lockage.adapters.sandbox_bwrap.channel import Channel
+from lockage.adapters.sandbox_bwrap.limits import set_limits
+from lockage.adapters.sandbox_bwrap.situation import change, empty_pipe, launched, null_device, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
+from lockage.adapters.sandbox_bwrap.standing import bound_root, standing_root
 from lockage.running.ended import Ended
 
 if TYPE_CHECKING:
@@ -30,32 +28,15 @@ if TYPE_CHECKING:
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
     from lockage.variation.world import World
 
-__all__ = ["NotBuilt", "Sandbox", "freeze"]
+__all__ = ["NotBuilt", "Sandbox"]
 
 #: How long bubblewrap may take to put a sandbox together, in seconds; how soon we look again at first, later after a part of the wait.
 _BUILD_TIME = 60.0
 _LOOK = 0.0003
 _PATIENCE = 6
-#: How many processes the kernel allows beyond a step's limit: one that reaches it is to be ended for that, not to see a fork refused.
-_ROOM = 64
 #: What getrusage(2) counts storage in, whatever the file system's blocks are.
 _BLOCK = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_HELD = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-
-#: Soft and hard resource limits of a step: the kernel's own defaults, whatever the driver's shell has set.
-_LIMITS = {
-    resource.RLIMIT_CORE: (0, 0),
-    resource.RLIMIT_MEMLOCK: (64 << 10, 64 << 10),
-    resource.RLIMIT_CPU: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-    resource.RLIMIT_FSIZE: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-    resource.RLIMIT_DATA: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-    resource.RLIMIT_AS: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-}
-
-
-#: A line of proc(5) mountinfo whose fifth field, the mount point, is one that bubblewrap has only while it works.
-_SCAFFOLD = re.compile(rb"^(?:\S+ ){4}/(?:newroot|oldroot)[ /]", re.MULTILINE)
 
 
 class NotBuilt(Exception):
@@ -75,7 +56,7 @@ class Sandbox:
         self._init_handle = -1
         self._reaped = False
         self._counters = -1
-        self._told = -1
+        self._channel: Channel | None = None
         self._processes = -1
         self.log = -1
         self.root = -1
@@ -83,7 +64,7 @@ class Sandbox:
     def start(
         self,
         spawner: Spawner,
-        bwrap: Path,
+        bwrap: str,
         arguments: bytes,
         *,
         command: Iterable[str],
@@ -96,22 +77,19 @@ class Sandbox:
 
         Raises OSError.
         """
-        given_in = self._keep(no_input(piped=world.piped_input))
-        given = self._in_memory("arguments", arguments)
+        given_in = self._keep(empty_pipe()) if world.piped_input else null_device()
         log_read, log_write = terminal() if world.terminal else os.pipe()
-        block_read, self._block = os.pipe()
-        ours, theirs = socket.socketpair()
-        ours.shutdown(socket.SHUT_WR)  # what bubblewrap reads there is at its end; what it writes there we read
-        ours.setblocking(False)  # it is read when it is at its end, or nobody is left that should write
-        self._told = self._keep(ours.detach())
-        told = theirs.detach()
         self.log = self._keep(log_read)
+        block_read, self._block = os.pipe()
+        channel = self._channel = Channel()
+        told = channel.theirs
+        self._keep(channel.ours)
         try:
             # 0, 1, 2, then ARGS_FD, INFO_FD, BLOCK_FD, READY_FD, FILTER_FD
             standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
             filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
-            descriptors = (*standard, given, told, block_read, told, *filters)
-            assert (descriptors[INFO_FD], descriptors[BLOCK_FD], descriptors[READY_FD]) == (told, block_read, told)
+            descriptors = (*standard, told, told, block_read, told, *filters)
+            assert [descriptors[at] for at in (ARGS_FD, INFO_FD, BLOCK_FD, READY_FD)] == [told, told, block_read, told]
             tty = None if streams is None else streams.terminal
             program, before = launched(bwrap, world)
             whole = (*before, *COMMAND_LINE, *command)
@@ -119,6 +97,7 @@ class Sandbox:
         finally:
             for descriptor in (told, log_write, block_read):
                 os.close(descriptor)
+        channel.give(arguments)
         self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
 
     def _in_memory(self, name: str, data: bytes) -> int:
@@ -139,16 +118,10 @@ class Sandbox:
 
     def _learn_init(self) -> bool:
         """Learn which process is the sandbox's first, as bubblewrap tells before it makes mounts; whether it has, and that is there."""
-        told = b""
-        while b"}" not in told:
-            try:
-                piece = os.read(self._told, 4096)
-            except BlockingIOError:  # bubblewrap has ended without a word, and left a process that could still write
-                return False
-            if not piece:
-                return False
-            told += piece
-        self._init = json.loads(told)["child-pid"]
+        told = None if self._channel is None else self._channel.told()
+        if told is None:
+            return False
+        self._init = told
         try:
             self._init_handle = self._keep(os.pidfd_open(self._init))
         except ProcessLookupError:
@@ -157,10 +130,8 @@ class Sandbox:
 
     def await_mounts(self) -> None:
         """Wait until bubblewrap has made all mounts and is about to hold. Raises :class:`NotBuilt`."""
-        poll = select.poll()
-        poll.register(self._told, 0)  # whoever holds the other end has closed it: POLLHUP
-        poll.register(self._monitor_handle, select.POLLIN)
-        poll.poll(_BUILD_TIME * 1000)
+        assert self._channel is not None
+        self._channel.wait(self._monitor_handle, _BUILD_TIME)
         if not self._learn_init():
             raise NotBuilt(self.words())
 
@@ -177,7 +148,7 @@ class Sandbox:
         began = now = time.monotonic()
         while True:
             try:
-                found = self._standing_root(place) if whole is None else self._bound_root(whole)
+                found = standing_root(self._init, place) if whole is None else bound_root(self._init, whole)
             except PermissionError:
                 raise
             except OSError as error:  # the process is gone: ENOENT, ESRCH, or EINVAL for a zombie
@@ -190,29 +161,6 @@ class Sandbox:
             if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
                 raise NotBuilt(self.words())
             now = time.monotonic()
-
-    def _bound_root(self, whole: str) -> int | None:
-        """A descriptor of the root where it is a folder that can be told by its identity: it need not be in its place yet.
-
-        All mounts have been made; what bubblewrap may still have to do is to leave its scaffold, in which the root is called ``newroot``.
-        None in the moment in which it is neither there nor in its place. Raises OSError if the process is gone.
-        """
-        wanted = _identity(os.stat(whole))  # noqa: PTH116 (asked for every step)
-        found = os.open(f"/proc/{self._init}/root", _HELD)
-        if _identity(os.fstat(found)) == wanted:
-            return found
-        try:
-            inner = os.open("newroot", _HELD, dir_fd=found)
-        finally:
-            os.close(found)
-        if _identity(os.fstat(inner)) == wanted:
-            return inner
-        os.close(inner)
-        return None
-
-    def _standing_root(self, place: str) -> int | None:
-        """A descriptor of the root once bubblewrap has left its scaffold. Raises OSError if the process is gone."""
-        return os.open(f"/proc/{self._init}/root", _HELD) if _standing(self._init, place) else None
 
     @property
     def processes(self) -> int:
@@ -264,17 +212,7 @@ class Sandbox:
 
     def limit(self, *, cpus: Collection[int], processes: int, world: World) -> None:
         """Set the limits of the held process, which the step inherits; a host's lower hard limit stays."""
-        limits = {
-            **_LIMITS,
-            resource.RLIMIT_NPROC: (processes + _ROOM, processes + _ROOM),
-            resource.RLIMIT_NOFILE: (world.open_files, 4096),
-            resource.RLIMIT_STACK: (world.stack, world.stack),
-        }
-        for kind, wanted in limits.items():
-            found = resource.getrlimit(kind)  # which it has inherited
-            given = (_least(wanted[0], found[1]), _least(wanted[1], found[1]))
-            if given != found:
-                resource.prlimit(self._init, kind, given)
+        set_limits(self._init, processes=processes, world=world)
         if cpus:
             self.pin(cpus)
         if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
@@ -313,16 +251,16 @@ class Sandbox:
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
 
-    def wait(self) -> Ended:
-        """Wait until nothing of the sandbox runs any more; kills what the step left behind."""
+    def wait(self, *, over: bool = False) -> Ended:
+        """Wait until nothing of the sandbox runs any more; kills what the step left behind, unless that is known to be ``over``."""
         _, status, usage = os.wait4(self._monitor, 0)
         moved = (0, 0)
         if self._init_handle >= 0 or (self._init < 0 and self._learn_init()):
             try:
-                if not self._ended():
+                if not over:
                     with contextlib.suppress(OSError):
                         signal.pidfd_send_signal(self._init_handle, signal.SIGKILL)
-                    os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
+                os.waitid(os.P_PID, self._init, os.WEXITED | os.WNOWAIT)
                 moved = self._moved()  # as long as it is not reaped, its counters can be read
                 _, _, usage = os.wait4(self._init, 0)
             except ChildProcessError:  # not adopted: something between us and the host's init took it over
@@ -382,35 +320,3 @@ def _readable(handle: int) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     poll.poll()
-
-
-def _least(wanted: int, hard: int) -> int:
-    if hard == resource.RLIM_INFINITY:
-        return wanted
-    return hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
-
-
-def _identity(folder: os.stat_result) -> tuple[int, int]:
-    return folder.st_dev, folder.st_ino
-
-
-def _standing(process: int, place: str) -> bool:
-    """Whether bubblewrap has left its scaffold: ``place`` is mounted and the old and new roots are no longer mount points."""
-    # Cheap looks first: mountinfo takes a lock that bubblewrap needs for its mounts.
-    root = Path(f"/proc/{process}/root/")
-    if root.samefile("/") or not Path(f"{root}{place}").is_dir():
-        return False
-    mounts = Path(f"/proc/{process}/mountinfo").read_bytes()
-    escaped = place.encode()
-    for plain in b"\\ \t\n":  # proc(5): these four are written as octal
-        escaped = escaped.replace(bytes([plain]), b"\\%03o" % plain)
-    return _SCAFFOLD.search(mounts) is None and any(line.split(b" ", 5)[4] == escaped for line in mounts.splitlines() if escaped in line)
-
-
-def freeze(root: int, folders: Iterable[tuple[str, int]], links: Iterable[str], *, time: int) -> None:
-    """Give the folders and links that were made for the sandbox their time, and take away the permission to write there."""
-    for path in links:
-        os.utime(path, (time, time), dir_fd=root, follow_symlinks=False)
-    for path, mode in folders:
-        os.chmod(path, mode & ~0o222, dir_fd=root)
-        os.utime(path, (time, time), dir_fd=root)

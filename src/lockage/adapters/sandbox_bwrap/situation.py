@@ -5,17 +5,21 @@ Invariant: the contract needs none of it; only worlds of a verification do, so t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lockage.adapters.sandbox_bwrap.spawn import FIRST_FREE
 
 if TYPE_CHECKING:
     from lockage.variation.world import World
 
-__all__ = ["change", "launched", "no_input", "terminal", "time_moves"]
+__all__ = ["change", "empty_pipe", "launched", "null_device", "terminal", "time_moves"]
 
 #: Programs of our own that are run by the interpreter alone, before bubblewrap and beside a held sandbox.
 _LAUNCH, _ENTER = (str(Path(__file__).with_name(name)) for name in ("launch.py", "enter.py"))
@@ -24,10 +28,18 @@ _INTERPRETER = (sys.executable, "-IS")
 _SIZE = (43, 132)
 
 
-def no_input(*, piped: bool) -> int:
-    """A descriptor that is at its end: the null device, or a pipe that nobody writes to."""
-    if not piped:
-        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+@cache
+def null_device() -> int:
+    """A descriptor of the null device; the same for all sandboxes, as it has no state. Beyond those that a child is to have."""
+    found = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+    finally:
+        os.close(found)
+
+
+def empty_pipe() -> int:
+    """A descriptor of a pipe that nobody writes to."""
     read, write = os.pipe()
     os.close(write)
     return read
@@ -44,13 +56,13 @@ def terminal() -> tuple[int, int]:
     return master, slave
 
 
-def launched(bwrap: Path, world: World) -> tuple[Path, tuple[str, ...]]:
+def launched(bwrap: str, world: World) -> tuple[str, tuple[str, ...]]:
     """The program to spawn, and the arguments to stand before bubblewrap's own name."""
     if not (world.uptime or world.ignored_signals):
         return bwrap, ()
     ignored = (signal.SIGHUP, signal.SIGPIPE) if world.ignored_signals else ()
     numbers = ",".join(str(int(number)) for number in ignored)
-    return Path(sys.executable), (*_INTERPRETER, _LAUNCH, str(world.uptime), numbers, str(bwrap))
+    return sys.executable, (*_INTERPRETER, _LAUNCH, str(world.uptime), numbers, bwrap)
 
 
 def change(process: int, world: World) -> None:

@@ -16,16 +16,17 @@ import os
 import queue
 import signal
 import threading
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_bwrap.diagnose import forbidden
+from lockage.adapters.sandbox_bwrap.libc import at_once, check, libc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ADDR_NO_RANDOMIZE", "LINUX32", "UNAME26", "Request", "Spawner", "personality_works"]
+__all__ = ["ADDR_NO_RANDOMIZE", "FIRST_FREE", "LINUX32", "UNAME26", "Request", "Spawner", "personality_works"]
 
 #: From linux/sched.h, linux/prctl.h and linux/personality.h.
 _CLONE_FS = 0x200
@@ -34,7 +35,7 @@ UNAME26 = 0x0020000
 LINUX32 = 0x0008
 ADDR_NO_RANDOMIZE = 0x0040000
 #: Sources of descriptors are moved out of the range of the child's fixed numbers.
-_FIRST_FREE = 64
+FIRST_FREE = 64
 
 #: From spawn.h, the same for all C libraries of Linux; and more bytes than any of them has in one of its opaque types.
 _SETPGROUP, _SETSIGDEF, _SETSIGMASK, _SETSID = 0x02, 0x04, 0x08, 0x80
@@ -42,6 +43,11 @@ _ROOM = 1024
 
 #: All that can have another disposition than the default one.
 _SIGNALS = tuple(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+_Actions = ctypes.c_char * _ROOM
+_NO_VARIABLES = (ctypes.c_char_p * 1)(None)
+#: Most words of a command line are those of the one before.
+_encoded = lru_cache(maxsize=64)(os.fsencode)
 
 _Task = tuple["Request", "queue.SimpleQueue[int | BaseException]"]
 
@@ -54,7 +60,7 @@ class Request:
 
     def __init__(
         self,
-        executable: Path,
+        executable: str,
         argv: Sequence[str],
         descriptors: Sequence[int],
         *,
@@ -93,10 +99,14 @@ class Spawner:
             self._umask = None
         return self._by_thread(request)
 
+    def taken_away(self, umask: int) -> int:
+        """The bits of modes that this process's own umask may take away, after a start with this one: all, if that was another."""
+        return umask if umask == self._umask else 0o777
+
     def _begin(self) -> None:
         # The sandbox's init is adopted by us when bubblewrap's monitor ends: its usage can be read, and it leaves no zombie.
-        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self._umask = _own_umask() if hasattr(_libc(), "posix_spawn_file_actions_addchdir_np") else None
+        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._umask = _own_umask() if hasattr(libc(), "posix_spawn_file_actions_addchdir_np") else None
         self._process = os.getpid()
 
     def _by_thread(self, request: Request) -> int:
@@ -112,8 +122,7 @@ class Spawner:
         return result
 
     def _serve(self) -> None:
-        libc = _libc()
-        private = libc.unshare(_CLONE_FS) == 0
+        private = libc().unshare(_CLONE_FS) == 0
         if private:
             os.chdir("/")
         while True:
@@ -122,19 +131,14 @@ class Spawner:
                 if not private:
                     raise forbidden("unshare(CLONE_FS)")
                 os.umask(request.umask)
-                before = libc.personality(request.personality) if request.personality else 0
+                before = libc().personality(request.personality) if request.personality else 0
                 try:
                     answer.put(_posix_spawn(request))
                 finally:
                     if request.personality:
-                        libc.personality(before)
+                        libc().personality(before)
             except BaseException as error:  # noqa: BLE001 (handed to the asking thread, which raises it)
                 answer.put(error)
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
 
 
 def _own_umask() -> int | None:
@@ -149,60 +153,56 @@ def _own_umask() -> int | None:
 @cache
 def _attributes(*, leads: int) -> ctypes.Array[ctypes.c_char]:
     """What every process is started with: no signal blocked, all of them with their default actions. Made once, and never changed."""
-    libc = _libc()
+    library = at_once()
     attributes, mask, defaults = (ctypes.create_string_buffer(_ROOM) for _ in range(3))
-    _check(libc.posix_spawnattr_init(attributes))
-    libc.sigemptyset(mask)
-    libc.sigemptyset(defaults)
+    check(library.posix_spawnattr_init(attributes))
+    library.sigemptyset(mask)
+    library.sigemptyset(defaults)
     for number in _SIGNALS:
-        libc.sigaddset(defaults, number)
-    _check(libc.posix_spawnattr_setsigmask(attributes, mask))
-    _check(libc.posix_spawnattr_setsigdefault(attributes, defaults))
-    _check(libc.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSIGMASK | leads)))
+        library.sigaddset(defaults, number)
+    check(library.posix_spawnattr_setsigmask(attributes, mask))
+    check(library.posix_spawnattr_setsigdefault(attributes, defaults))
+    check(library.posix_spawnattr_setflags(attributes, ctypes.c_short(_SETSIGDEF | _SETSIGMASK | leads)))
     return attributes
 
 
 def _posix_spawn(request: Request) -> int:
     """posix_spawn(3) called by way of ctypes: that of ``os`` keeps all threads waiting until the child has executed its program."""
-    libc, count = _libc(), len(request.descriptors)
+    library, count = at_once(), len(request.descriptors)
     moved: list[int] = []
-    actions = ctypes.create_string_buffer(_ROOM)
-    _check(libc.posix_spawn_file_actions_init(actions))
+    actions = _Actions()
+    check(library.posix_spawn_file_actions_init(actions))
     try:
         if request.terminal is not None:
             # The leader of a session who opens a terminal gets it as the session's own.
-            _check(libc.posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
+            check(library.posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
+        add = library.posix_spawn_file_actions_adddup2
         for target, given in enumerate(request.descriptors):
             source = given
             if given < count:  # it might be overwritten before its turn
-                source = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+                source = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
                 moved.append(source)
-            _check(libc.posix_spawn_file_actions_adddup2(actions, source, target))
-        add_chdir = getattr(libc, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
+            check(add(actions, source, target))
+        add_chdir = getattr(library, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
         if add_chdir is not None:
-            _check(add_chdir(actions, b"/"))
-        close_from = getattr(libc, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc has it from 2.34 on
+            check(add_chdir(actions, b"/"))
+        close_from = getattr(library, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc has it from 2.34 on
         if close_from is not None:
-            _check(close_from(actions, count))
+            check(close_from(actions, count))
         else:
             for stray in _inheritable():
                 if stray >= count:
-                    _check(libc.posix_spawn_file_actions_addclose(actions, stray))
+                    check(library.posix_spawn_file_actions_addclose(actions, stray))
         attributes = _attributes(leads=_SETPGROUP if request.terminal is None else _SETSID)
-        arguments = [*map(os.fsencode, request.argv), None]
-        argv, environ = (ctypes.c_char_p * len(arguments))(*arguments), (ctypes.c_char_p * 1)(None)
+        arguments = [*map(_encoded, request.argv), None]
+        argv = (ctypes.c_char_p * len(arguments))(*arguments)
         process = ctypes.c_int()
-        _check(libc.posix_spawn(ctypes.byref(process), os.fsencode(request.executable), actions, attributes, argv, environ))
+        check(libc().posix_spawn(ctypes.byref(process), _encoded(request.executable), actions, attributes, argv, _NO_VARIABLES))
         return process.value
     finally:
-        libc.posix_spawn_file_actions_destroy(actions)
+        library.posix_spawn_file_actions_destroy(actions)
         for source in moved:
             os.close(source)
-
-
-def _check(number: int) -> None:
-    if number != 0:
-        raise OSError(number, os.strerror(number))
 
 
 def _inheritable() -> list[int]:
@@ -222,11 +222,10 @@ def personality_works(flag: int) -> bool:
     outcome: list[bool] = []
 
     def attempt() -> None:
-        libc = _libc()
-        before = libc.personality(flag)
+        before = libc().personality(flag)
         outcome.append(before != -1)
         if before != -1:
-            libc.personality(before)
+            libc().personality(before)
 
     thread = threading.Thread(target=attempt)
     thread.start()

@@ -1,0 +1,62 @@
+"""The socket by which bubblewrap gets its arguments, tells which process is the sandbox's first, and shows that all mounts are made.
+
+It stands for three of bubblewrap's descriptors, each of which it closes when it has done with that: once all of them are closed, it holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import select
+import socket
+
+from lockage.adapters.sandbox_bwrap.libc import at_once, failure
+
+__all__ = ["Channel"]
+
+_TOLD = re.compile(rb'"child-pid": *(\d+)')
+#: More than bubblewrap tells.
+_ROOM = 1024
+_Pair = ctypes.c_int * 2
+_Buffer = ctypes.c_char * _ROOM
+
+
+class Channel:
+    """Our end and bubblewrap's, which whoever made it closes: ours at last, theirs once bubblewrap has been started."""
+
+    __slots__ = ("ours", "theirs")
+
+    def __init__(self) -> None:
+        pair = _Pair()
+        if at_once().socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC, 0, pair) != 0:
+            raise failure()
+        self.ours, self.theirs = pair
+
+    def give(self, arguments: bytes) -> None:
+        """Give bubblewrap its arguments, once it has been started; what it reads after them is at its end."""
+        view = memoryview(arguments)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended already, and what it said is read
+            while view:
+                view = view[os.write(self.ours, view) :]
+        at_once().shutdown(self.ours, socket.SHUT_WR)
+
+    def wait(self, monitor: int, seconds: float) -> None:
+        """Until bubblewrap has closed what it had of it; or ``monitor``, a descriptor of its process, tells that it has ended."""
+        poll = select.poll()
+        poll.register(self.ours, 0)  # POLLHUP
+        poll.register(monitor, select.POLLIN)
+        poll.poll(seconds * 1000)
+
+    def told(self) -> int | None:
+        """Which process is the sandbox's first, as bubblewrap tells before it makes mounts; None if it has not."""
+        said, buffer = b"", _Buffer()
+        while b"}" not in said:
+            # It has told, or nobody is left that should, though bubblewrap may have left a process that could still write.
+            size = at_once().recv(self.ours, buffer, _ROOM, socket.MSG_DONTWAIT)
+            if size <= 0:
+                return None
+            said += buffer.raw[:size]
+        found = _TOLD.search(said)
+        return None if found is None else int(found[1])

@@ -31,7 +31,7 @@ class ExecutorRouter:
     @property
     def prepares(self) -> bool:
         """Whether one of those that were made does."""
-        return any(executor.prepares for executor in list(self._made.values()))
+        return any(executor.prepares for executor in tuple(self._made.values()))
 
     def prepare(self, request: ExecutionRequest) -> None:
         """See :class:`lockage.ports.Executor`."""

@@ -31,10 +31,10 @@ class CpuShare:
                 expected=request.action.cpus,
                 found=len(self._cpus),
             )
-        order = list(self._cpus) if request.world.affinity == "first" else list(reversed(self._cpus))
+        order = self._cpus if request.world.affinity == "first" else self._cpus[::-1]
         count = min(request.world.cpus or request.action.cpus, len(order))
         with self._lock:
-            found = sorted(order, key=lambda cpu: self._load[cpu])[:count]
+            found = sorted(order, key=self._load.__getitem__)[:count]
             for cpu in found:
                 self._load[cpu] += 1
         return found

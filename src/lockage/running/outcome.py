@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from lockage.base.tree import EMPTY_TREE
-from lockage.ports import ExecutionFailed, StoreUnwritable
+from lockage.ports import ExecutionFailed
 from lockage.record.result import ActionResult, Usage
 from lockage.running.harvest import Unharvestable, harvest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from lockage.base.digest import BlobRef
     from lockage.ports import Blobs, ExecutionRequest
+    from lockage.running.log import Log
     from lockage.running.watch import Watch
 
-__all__ = ["LOG_IN_MEMORY", "failed", "finished", "keep_failed", "scratch"]
-
-#: A log up to this size never touches the disk.
-LOG_IN_MEMORY = 1 << 20
-
-
-@contextlib.contextmanager
-def scratch(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says of our own folder into the port's error."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise StoreUnwritable(f"cannot write below {folder}: {error}", file=str(folder)) from error
+__all__ = ["failed", "finished", "keep_failed"]
 
 
 def keep_failed(request: ExecutionRequest, watch: Watch, workspace: int) -> None:
@@ -42,15 +26,15 @@ def keep_failed(request: ExecutionRequest, watch: Watch, workspace: int) -> None
         keep_workspace(workspace, request.keep)
 
 
-def failed(blobs: Blobs, watch: Watch, log: BinaryIO, usage: Usage | None = None) -> ExecutionFailed:
+def failed(blobs: Blobs, watch: Watch, log: Log, usage: Usage | None = None) -> ExecutionFailed:
     """What is returned of a step that the watch ended."""
     assert watch.reason is not None
-    kept, usage = _log(blobs, log), Usage() if usage is None else usage
-    return ExecutionFailed(reason=watch.reason, message=watch.message, log=kept, exceeded=watch.exceeded, usage=usage)
+    usage = Usage() if usage is None else usage
+    return ExecutionFailed(reason=watch.reason, message=watch.message, log=log.keep(blobs), exceeded=watch.exceeded, usage=usage)
 
 
 def finished(
-    blobs: Blobs, request: ExecutionRequest, watch: Watch, log: BinaryIO, workspace: int, exit_code: int, usage: Usage
+    blobs: Blobs, request: ExecutionRequest, watch: Watch, log: Log, workspace: int, exit_code: int, usage: Usage
 ) -> ActionResult | ExecutionFailed:
     """What is returned of a step that came to its own end, its outputs kept if it went well."""
     if exit_code != 0:
@@ -61,13 +45,7 @@ def finished(
         watch.end(error.reason, error.message, error.exceeded)
         keep_failed(request, watch, workspace)
         return failed(blobs, watch, log, usage)
-    return ActionResult(exit_code=exit_code, outputs=outputs, log=_log(blobs, log), usage=usage)
-
-
-def _log(blobs: Blobs, log: BinaryIO) -> BlobRef:
-    size = log.tell()
-    log.seek(0)
-    return blobs.put_stream(log) if size > LOG_IN_MEMORY else blobs.put_soon([log.read(size)])[0]
+    return ActionResult(exit_code=exit_code, outputs=outputs, log=log.keep(blobs), usage=usage)
 
 
 def _outputs(blobs: Blobs, request: ExecutionRequest, workspace: int, exit_code: int) -> BlobRef:

@@ -10,7 +10,7 @@ import errno
 import os
 import select
 import time
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lockage.base.units import human_duration, human_size
 from lockage.record.result import Exceeded
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lockage.recipe.model import Resources
     from lockage.running.cgroup import Group
+    from lockage.running.log import Log
 
 __all__ = ["LOG_LIMIT", "Watch", "Watched", "disk_exceeded", "disk_message"]
 
@@ -55,7 +56,7 @@ class Watch:
     that had been waited for by then: who is killed with the sandbox is waited for by nobody.
     """
 
-    def __init__(self, resources: Resources, log: BinaryIO, stop: Callable[[], None], *, log_limit: int = LOG_LIMIT) -> None:
+    def __init__(self, resources: Resources, log: Log, stop: Callable[[], None], *, log_limit: int = LOG_LIMIT) -> None:
         self._resources = resources
         self._log = log
         self._stop = stop
@@ -80,8 +81,11 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, step: Watched, folders: Sequence[int]) -> None:
-        """Until the step's first process has ended: copy the log and hold the limits."""
+    def run(self, step: Watched, folders: Sequence[int]) -> bool:
+        """Until the step's first process has ended: copy the log and hold the limits. Whether all of it is known to have ended.
+
+        All that could write to the log has ended then, and with it everything in the sandbox and bubblewrap itself.
+        """
         log, monitor = step.log, step.monitor
         poll = select.poll()
         poll.register(log, select.POLLIN)
@@ -91,15 +95,15 @@ class Watch:
         interval = _FIRST
         look = now + interval
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)}
+            ready = [descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)]
             if log in ready and not self._copy(log):
-                return  # all that could write to it has ended, and with it everything in the sandbox and bubblewrap itself
+                return True
             if monitor in ready:
                 if not step.alone:
                     members = self.members(step.processes)
                     self._count(members)
                     self._taken(step.processes, members)
-                return
+                return False
             now = time.monotonic()
             if now >= until:
                 limit = self._resources.timeout

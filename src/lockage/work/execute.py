@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -248,6 +249,9 @@ class Execution:
         executor = self._services.executor
         run = executor.observe if self._observing else executor.execute
         names = planned.step.exclusive
+        if not names:
+            self._services.workers.start(planned.name, partial(run, request))
+            return
         tell = self._services.tell
         blocked: list[LatchName] = []
 
@@ -256,7 +260,7 @@ class Execution:
             tell(StepBlocked(step=planned.name, latch=latch))
 
         def task() -> object:
-            with self._services.latches.held(names, say) if names else nullcontext(True) as held:
+            with self._services.latches.held(names, say) as held:
                 if held and blocked:
                     tell(StepUnblocked(step=planned.name))
                 return run(request) if held else None  # not held: nobody waits for a result any more

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import threading
+from pathlib import Path
 
 from lockage.adapters.executor_router import ExecutorRouter
 from lockage.adapters.memory.executor import MemoryExecutor
@@ -16,6 +16,7 @@ from lockage.environment.lock import RootRef
 from lockage.plan.action import Action
 from lockage.ports import ExecutionRequest, RealisedRoot
 from lockage.recipe.model import Resources
+from lockage.running.log import Log
 from lockage.running.watch import Watch
 from lockage.variation.world import CONTRACT
 
@@ -46,7 +47,7 @@ def test_what_is_prepared_comes_to_who_executes_it_and_only_where_that_helps() -
 
 def early_sandbox() -> Early:
     request = ExecutionRequest(action=ACTION, root=RealisedRoot(ref=REF, layers=()), resources=Resources(), world=CONTRACT)
-    sandbox, log = Sandbox(), io.BytesIO()
+    sandbox, log = Sandbox(), Log(Path("nowhere"))
     return Early(request, sandbox, Watch(request.resources, log, sandbox.kill), log)
 
 

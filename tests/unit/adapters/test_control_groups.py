@@ -14,6 +14,7 @@ from lockage.recipe.model import Resources
 from lockage.record.result import Exceeded
 from lockage.running.cgroup import Group, Groups, Totals
 from lockage.running.ended import Ended
+from lockage.running.log import Log
 from lockage.running.watch import Watch
 from lockage.variation import CONTRACT
 
@@ -159,9 +160,7 @@ ENDED = Ended(exit_code=1, user_ms=10, system_ms=20, largest=30, read_bytes=40, 
 
 
 def watched(**limits: int) -> Watch:
-    import io
-
-    return Watch(Resources(**limits), io.BytesIO(), lambda: None)
+    return Watch(Resources(**limits), Log(Path("nowhere")), lambda: None)
 
 
 def test_the_kernels_count_comes_before_what_was_seen() -> None:

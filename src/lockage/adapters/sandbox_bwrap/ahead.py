@@ -6,15 +6,17 @@ step runs before it is taken; what is not taken leaves nothing behind.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
     from lockage.ports import ExecutionRequest
+    from lockage.running.log import Log
     from lockage.running.watch import Watch
 
 __all__ = ["Ahead", "Early"]
@@ -23,13 +25,16 @@ __all__ = ["Ahead", "Early"]
 class Early:
     """One sandbox on its way, with what watches its step and what takes its log in."""
 
-    def __init__(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO) -> None:
+    __slots__ = ("_begun", "_error", "_folders", "_made", "log", "request", "sandbox", "watch")
+
+    def __init__(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: Log) -> None:
         self.request = request
         self.sandbox = sandbox
         self.watch = watch
         self.log = log
         self._begun = threading.Lock()
-        self._made = threading.Event()
+        self._made = threading.Lock()  # held until it is made: an event is several objects, and there is one for every step
+        self._made.acquire()
         self._folders: list[int] = []
         self._error: BaseException | None = None
 
@@ -42,11 +47,12 @@ class Early:
         except BaseException as error:  # noqa: BLE001 (handed to whoever takes it)
             self._error = error
         finally:
-            self._made.set()
+            self._made.release()
 
     def taken(self) -> list[int]:
         """The writable folders' descriptors, once it is made. Raises what making raised."""
-        self._made.wait()
+        with self._made:
+            pass
         if self._error is not None:
             raise self._error
         return self._folders
@@ -54,10 +60,11 @@ class Early:
     def discard(self) -> None:
         """Leave nothing of it. A signal may have come before its making was ordered: then it never begins, and is not waited for."""
         if self._begun.acquire(blocking=False):
-            self._made.set()
-        elif not self._made.is_set():
+            self._made.release()
+        elif self._made.locked():
             self.sandbox.kill()
-            self._made.wait()
+            with self._made:
+                pass
         self.sandbox.close()
         self.log.close()
 
@@ -68,7 +75,8 @@ class Ahead:
     def __init__(self, make: Callable[[Early], list[int]]) -> None:
         self._make = make
         self._orders: queue.SimpleQueue[Early] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        #: The process that the thread is one of: a fork has none.
+        self._process = -1
         self._early: Early | None = None
         self._lock = threading.Lock()
 
@@ -78,9 +86,9 @@ class Ahead:
             if self._early is not None:
                 return
             self._early = begun()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name="sandbox-maker", daemon=True)
-                self._thread.start()
+            if self._process != os.getpid():
+                threading.Thread(target=self._serve, name="sandbox-maker", daemon=True).start()
+                self._process = os.getpid()
             self._orders.put(self._early)
 
     def take(self, request: ExecutionRequest) -> Early | None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import signal
-import tempfile
 import time
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_bwrap.ahead import Ahead, Early
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
@@ -20,19 +18,21 @@ from lockage.base.errors import StepFailed
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
 from lockage.running.cgroup import Groups
 from lockage.running.cpus import CpuShare
-from lockage.running.outcome import LOG_IN_MEMORY, failed, finished, keep_failed, scratch
+from lockage.running.log import Log
+from lockage.running.outcome import failed, finished, keep_failed
+from lockage.running.scratch import Scratch
 from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.running.workspace import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.services import Standing
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.ports import Attached, Blobs, ExecutionRequest
     from lockage.record.result import ActionResult
-    from lockage.running.cgroup import Totals
+    from lockage.running.cgroup import Group, Totals
     from lockage.running.ended import Ended
 
 __all__ = ["BwrapExecutor"]
@@ -40,18 +40,6 @@ __all__ = ["BwrapExecutor"]
 _CANCELLED = "the build was cancelled"
 #: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
 _STALE = 0.1
-
-
-@contextlib.contextmanager
-def _crowded(request: ExecutionRequest, cpus: Sequence[int]) -> Iterator[None]:
-    """Other work on the CPUs, if the world has any."""
-    if not request.world.load:
-        yield
-        return
-    from lockage.adapters.sandbox_bwrap.crowd import crowd  # only a verification that asks for it
-
-    with crowd(request.world.load, cpus):
-        yield
 
 
 class BwrapExecutor:
@@ -74,8 +62,9 @@ class BwrapExecutor:
         control_groups: Groups | None = None,
     ) -> None:
         self._blobs = blobs
-        self._scratch = scratch.absolute()
-        self._maker = Maker(blobs, bwrap.absolute(), self._scratch)
+        self._folder = scratch.absolute()
+        self._scratch = Scratch(self._folder)
+        self._maker = Maker(blobs, bwrap.absolute(), self._folder)
         self._cpus = CpuShare(host_cpus or tuple(sorted(os.sched_getaffinity(0))))
         self._log_limit = log_limit
         self._groups = control_groups or Groups.of_this_process()
@@ -97,14 +86,17 @@ class BwrapExecutor:
         """Begin to make the sandbox; see :class:`lockage.ports.Executor`."""
 
         def begun() -> Early:
-            sandbox, log = Sandbox(), self._new_log()
-            return Early(request, sandbox, Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit), log)
+            sandbox, log = Sandbox(), Log(self._folder)
+            return Early(request, sandbox, self._new_watch(request, sandbox, log), log)
 
         self._ahead.begin(begun)
 
     def _make_early(self, early: Early) -> list[int]:
-        with scratch(self._scratch):
+        with self._scratch:
             return self._maker.make(with_modes(early.request), early.sandbox, early.watch, ())
+
+    def _new_watch(self, request: ExecutionRequest, sandbox: Sandbox, log: Log) -> Watch:
+        return Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
 
     def dismiss(self) -> None:
         """See :class:`lockage.ports.Executor`."""
@@ -124,31 +116,26 @@ class BwrapExecutor:
 
     def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
         early = None if tracer is not None else self._ahead.take(request)
-        sandbox = Sandbox() if early is None else early.sandbox
+        if early is None:
+            sandbox, log = Sandbox(), Log(self._folder)
+            watch = self._new_watch(request, sandbox, log)
+        else:
+            sandbox, watch, log = early.sandbox, early.watch, early.log
         cpus: list[int] = []
         try:
             request = with_modes(request)
             cpus = self._cpus.take(request)
-            with scratch(self._scratch), self._new_log() if early is None else early.log as log:
-                watch = Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit) if early is None else early.watch
+            with self._scratch:
                 self._running[id(watch)] = watch
-
-                def make() -> list[int]:
-                    if early is None:
-                        return self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
-                    folders = early.taken()
-                    with contextlib.suppress(ProcessLookupError):  # it was killed meanwhile, which is told when it is let go
-                        sandbox.pin(cpus)
-                    return folders
-
                 try:
-                    return self._execute(request, sandbox, watch, log, cpus, make)
+                    return self._execute(request, sandbox, watch, log, cpus, early, tracer)
                 finally:
                     del self._running[id(watch)]
         finally:
             if early is not None:
                 early.discard()
             sandbox.close()
+            log.close()
             if tracer is not None:
                 tracer.join()
             self._cpus.give_back(cpus)
@@ -160,10 +147,10 @@ class BwrapExecutor:
         request = with_modes(request)
         cpus = self._cpus.take(request)
         sandbox = Sandbox()
-        watch = Watch(request.resources, io.BytesIO(), sandbox.kill, log_limit=self._log_limit)
+        watch = self._new_watch(request, sandbox, Log(self._folder))
         self._running[id(watch)] = watch
         try:
-            with scratch(self._scratch):
+            with self._scratch:
                 pass  # it is there
             with attach(attached) as streams:
                 self._maker.make(request, sandbox, watch, cpus, streams=streams)
@@ -185,14 +172,23 @@ class BwrapExecutor:
         for watch in list(self._running.values()):
             watch.end("cancelled", _CANCELLED)
 
-    def _new_log(self) -> BinaryIO:
-        return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY, dir=str(self._scratch)))
-
     def _execute(
-        self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, log: BinaryIO, cpus: Sequence[int], make: Callable[[], list[int]]
+        self,
+        request: ExecutionRequest,
+        sandbox: Sandbox,
+        watch: Watch,
+        log: Log,
+        cpus: Sequence[int],
+        early: Early | None,
+        tracer: Tracer | None,
     ) -> ActionResult | ExecutionFailed:
         try:
-            folders = make()
+            if early is None:
+                folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
+            else:
+                folders = early.taken()
+                with contextlib.suppress(ProcessLookupError):  # it was killed meanwhile, which is told when it is let go
+                    sandbox.pin(cpus)
         except Full:
             keep_failed(request, watch, sandbox.open(request.world.build_path))
             return failed(self._blobs, watch, log)
@@ -204,7 +200,8 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with _crowded(request, cpus), self._group(request, sandbox, watch, cpus), self._services(request, sandbox, watch) as asked:
+        with contextlib.ExitStack() as around:
+            asked = self._surrounded(around, request, sandbox, watch, cpus)
             kills = self._kills()
             ended, wall = self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
@@ -233,19 +230,29 @@ class BwrapExecutor:
         started = time.monotonic()
         if not sandbox.release() and watch.reason is None:
             raise unavailable(sandbox.words())
-        watch.run(sandbox, folders)
-        ended = sandbox.wait()
+        over = watch.run(sandbox, folders)
+        ended = sandbox.wait(over=over)
         wall = time.monotonic() - started
-        watch.drain(sandbox.log)
+        if not over:
+            watch.drain(sandbox.log)
         return ended, wall
 
-    @contextlib.contextmanager
-    def _group(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]) -> Iterator[None]:
-        """The held sandbox in a control group of its own, where there can be one."""
+    def _surrounded(
+        self, around: contextlib.ExitStack, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]
+    ) -> Standing | None:
+        """What stands around the held sandbox while its step runs, where there is to be any; its services can be asked for at the end."""
+        if request.world.load:
+            from lockage.adapters.sandbox_bwrap.crowd import crowd  # only a verification that asks for it
+
+            around.enter_context(crowd(request.world.load, cpus))
         group = None if self._groups is None else self._groups.make()
-        if group is None:
-            yield
-            return
+        if group is not None:
+            around.enter_context(self._in_group(group, request, sandbox, watch, cpus))
+        return around.enter_context(self._services(request, sandbox, watch)) if request.action.services else None
+
+    @contextlib.contextmanager
+    def _in_group(self, group: Group, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]) -> Iterator[None]:
+        """The held sandbox in a control group of its own."""
         try:
             with contextlib.suppress(OSError):  # a host that allows less than it says: the step is watched as without
                 group.limit(memory=ceiling(request.resources), processes=request.resources.processes, cpus=len(cpus))
@@ -261,9 +268,6 @@ class BwrapExecutor:
     @contextlib.contextmanager
     def _services(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch) -> Iterator[Standing | None]:
         """The services of the step, from before it starts until it has ended; once they have, what became of them can be asked."""
-        if not request.action.services:
-            yield None
-            return
         from lockage.adapters.sandbox_bwrap.services import standing_by  # few steps have any
 
         with contextlib.ExitStack() as stack:

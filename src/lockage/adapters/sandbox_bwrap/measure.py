@@ -21,11 +21,12 @@ __all__ = ["SHARED_MEMORY", "ceiling", "explain_kill", "host_kills", "measured"]
 SHARED_MEMORY = 256 << 20
 #: How a shell says that its command was killed (128 + SIGKILL).
 _KILLED = 137
+_UNCOUNTED = Totals()
 
 
 def measured(ended: Ended, wall: float, watch: Watch, totals: Totals | None, world: World) -> Usage:
     """The usage of a step that has ended; ``wall`` is in seconds."""
-    found = Totals() if totals is None else totals
+    found = _UNCOUNTED if totals is None else totals
     before = world.last_pid or 1  # the sandbox's first process has the number 1
     return Usage(
         wall_ms=round(wall * 1000),

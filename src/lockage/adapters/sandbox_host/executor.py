@@ -7,9 +7,9 @@ kept from finding everything else.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from typing import TYPE_CHECKING, BinaryIO, cast
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_host.place import Place, taken_place
 from lockage.adapters.sandbox_host.running import HostProcess
@@ -19,7 +19,9 @@ from lockage.plan.contract import PREVENTION, relocated
 from lockage.ports import ModeUnavailable, Observed, SandboxUnavailable
 from lockage.record.result import Usage
 from lockage.running.cpus import CpuShare
-from lockage.running.outcome import LOG_IN_MEMORY, failed, finished, keep_failed, scratch
+from lockage.running.log import Log
+from lockage.running.outcome import failed, finished, keep_failed
+from lockage.running.scratch import Scratch
 from lockage.running.watch import LOG_LIMIT, disk_exceeded, disk_message
 from lockage.running.workspace import Full, populate
 from lockage.variation.world import CONTRACT
@@ -57,11 +59,7 @@ class HostExecutor:
         cpus = self._cpus.take(request)
         process = HostProcess()
         try:
-            with (
-                scratch(self._scratch),
-                taken_place(self._scratch) as place,
-                cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LOG_IN_MEMORY, dir=str(self._scratch))) as log,
-            ):
+            with Scratch(self._scratch), taken_place(self._scratch) as place, closing(Log(self._scratch)) as log:
                 watch = HostWatch(request.resources, log, process.kill, log_limit=self._log_limit)
                 self._running[id(watch)] = watch
                 try:
@@ -97,7 +95,7 @@ class HostExecutor:
             watch.end("cancelled", "the build was cancelled")
 
     def _execute(
-        self, request: ExecutionRequest, place: Place, process: HostProcess, watch: HostWatch, log: BinaryIO, cpus: list[int]
+        self, request: ExecutionRequest, place: Place, process: HostProcess, watch: HostWatch, log: Log, cpus: list[int]
     ) -> ActionResult | ExecutionFailed:
         action = request.action
         epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))

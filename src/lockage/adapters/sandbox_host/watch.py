@@ -12,9 +12,9 @@ from lockage.running.watch import Watch, disk_exceeded, disk_message
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
     from lockage.recipe.model import Resources
+    from lockage.running.log import Log
 
 __all__ = ["HostWatch"]
 
@@ -29,7 +29,7 @@ class HostWatch(Watch):
     supervisor = 0
     folder: Path | None = None
 
-    def __init__(self, resources: Resources, log: BinaryIO, stop: Callable[[], None], *, log_limit: int) -> None:
+    def __init__(self, resources: Resources, log: Log, stop: Callable[[], None], *, log_limit: int) -> None:
         super().__init__(resources, log, stop, log_limit=log_limit)
         self._disk = resources.disk
         self._whole = resources

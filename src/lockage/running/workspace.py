@@ -61,9 +61,7 @@ class _Looks(msgspec.Struct, frozen=True, kw_only=True):
     umask: int
 
     def time(self, path: str) -> int:
-        """Of one path. Times go back, or forth where back would be before what a zip file can hold."""
-        if self.times == "fixed":
-            return self.epoch
+        """Of one path, where they are not fixed. Times go back, or forth where back would be before what a zip file can hold."""
         earliest = self.epoch - _SPAN if self.epoch - _SPAN >= ZIP_FLOOR else self.epoch + 1
         return earliest if self.times == "earlier" else earliest + int(Digest.of(path.encode())[:8], 16) % _SPAN
 
@@ -119,8 +117,9 @@ def scatter(folder: int, files: Mapping[str, bytes], *, time: int) -> None:
 
 def _folder(folder: int, tree: BlobRef, blobs: Blobs, looks: _Looks, path: str) -> None:
     mode = _MODES[looks.modes][2]
+    fixed = looks.epoch if looks.times == "fixed" else None
     for name, node in ordered(walk(blobs.get(tree)), looks.order, path):
-        time = looks.time(f"{path}{name}")
+        time = looks.time(f"{path}{name}") if fixed is None else fixed
         if isinstance(node, FileNode):
             try:
                 _file(folder, name, node, blobs, time, _MODES[looks.modes][1 if node.executable else 0], looks.umask)
@@ -138,7 +137,7 @@ def _folder(folder: int, tree: BlobRef, blobs: Blobs, looks: _Looks, path: str) 
                 _folder(below, node, blobs, looks, f"{path}{name}/")
             finally:
                 os.close(below)
-    own = looks.time(path.rstrip("/"))
+    own = looks.time(path.rstrip("/")) if fixed is None else fixed
     os.utime(folder, (own, own))
 
 

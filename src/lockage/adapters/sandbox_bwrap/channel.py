@@ -5,7 +5,6 @@ It stands for three of bubblewrap's descriptors, each of which it closes when it
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import re
@@ -37,9 +36,11 @@ class Channel:
     def give(self, arguments: bytes) -> None:
         """Give bubblewrap its arguments, once it has been started; what it reads after them is at its end."""
         view = memoryview(arguments)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended already, and what it said is read
+        try:
             while view:
                 view = view[os.write(self.ours, view) :]
+        except (BrokenPipeError, ConnectionResetError):  # it has ended already, and what it said is read
+            return
         at_once().shutdown(self.ours, socket.SHUT_WR)
 
     def wait(self, monitor: int, seconds: float) -> None:

@@ -187,10 +187,9 @@ class BwrapExecutor:
                 folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
             else:
                 folders = early.taken()
-                with contextlib.suppress(ProcessLookupError):  # it was killed meanwhile, which is told when it is let go
-                    sandbox.pin(cpus)
+                sandbox.pin(cpus)
         except Full:
-            keep_failed(request, watch, sandbox.open(request.world.build_path))
+            keep_failed(request, watch, sandbox.open(request.world.build_path.lstrip("/")))
             return failed(self._blobs, watch, log)
         except SandboxUnavailable:
             if watch.reason is None:  # else it was cancelled while it was being made

@@ -9,8 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
+from typing import TYPE_CHECKING
 
-__all__ = ["at_once", "check", "failure", "libc"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["at_once", "check", "close_at_once", "failure", "libc"]
 
 
 @cache
@@ -35,3 +39,10 @@ def failure() -> OSError:
     """What the last call in this thread has failed with."""
     number = ctypes.get_errno()
     return OSError(number, os.strerror(number))
+
+
+def close_at_once(descriptors: Iterable[int]) -> None:
+    """Close what goes without waiting: pipes, sockets, processes. Not folders, with which a whole file system may go."""
+    close = at_once().close
+    for descriptor in descriptors:
+        close(descriptor)

@@ -50,17 +50,20 @@ _MOST_SCHEMES = 256
 _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
 
 
-class _Scheme(msgspec.Struct, frozen=True):
-    """What the sandboxes of most steps of a plan have in common, as they differ in their commands and inputs only."""
+class _Scheme(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sandboxes of most steps of a plan have in common, as they differ in their commands and inputs only.
 
-    writable: tuple[Place, ...]
-    layout: Layout
+    ``folders`` are those that are held open, by path, each with its path below the root; ``last`` is what is mounted last; ``epoch`` is the
+    time of all that is put in; ``made`` are folders with their modes, see :class:`Layout`.
+    """
+
     given: bytes
-
-    @property
-    def last(self) -> str:
-        """The folder that is mounted last."""
-        return max(place.path for place in self.writable)
+    layout: Layout
+    made: tuple[tuple[str, int], ...]
+    folders: tuple[tuple[str, str], ...]
+    last: str
+    epoch: int
+    personality: int
 
 
 class Maker:
@@ -108,26 +111,24 @@ class Maker:
         self, request: ExecutionRequest, sandbox: Sandbox, cpus: Sequence[int], streams: Streams | None, tracer: Tracer | None
     ) -> list[int]:
         world, action = request.world, request.action
-        epoch = int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR))
         disk = self._folder_on_disk(sandbox) if world.on_disk else None
         scheme = self._scheme(request, disk, session=streams is None or streams.terminal is None, filtered=tracer is not None)
-        layout, writable = scheme.layout, scheme.writable
+        epoch = scheme.epoch
         sandbox.start(
             self._spawner,
             str(self._bwrap),
             scheme.given,
             command=(*_TWICE, *action.arguments) if world.twice else action.arguments,
             world=world,
-            personality=_personality(world),
+            personality=scheme.personality,
             streams=streams,
             seccomp=None if tracer is None else tracer.program,
         )
         sandbox.await_mounts()
         sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)  # while bubblewrap does what is left
-        sandbox.hold(scheme.last, layout.whole)
-        freeze(sandbox.root, layout.made, layout.links, time=ZIP_FLOOR)
-        opened = {place.path: sandbox.open(place.path) for place in writable}
-        opened["/dev/shm"] = sandbox.open("/dev/shm")  # noqa: S108 (in the sandbox)
+        sandbox.hold(scheme.last, scheme.layout.whole)
+        freeze(sandbox.root, scheme.made, scheme.layout.links, time=ZIP_FLOOR)
+        opened = {path: sandbox.open(below) for path, below in scheme.folders}
         populate(
             opened[world.build_path],
             action.workspace,
@@ -170,7 +171,16 @@ class Maker:
         if found is None:
             writable = places(request.world, request.resources.disk, disk)
             layout = self._layout(request, writable)
-            found = _Scheme(writable, layout, self._arguments(request, layout, writable, session=session, filtered=filtered))
+            paths = [place.path for place in writable]
+            found = _Scheme(
+                given=self._arguments(request, layout, writable, session=session, filtered=filtered),
+                layout=layout,
+                made=layout.made,
+                folders=tuple((path, path.lstrip("/")) for path in (*paths, "/dev/shm")),  # noqa: S108 (in the sandbox)
+                last=max(paths),
+                epoch=int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR)),
+                personality=_personality(request.world),
+            )
             if len(self._schemes) >= _MOST_SCHEMES:
                 self._schemes.clear()
             self._schemes[key] = found

@@ -13,8 +13,9 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from lockage.adapters.sandbox_bwrap.arguments import ARGS_FD, BLOCK_FD, COMMAND_LINE, INFO_FD, READY, READY_FD
+from lockage.adapters.sandbox_bwrap.arguments import ARGS_FD, COMMAND_LINE, FILTER_FD, READY
 from lockage.adapters.sandbox_bwrap.channel import Channel
+from lockage.adapters.sandbox_bwrap.libc import close_at_once
 from lockage.adapters.sandbox_bwrap.limits import set_limits
 from lockage.adapters.sandbox_bwrap.situation import change, empty_pipe, launched, null_device, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
@@ -48,6 +49,8 @@ class Sandbox:
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
+        #: Those that keep file systems alive.
+        self._folders: list[int] = []
         self._last: list[Callable[[], None]] = []
         self._block: int | None = None
         self._monitor = -1
@@ -89,14 +92,13 @@ class Sandbox:
             standard = (given_in, log_write, log_write) if streams is None else streams.descriptors
             filters = () if seccomp is None else (self._in_memory("filter", seccomp),)
             descriptors = (*standard, told, told, block_read, told, *filters)
-            assert [descriptors[at] for at in (ARGS_FD, INFO_FD, BLOCK_FD, READY_FD)] == [told, told, block_read, told]
+            assert descriptors[ARGS_FD:FILTER_FD] == (told, told, block_read, told)  # INFO_FD, BLOCK_FD, READY_FD follow
             tty = None if streams is None else streams.terminal
             program, before = launched(bwrap, world)
             whole = (*before, *COMMAND_LINE, *command)
             self._monitor = spawner.start(Request(program, whole, descriptors, umask=world.umask, personality=personality, terminal=tty))
         finally:
-            for descriptor in (told, log_write, block_read):
-                os.close(descriptor)
+            close_at_once((told, log_write, block_read))
         channel.give(arguments)
         self._monitor_handle = self._keep(os.pidfd_open(self._monitor))
 
@@ -140,7 +142,8 @@ class Sandbox:
 
         Raises :class:`NotBuilt`, PermissionError.
         """
-        self.root = self._keep(self._found_root(place, whole))
+        self.root = self._found_root(place, whole)
+        self._folders.append(self.root)
         os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
         self._open_counters()
 
@@ -166,7 +169,7 @@ class Sandbox:
     def processes(self) -> int:
         """A descriptor of the sandbox's /proc."""
         if self._processes < 0:
-            self._processes = self._keep(os.open("proc", _FOLDER, dir_fd=self.root))
+            self._processes = self.open("proc")
         return self._processes
 
     @property
@@ -192,16 +195,20 @@ class Sandbox:
 
     def _open_counters(self) -> None:
         """Once the process has ended its counters belong to root; who has them open may read them still."""
-        with contextlib.suppress(OSError):
+        try:
             self._counters = self._keep(os.open(f"/proc/{self._init}/io", os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            self._counters = -1
 
     def at_the_end(self, clean: Callable[[], None]) -> None:
         """Do this once nothing of the sandbox runs any more."""
         self._last.append(clean)
 
     def open(self, path: str) -> int:
-        """A descriptor of a folder of the sandbox, by absolute path; it keeps the folder's contents alive."""
-        return self._keep(os.open(path.lstrip("/") or ".", _FOLDER, dir_fd=self.root))
+        """A descriptor of a folder of the sandbox, by a path below its root; it keeps the folder's contents alive."""
+        found = os.open(path or ".", _FOLDER, dir_fd=self.root)
+        self._folders.append(found)
+        return found
 
     def enter(self, world: World) -> None:
         """Change in the held sandbox what only a process inside of it can. Raises :class:`NotBuilt`."""
@@ -219,8 +226,11 @@ class Sandbox:
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
     def pin(self, cpus: Collection[int]) -> None:
-        """Let the step run on these CPUs only."""
-        os.sched_setaffinity(self._init, cpus)
+        """Let the step run on these CPUs only; nothing is left to be done for one that was killed meanwhile."""
+        try:
+            os.sched_setaffinity(self._init, cpus)
+        except ProcessLookupError:  # which is told when it is let go
+            return
 
     def release(self) -> bool:
         """Let the step start; whether anybody has heard: not if it was killed, or bubblewrap failed in what it still had to do."""
@@ -230,7 +240,7 @@ class Sandbox:
         except BrokenPipeError:
             return False
         finally:
-            os.close(self._block)
+            close_at_once((self._block,))
             self._block = None
         return True
 
@@ -296,8 +306,10 @@ class Sandbox:
         if self._block is not None:
             os.close(self._block)
             self._block = None
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        descriptors, self._descriptors = self._descriptors, []
+        close_at_once(descriptors)
+        while self._folders:
+            os.close(self._folders.pop())
         while self._last:
             self._last.pop()()
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.adapters.sandbox_bwrap.diagnose import forbidden
-from lockage.adapters.sandbox_bwrap.libc import at_once, check, libc
+from lockage.adapters.sandbox_bwrap.libc import at_once, check, close_at_once, libc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,7 +182,8 @@ def _posix_spawn(request: Request) -> int:
             if given < count:  # it might be overwritten before its turn
                 source = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
                 moved.append(source)
-            check(add(actions, source, target))
+            if (number := add(actions, source, target)) != 0:
+                check(number)
         add_chdir = getattr(library, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
         if add_chdir is not None:
             check(add_chdir(actions, b"/"))
@@ -201,8 +202,7 @@ def _posix_spawn(request: Request) -> int:
         return process.value
     finally:
         library.posix_spawn_file_actions_destroy(actions)
-        for source in moved:
-            os.close(source)
+        close_at_once(moved)
 
 
 def _inheritable() -> list[int]:

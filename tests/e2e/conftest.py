@@ -291,10 +291,3 @@ def released(proven: Store, tmp_path: Path) -> Store:
 def shop(warm: Store, tmp_path: Path) -> Store:
     """This test's own copy of the warm store, with its own keys and work tree."""
     return warm.copy(tmp_path / "shop")
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the shared stores: pytest keeps the last sessions' folders, and these are large."""
-    factory: pytest.TempPathFactory | None = getattr(session.config, "_tmp_path_factory", None)
-    if not hasattr(session.config, "workerinput") and factory is not None and not os.environ.get(KEEP):
-        shutil.rmtree(_session_folder(factory, "master"), ignore_errors=True)

@@ -24,14 +24,13 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.network]
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tools(module_path: Path) -> Path:
     """The bin folder of an environment with the checker, which reads YAML as well."""
-    folder = tmp_path_factory.mktemp("checker")
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder / "venv")], check=True, timeout=120)
-    python = folder / "venv" / "bin" / "python"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(module_path / "venv")], check=True, timeout=120)
+    python = module_path / "venv" / "bin" / "python"
     subprocess.run([uv, "pip", "install", "-q", "--python", str(python), CHECKER], check=True, timeout=300)
-    return folder / "venv" / "bin"
+    return module_path / "venv" / "bin"
 
 
 def read(tools: Path, name: str) -> Any:  # Any: whatever YAML holds

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -94,6 +95,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if os.access(shared := "/dev/shm", os.W_OK):
             os.environ[MEMORY] = tempfile.mkdtemp(prefix="lockage-tests-", dir=shared)
             config.stash[_TEMPORARY].append(Path(os.environ[MEMORY]))
+        if config.getoption("numprocesses", None):  # then nothing is forked here that would take this over
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # who cancels a job ends the session as Ctrl-C does
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

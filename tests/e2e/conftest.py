@@ -178,13 +178,13 @@ class Store:
         return frozenset(found)
 
     def copy(self, folder: Path) -> Store:
-        """A copy that may be written and damaged: blobs are shared by hard links (see :meth:`damage`), the roots are the same folder."""
+        """A copy that may be written and damaged: blobs and memos are shared by hard links (see :meth:`damage`), the roots are the same."""
         (folder / "home").mkdir(parents=True)
         for part in self.home.iterdir():
             if part.name == "roots":
                 (folder / "home" / "roots").symlink_to(part.resolve())
-            elif part.name == "blobs":
-                _share(part, folder / "home" / "blobs")
+            elif part.name in {"blobs", "memo"}:  # a suite's list of packages is a memo of 20 MB
+                _share(part, folder / "home" / part.name)
             elif part.name != "cache":
                 subprocess.run(["cp", "-a", part, folder / "home"], check=True)
         for part, name in ((self.keys, "keys"), (self.work, "work")):

@@ -32,7 +32,7 @@ def test_other(tmp_path, tmp_path_factory):
         case "leaves":
             tempfile.mkdtemp(prefix="stray-")
         case "interrupts":
-            os.kill(int(os.environ["LEADER"]), signal.SIGINT)
+            os.kill(int(os.environ["LEADER"]), getattr(signal, os.environ["BY"]))
             signal.pause()
 
 def test_shared_fails(shared):
@@ -63,7 +63,7 @@ def test_only_folders_of_failed_tests_stay(how: str, workers: str, tmp_path: Pat
     running = subprocess.Popen(
         ["sh", "-c", 'LEADER=$$ exec "$@"', "sh", *command],
         cwd=tree,
-        env={**environment, "TMPDIR": str(temporary), "HOW": how},
+        env={**environment, "TMPDIR": str(temporary), "HOW": how, "BY": "SIGINT" if workers == "0" else "SIGTERM"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

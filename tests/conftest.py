@@ -111,6 +111,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     finally:
         if _leads(session.config):
             _tidy(session.config)
+            _remove_roots_of_the_dead()
             left = sorted(path.name for folder in session.config.stash[_TEMPORARY] for path in folder.iterdir())
             if left and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -137,6 +138,15 @@ def _tidy(config: pytest.Config) -> None:
             last.unlink()
         if base.parent.name.startswith("pytest-of-"):
             base.parent.rmdir()
+
+
+def _remove_roots_of_the_dead() -> None:
+    """What a verification that was killed left in memory; the next one would remove it, but there may be none."""
+    for folder in Path("/dev/shm").glob("lockage-root-*"):
+        owner = folder.name.split("-")[2]
+        with suppress(FileNotFoundError):  # somebody else does the same
+            if folder.stat().st_uid == os.getuid() and owner.isdecimal() and not Path("/proc", owner).exists():
+                _remove(folder)
 
 
 def _module(name: str, path: Path) -> ModuleType:

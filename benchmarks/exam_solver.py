@@ -93,7 +93,7 @@ def exam(suite: str, mirror: str, count: int, seed: int) -> tuple[int, int]:
         stanzas = parse_packages([lzma.decompress(answer.read())])
     essential = sorted({stanza.name for stanza in stanzas if stanza.essential})
     agreed, spent = 0, 0.0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="lockage-solver-") as folder:
         Path(folder).chmod(0o755)
         environment = apt_world(Path(folder), mirror, suite)
         sets = sample(stanzas, count, seed)

@@ -508,7 +508,7 @@ def test_new_files_among_present_ones_are_kept(blobs: Blobs, tmp_path: Path, hel
     items = [str(number).encode() for number in range(1000)]
     written(tree, *items)
     blobs.put_many(items)
-    items[300:320] = [LARGE[number:] for number in range(20)]
+    items[300:320] = [*(LARGE[number:] for number in range(4)), *(b"new %d" % number for number in range(16))]
     names = written(tree, *items)
     opener = Opener(tree)
     refs = blobs.put_files(os.fsencode(tree), names, opener)

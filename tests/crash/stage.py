@@ -228,7 +228,7 @@ def _end() -> None:
 @contextmanager
 def made_stage() -> Iterator[Stage]:
     """A new stage on which nothing has happened; in memory if there is room, as its files are written thousands of times."""
-    memory = Path("/dev/shm")
+    memory = Path(os.environ.get("LOCKAGE_TEST_MEMORY", "/dev/shm"))  # of a session of tests, which removes it
     room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM
     with tempfile.TemporaryDirectory(prefix="lockage-stage-", dir=memory if room else None) as folder:
         stage = Stage(Path(folder))

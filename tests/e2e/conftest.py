@@ -178,13 +178,13 @@ class Store:
         return frozenset(found)
 
     def copy(self, folder: Path) -> Store:
-        """A copy that may be written and damaged: blobs are shared by hard links (see :meth:`damage`), the roots are the same folder."""
+        """A copy that may be written and damaged: blobs and memos are shared by hard links (see :meth:`damage`), the roots are the same."""
         (folder / "home").mkdir(parents=True)
         for part in self.home.iterdir():
             if part.name == "roots":
                 (folder / "home" / "roots").symlink_to(part.resolve())
-            elif part.name == "blobs":
-                _share(part, folder / "home" / "blobs")
+            elif part.name in {"blobs", "memo"}:  # a suite's list of packages is a memo of 20 MB
+                _share(part, folder / "home" / part.name)
             elif part.name != "cache":
                 subprocess.run(["cp", "-a", part, folder / "home"], check=True)
         for part, name in ((self.keys, "keys"), (self.work, "work")):
@@ -291,10 +291,3 @@ def released(proven: Store, tmp_path: Path) -> Store:
 def shop(warm: Store, tmp_path: Path) -> Store:
     """This test's own copy of the warm store, with its own keys and work tree."""
     return warm.copy(tmp_path / "shop")
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the shared stores: pytest keeps the last sessions' folders, and these are large."""
-    factory: pytest.TempPathFactory | None = getattr(session.config, "_tmp_path_factory", None)
-    if not hasattr(session.config, "workerinput") and factory is not None and not os.environ.get(KEEP):
-        shutil.rmtree(_session_folder(factory, "master"), ignore_errors=True)

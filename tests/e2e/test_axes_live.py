@@ -25,6 +25,7 @@ from lockage.wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.conftest import Store
 
@@ -159,8 +160,8 @@ def _command(axis: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def bench(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    store = warm.copy(tmp_path_factory.mktemp("axes"))
+def bench(warm: Store, module_path: Path) -> Iterator[Bench]:
+    store = warm.copy(module_path / "axes")
     wiring = Wiring({**os.environ, "LOCKAGE_HOME": str(store.home), "LOCKAGE_KEYS": str(store.keys)})
     environment = Lock.decode((store.work / "lockage.lock").read_bytes()).environments["build"]
     with ExitStack() as stack:

@@ -174,8 +174,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("base-images")
+def world(warm: Store, module_path: Path) -> Iterator[World]:
+    folder = module_path
     store = warm.copy(folder / "maker")
     shutil.rmtree(store.work)
     store.work.mkdir()
@@ -228,9 +228,9 @@ def artifacts(store: Store, zone: str = "UTC") -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def alice(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str, bytes]]:
+def alice(world: World, module_path: Path) -> tuple[Store, dict[str, bytes]]:
     """Who has locked the image and built on it, and what that made."""
-    store = user(world, tmp_path_factory.mktemp("alice"))
+    store = user(world, module_path / "alice")
     store("lock", expect=0)
     store.commit("locked")
     return store, artifacts(store)

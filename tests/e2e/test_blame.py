@@ -23,8 +23,8 @@ PROCESSES = {"uuid": "python3", "compiled-path.so": "ld"}
 
 
 @pytest.fixture(scope="module")
-def verified(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Any:  # Any: a document
-    store = warm.copy(tmp_path_factory.mktemp("blame"))
+def verified(warm: Store, module_path: Path) -> Any:  # Any: a document
+    store = warm.copy(module_path / "blame")
     bugs = tomllib.loads(BUGS.read_text())
     steps = [
         f'[step.bug-{number}]\nenvironment = "build"\ninputs = ["README.md"]\noutputs = ["made/{name}"]\nartifacts = ["made/{name}"]\n'

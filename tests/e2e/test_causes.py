@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
@@ -38,9 +40,9 @@ artifacts = ["made/{cause}"]
 
 
 @pytest.fixture(scope="module")
-def verified(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:  # Any: a document
+def verified(warm: Store, module_path: Path) -> dict[str, Any]:  # Any: a document
     """All of them verified together."""
-    store = warm.copy(tmp_path_factory.mktemp("causes"))
+    store = warm.copy(module_path / "causes")
     store.recipe("".join(map(step, CAUSES)), **{"causes.c": SOURCE})
     found: dict[str, Any] = store("verify", "--json").json
     assert found["failures"] == [], found["last_lines"]

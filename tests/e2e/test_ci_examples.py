@@ -23,15 +23,19 @@ SCHEMAS = {"github-actions.yml": "vendor.github-workflows", "gitlab-ci.yml": "ve
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
 
 
+def uv_beside(tools: Path) -> list[str]:
+    """The program uv with a cache beside the tools' environment: the user's own is no business of a test."""
+    return [str(Path(sys.executable).with_name("uv")), "--cache-dir", str(tools.parents[1] / "cache")]
+
+
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tools(module_path: Path) -> Path:
     """The bin folder of an environment with the checker, which reads YAML as well."""
-    folder = tmp_path_factory.mktemp("checker")
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder / "venv")], check=True, timeout=120)
-    python = folder / "venv" / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "-q", "--python", str(python), CHECKER], check=True, timeout=300)
-    return folder / "venv" / "bin"
+    uv = uv_beside(module_path / "venv" / "bin")
+    subprocess.run([*uv, "venv", "-q", "--python", sys.executable, str(module_path / "venv")], check=True, timeout=120)
+    python = module_path / "venv" / "bin" / "python"
+    subprocess.run([*uv, "pip", "install", "-q", "--python", str(python), CHECKER], check=True, timeout=300)
+    return module_path / "venv" / "bin"
 
 
 def read(tools: Path, name: str) -> Any:  # Any: whatever YAML holds
@@ -89,7 +93,7 @@ def test_every_command_of_the_examples_works_from_the_cache_alone(tools: Path, w
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     installed = tmp_path / "installed"
-    build = [str(Path(sys.executable).with_name("uv")), "build", "-q", "--wheel", "--out-dir", str(tmp_path / "wheel"), str(CHECKOUT)]
+    build = [*uv_beside(tools), "build", "-q", "--wheel", "--out-dir", str(tmp_path / "wheel"), str(CHECKOUT)]
     subprocess.run(build, check=True, timeout=300)
     (wheel,) = (tmp_path / "wheel").glob("*.whl")
     variables = {

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Done, Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
@@ -51,8 +53,8 @@ class Fixed:
 
 
 @pytest.fixture(scope="module")
-def fixed(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Fixed:
-    return Fixed(warm.copy(tmp_path_factory.mktemp("fix")))
+def fixed(warm: Store, module_path: Path) -> Fixed:
+    return Fixed(warm.copy(module_path / "fix"))
 
 
 @pytest.mark.parametrize("name", BUGS)

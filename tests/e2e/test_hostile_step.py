@@ -137,12 +137,11 @@ sys.exit(bool(did) or len(paths) < 2 * len(NAMES))
 
 
 @pytest.fixture(scope="module")
-def kept(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalBlobs, LocalRoots, Path, Lock]:
+def kept(warm: Store, module_path: Path) -> tuple[LocalBlobs, LocalRoots, Path, Lock]:
     """Roots of two environments that have all but one package in common."""
-    folder = tmp_path_factory.mktemp("hostile")
     lock = decode((warm.work / "lockage.lock").read_bytes(), Lock)
     blobs = LocalBlobs(warm.home / "blobs")
-    return blobs, LocalRoots(blobs, folder / "roots"), folder, lock
+    return blobs, LocalRoots(blobs, module_path / "roots"), module_path, lock
 
 
 def states(roots: Path) -> dict[str, tuple[int, ...]]:

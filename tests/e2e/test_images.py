@@ -45,8 +45,8 @@ artifacts = ["config.json", "image.json", "said"]
 
 
 @pytest.fixture(scope="module")
-def exported(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, str]:
-    store = warm.copy(tmp_path_factory.mktemp("images"))
+def exported(warm: Store, module_path: Path) -> tuple[Store, str]:
+    store = warm.copy(module_path / "images")
     work = store.work.parent / "images"
     work.mkdir()
     store = dataclasses.replace(store, work=work)

@@ -10,6 +10,8 @@ import pytest
 from lockage.recipe.modes import Mode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import Store
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.network]
@@ -43,8 +45,8 @@ def step(name: str, mode: Mode, modes: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def verified(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:  # Any: a document
-    store = warm.copy(tmp_path_factory.mktemp("modes"))
+def verified(warm: Store, module_path: Path) -> dict[str, Any]:  # Any: a document
+    store = warm.copy(module_path / "modes")
     steps = "".join(step(mode, mode, f'modes = ["{mode}"]') + step(f"no-{mode}", mode, "") for mode in Mode)
     store.recipe(steps)
     found: dict[str, Any] = store("verify", "--json", "--no-blame", expect=4).json
@@ -73,32 +75,29 @@ def test_what_is_held_still_is_told(verified: dict[str, Any]) -> None:
     assert "clock" in verified["axes"], "steps without the mode are varied"
 
 
-def test_an_axis_that_no_step_is_varied_in_is_not_counted_as_proven(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store = warm.copy(tmp_path_factory.mktemp("held"))
-    store.recipe(step("frozen-clock", Mode.FROZEN_CLOCK, 'modes = ["frozen-clock"]'))
-    found = store("verify", "--json", "--axes", "clock,user", expect=0).json
+def test_an_axis_that_no_step_is_varied_in_is_not_counted_as_proven(shop: Store) -> None:
+    shop.recipe(step("frozen-clock", Mode.FROZEN_CLOCK, 'modes = ["frozen-clock"]'))
+    found = shop("verify", "--json", "--axes", "clock,user", expect=0).json
     assert found["axes"] == ["user"]
     assert found["unavailable"] == ["clock", "clock=next-month"]
     assert set(found["unavailable_because"].values()) == {"a mode holds it still"}
 
 
-def test_the_clock_stands_at_the_sources_date_if_the_step_is_stamped(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store = warm.copy(tmp_path_factory.mktemp("date"))
-    store.recipe(
+def test_the_clock_stands_at_the_sources_date_if_the_step_is_stamped(shop: Store) -> None:
+    shop.recipe(
         '[step.a]\nenvironment = "build"\nstamp = ["date"]\nmodes = ["frozen-clock"]\noutputs = ["a"]\nartifacts = ["a"]\n'
         'run = "date +%s > a; echo $SOURCE_DATE_EPOCH >> a"\n'
     )
-    store("build", expect=0)
-    now, date = (store.work / "dist" / "a").read_text().split()
-    assert now == date == store.git("log", "-1", "--format=%ct")
+    shop("build", expect=0)
+    now, date = (shop.work / "dist" / "a").read_text().split()
+    assert now == date == shop.git("log", "-1", "--format=%ct")
 
 
-def test_an_environment_without_libfaketime_cannot_hold_it(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store = warm.copy(tmp_path_factory.mktemp("without"))
-    lock = json.loads((store.work / "lockage.lock").read_text())
+def test_an_environment_without_libfaketime_cannot_hold_it(shop: Store) -> None:
+    lock = json.loads((shop.work / "lockage.lock").read_text())
     lock["environments"]["build"]["instruments"] = []
-    (store.work / "lockage.lock").write_text(json.dumps(lock))
-    store.recipe(step("frozen-clock", Mode.FROZEN_CLOCK, 'modes = ["frozen-clock"]'))
-    error = store("build", "--json", expect=8).error
+    (shop.work / "lockage.lock").write_text(json.dumps(lock))
+    shop.recipe(step("frozen-clock", Mode.FROZEN_CLOCK, 'modes = ["frozen-clock"]'))
+    error = shop("build", "--json", expect=8).error
     assert error["code"] == "mode-unavailable"
     assert "libfaketime" in error["message"]

@@ -63,8 +63,8 @@ WORDS = ["C", "C++", "C", "extension", "venv", "certificates", "user", "awk", "w
 
 
 @pytest.fixture(scope="module")
-def wiring(tmp_path_factory: pytest.TempPathFactory) -> Wiring:
-    return Wiring({**os.environ, "LOCKAGE_HOME": str(tmp_path_factory.mktemp("home"))})
+def wiring(module_path: Path) -> Wiring:
+    return Wiring({**os.environ, "LOCKAGE_HOME": str(module_path)})
 
 
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
@@ -75,7 +75,7 @@ def environment(request: pytest.FixtureRequest, wiring: Wiring) -> LockedEnviron
 
 @pytest.fixture
 def other_file_system() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+    with tempfile.TemporaryDirectory(dir=os.environ["LOCKAGE_TEST_MEMORY"]) as folder:
         yield Path(folder)
 
 

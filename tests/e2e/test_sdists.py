@@ -32,9 +32,10 @@ pytestmark = [pytest.mark.network, pytest.mark.sandbox]
 
 
 @pytest.fixture(scope="module")
-def sdists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdists(module_path: Path) -> Path:
     """A folder with every sdist, fetched from the configured index and checked."""
-    folder = tmp_path_factory.mktemp("sdists")
+    folder = module_path / "sdists"
+    folder.mkdir()
     blobs = MemoryBlobs()
     settings = discover_index(os.environ, Path.home(), prefix=Path(sys.prefix))
     uv = Path(sys.executable).parent / "uv"
@@ -50,9 +51,9 @@ def sdists(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(warm: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(warm: Store, module_path: Path) -> Store:
     """One store for all of them: their OS packages are the same."""
-    return warm.copy(tmp_path_factory.mktemp("others"))
+    return warm.copy(module_path / "others")
 
 
 @pytest.mark.parametrize("sdist", SDISTS, ids=[s["name"] for s in SDISTS])

@@ -26,13 +26,13 @@ verifier.verify(toSignedEntity(bundleFromJSON(JSON.parse(readFileSync(bundle))))
 
 
 @pytest.fixture(scope="module")
-def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("npm")
+def verifier(module_path: Path) -> Path:
     npm = shutil.which("npm")
     assert npm is not None, "this test needs node and npm"
-    subprocess.run([npm, "install", "--no-audit", "--no-fund", *PACKAGES], cwd=folder, check=True, capture_output=True, timeout=300)
-    (folder / "check.mjs").write_text(CHECK)
-    return folder
+    command = [npm, "install", "--no-audit", "--no-fund", "--cache", "cache", *PACKAGES]  # the user's own is no business of a test
+    subprocess.run(command, cwd=module_path, check=True, capture_output=True, timeout=300)
+    (module_path / "check.mjs").write_text(CHECK)
+    return module_path
 
 
 def _run(verifier: Path, bundle: Path) -> subprocess.CompletedProcess[str]:

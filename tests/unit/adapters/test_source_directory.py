@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,10 +184,8 @@ steps = st.lists(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(steps, min_size=2, max_size=4))
-def test_whatever_happens_in_between_the_tree_is_that_of_the_files(
-    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, str, str]]]
-) -> None:
-    world = World(tmp_path_factory.mktemp("world") / "source")
+def test_whatever_happens_in_between_the_tree_is_that_of_the_files(tmp_path: Path, rounds: list[list[tuple[str, str, str]]]) -> None:
+    world = World(Path(tempfile.mkdtemp(dir=tmp_path)) / "source")
     for changes in rounds:
         for what, name, text in changes:
             path = world.folder / name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from lockage.ports import SourceUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 5\n" % 0
 
@@ -175,10 +176,8 @@ files = st.dictionaries(st.sampled_from(["a", "b", "c__a", "c__d__e", "f__a"]), 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(files, min_size=2, max_size=4))
-def test_whatever_is_committed_the_tree_is_that_of_a_reading_without_a_memory(
-    tmp_path_factory: pytest.TempPathFactory, commits: list[dict[str, bytes]]
-) -> None:
-    world = World(tmp_path_factory.mktemp("world"))
+def test_whatever_is_committed_the_tree_is_that_of_a_reading_without_a_memory(tmp_path: Path, commits: list[dict[str, bytes]]) -> None:
+    world = World(Path(tempfile.mkdtemp(dir=tmp_path)))
     for one in commits:
         for path in world.folder.rglob("*"):
             if path.is_file() and ".git" not in path.parts:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.record import event as kinds
+
 if TYPE_CHECKING:
     from lockage.cli.view import Hits
     from lockage.record.event import Event
@@ -19,9 +21,6 @@ class Plain:
 
     def told(self, event: Event) -> list[str]:
         """Take an event in; the lines that stay because of it."""
-        # Imported here, so that a command without progress pays nothing; under one name, as this is asked thousands of times.
-        from lockage.record import event as kinds
-
         match event:
             case kinds.StepQueued() | kinds.StepStarted():  # of every step
                 return []

@@ -7,7 +7,7 @@ properties, as REAPI has no other place for them.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +19,7 @@ from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
 from lockage.base.tree import encode_ref, parse_ref
 from lockage.environment.lock import HOST_METADATA, RootRef
+from lockage.plan.latest import Latest
 from lockage.recipe.modes import Mode
 from lockage.recipe.service import Form, Matching, addresses
 
@@ -108,7 +109,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         command = b"".join(
             [
                 *[bytes_field(1, argument.encode()) for argument in self.arguments],
-                _pairs(2, self.variables),
+                _environment(self.variables),
                 bytes_field(5, platform),
                 _AT,
                 *[bytes_field(7, path.encode()) for path in sorted(set(self.outputs))],  # UTF-8 keeps the order of characters
@@ -126,6 +127,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 def _pairs(number: int, pairs: tuple[tuple[str, str], ...]) -> bytes:
     """Names with values, each as a message of that number, sorted; most steps of a plan have the same."""
     return b"".join(bytes_field(number, string_field(1, name) + string_field(2, value)) for name, value in sorted(pairs))
+
+
+_environment = Latest(partial(_pairs, 2))
 
 
 @lru_cache(maxsize=64)

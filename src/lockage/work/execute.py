@@ -224,7 +224,9 @@ class Execution:
         found = None if self._last is None else self._last.result(planned.name, self._actions.key(planned))
         if found is not None:
             return found
-        known = None if self._fresh else self._actions.remembered(planned)
+        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it.
+        asks = not self._fresh and all(self.results[need].cached for need in planned.step.needs)
+        known = self._actions.remembered(planned) if asks else None
         if known is not None:
             hit = self._kept(planned, known)
             if hit is not None:

@@ -149,6 +149,7 @@ class LastBuild:
     def _write(self, kept: _Kept) -> None:
         self._services.memo.put("last-build", self._name, msgspec.msgpack.encode(kept, enc_hook=encode_hook))
 
+    @cached_property
     def _identity(self) -> bytes:
         """Of all that a build's run and artifacts follow from."""
         plan = self._plan
@@ -159,7 +160,7 @@ class LastBuild:
     def repeated(self, started: Instant) -> tuple[Run, str] | None:
         """The run that this build repeats, with its id; None if anything may be other than it was."""
         kept, plan, services = self._kept, self._plan, self._services
-        if kept is None or not kept.whole or kept.whole != self._identity() or not self._believed():
+        if kept is None or not kept.whole or kept.whole != self._identity or not self._believed():
             return None
         record = services.runs.digest(kept.run_id)
         if record is None or record.raw != kept.record:
@@ -249,7 +250,7 @@ class LastBuild:
         record = self._services.runs.digest(run_id) if whole else None
         if record is not None:
             kept = msgspec.structs.replace(
-                kept, whole=self._identity(), run_id=run_id, record=record.raw, recipe=run.recipe.raw, artifacts=run.artifacts
+                kept, whole=self._identity, run_id=run_id, record=record.raw, recipe=run.recipe.raw, artifacts=run.artifacts
             )
         self._write(kept)
 

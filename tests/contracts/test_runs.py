@@ -70,6 +70,15 @@ def test_an_id_that_was_not_given_is_nothing(runs: Runs, run_id: str) -> None:
 # What only a folder has
 
 
+def test_who_put_a_record_reads_what_others_read(tmp_path: Path) -> None:
+    runs = LocalRuns(tmp_path)
+    earlier, run_id = runs.put(msgspec.structs.replace(RUN, started=Instant(0)), BLOB), runs.put(RUN, BLOB)
+    for known in (earlier, run_id):
+        assert runs.get(known) == LocalRuns(tmp_path).get(known)
+    (tmp_path / f"{run_id}.json").write_bytes((tmp_path / f"{earlier}.json").read_bytes())
+    assert runs.get(run_id) == runs.get(earlier)
+
+
 def test_a_damaged_record_is_nothing_and_its_number_is_not_given_again(tmp_path: Path) -> None:
     runs = LocalRuns(tmp_path)
     run_id = runs.put(RUN, BLOB)

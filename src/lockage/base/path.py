@@ -21,10 +21,11 @@ class RelPath(str):
     def __new__(cls, text: str) -> Self:
         if not text or "\0" in text or not _NO_NAMES.isdisjoint(text.split("/")):
             raise ValueError(f"not a normalised relative path: {text[:200]!r}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"not a UTF-8 path: {text[:200]!r}") from error
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"not a UTF-8 path: {text[:200]!r}") from error
         return super().__new__(cls, text)
 
     @property

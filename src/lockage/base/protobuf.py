@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["bytes_field", "fields", "string_field", "varint", "varint_field"]
+__all__ = ["bytes_field", "field_at", "fields", "string_field", "varint", "varint_field"]
 
 
 #: The encodings of one byte: of most tags and lengths.
@@ -37,7 +37,9 @@ def varint_field(number: int, value: int) -> bytes:
 
 def bytes_field(number: int, data: bytes) -> bytes:
     """A bytes or message field, written even if empty: repeated elements and set sub-messages have presence."""
-    return varint(number << 3 | 2) + varint(len(data)) + data
+    size = len(data)
+    length = _SHORT[size] if size < len(_SHORT) else varint(size)
+    return (_SHORT[number << 3 | 2] if number < 16 else varint(number << 3 | 2)) + length + data
 
 
 def string_field(number: int, text: str) -> bytes:
@@ -60,20 +62,24 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
+def field_at(data: bytes, at: int) -> tuple[int, int | bytes, int]:
+    """The field that begins here: its number, its integer or bytes, and where it ends; raises ValueError if malformed."""
+    tag, at = _read_varint(data, at)
+    number, kind = tag >> 3, tag & 7
+    if kind == 0:
+        value, at = _read_varint(data, at)
+        return number, value, at
+    if kind == 2:
+        size, at = _read_varint(data, at)
+        if at + size > len(data):
+            raise ValueError("truncated field")
+        return number, data[at : at + size], at + size
+    raise ValueError(f"wire type {kind} does not occur in REAPI trees")
+
+
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """The fields of a message in order, as (number, integer or bytes); raises ValueError if malformed."""
     at = 0
     while at < len(data):
-        tag, at = _read_varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = _read_varint(data, at)
-            yield number, value
-        elif kind == 2:
-            size, at = _read_varint(data, at)
-            if at + size > len(data):
-                raise ValueError("truncated field")
-            yield number, data[at : at + size]
-            at += size
-        else:
-            raise ValueError(f"wire type {kind} does not occur in REAPI trees")
+        number, value, at = field_at(data, at)
+        yield number, value

@@ -6,14 +6,15 @@ canonical (REAPI v2 ``Directory``: nodes sorted by name within their kind, no pr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Integrity
 from lockage.base.path import RelPath
-from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
+from lockage.base.protobuf import bytes_field, field_at, fields, string_field, varint, varint_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,10 +66,14 @@ class Directory(msgspec.Struct, frozen=True, tag="directory"):
 
 Node = FileNode | LinkNode | Directory
 
+#: What a FileNode message of REAPI says of a file that may be executed.
+_EXECUTABLE: Final = varint_field(4, 1)
+
 
 def encode_ref(ref: BlobRef) -> bytes:
     """The REAPI ``Digest`` message."""
-    return b"\x0a\x40" + ref.digest.encode() + varint_field(2, ref.size)  # a digest always has 64 letters
+    size = b"\x10" + varint(ref.size) if ref.size else b""
+    return b"\x0a\x40" + ref.digest.encode() + size  # a digest always has 64 letters
 
 
 def parse_ref(data: bytes) -> BlobRef:
@@ -78,6 +83,11 @@ def parse_ref(data: bytes) -> BlobRef:
     if found or not isinstance(digest, bytes) or not isinstance(size, int):
         raise ValueError("not a Digest message")
     return BlobRef(Digest(digest.decode()), size)
+
+
+def _by_segments(path: str) -> str:
+    """Sorts as the tuple of the path's segments would: nothing in a path comes before what is put between them."""
+    return path.replace("/", "\0")
 
 
 class _Folder:
@@ -97,22 +107,23 @@ class Tree(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, nodes: Iterable[Node]) -> Tree:
         """Sort the nodes and drop implied directories; raises :class:`InvalidTree` if two share a path or a file is a parent."""
-        found: dict[tuple[str, ...], Node] = {}
-        inner: set[tuple[str, ...]] = set()
+        found: dict[str, Node] = {}
+        inner: set[str] = set()
         for node in nodes:
-            key = node.path.parts
-            other = found.get(key)
+            path = node.path
+            other = found.get(path)
             if other is not None and other != node:
-                raise InvalidTree(f"two different nodes at one path: {node.path}", path=node.path)
-            found[key] = node
-            for end in range(len(key) - 1, 0, -1):
-                if key[:end] in inner:
-                    break
-                inner.add(key[:end])
-        for key in inner:
-            if not isinstance(found.get(key), Directory | None):
-                raise InvalidTree(f"a file or link has nodes below it: {'/'.join(key)}", path="/".join(key))
-        return cls(tuple(found[key] for key in sorted(found) if key not in inner))
+                raise InvalidTree(f"two different nodes at one path: {path}", path=path)
+            found[path] = node
+            end = path.rfind("/")
+            while end > 0 and (folder := path[:end]) not in inner:
+                inner.add(folder)
+                end = path.rfind("/", 0, end)
+        for folder in inner:
+            if not isinstance(found.get(folder), Directory | None):
+                raise InvalidTree(f"a file or link has nodes below it: {folder}", path=folder)
+        order = sorted(found, key=_by_segments) if inner else sorted(found)
+        return cls(tuple([found[path] for path in order if path not in inner]))
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
@@ -151,22 +162,22 @@ def encode_directory(
     files: Iterable[tuple[str, BlobRef, bool]], folders: Iterable[tuple[str, BlobRef]], links: Iterable[tuple[str, str]]
 ) -> bytes:
     """One Directory message of (name, blob, executable), (name, message) and (name, target), each in the order of the names' bytes."""
-    out = bytearray()
+    out: list[bytes] = []
     for name, ref, executable in files:
-        out += bytes_field(1, string_field(1, name) + bytes_field(2, encode_ref(ref)) + varint_field(4, int(executable)))
+        out.append(bytes_field(1, string_field(1, name) + bytes_field(2, encode_ref(ref)) + (_EXECUTABLE if executable else b"")))
     for name, ref in folders:
-        out += bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(ref)))
+        out.append(bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(ref))))
     for name, target in links:
-        out += bytes_field(3, string_field(1, name) + string_field(2, target))
-    return bytes(out)
+        out.append(bytes_field(3, string_field(1, name) + string_field(2, target)))
+    return b"".join(out)
 
 
 def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
-    nodes = (folder.files[name] for name in sorted(folder.files, key=str.encode))
+    # Names in the order of their characters are in that of their bytes: UTF-8 has it so.
     data = encode_directory(
-        [(node.path.rpartition("/")[2], node.blob, node.executable) for node in nodes],
-        [(name, _encode(folder.folders[name], blobs)) for name in sorted(folder.folders, key=str.encode)],
-        [(name, folder.links[name].target) for name in sorted(folder.links, key=str.encode)],
+        [(name, (node := folder.files[name]).blob, node.executable) for name in sorted(folder.files)],
+        [(name, _encode(folder.folders[name], blobs)) for name in sorted(folder.folders)],
+        [(name, folder.links[name].target) for name in sorted(folder.links)],
     )
     ref = BlobRef.of(data)
     blobs[ref] = data
@@ -187,25 +198,29 @@ def _text(found: dict[int, int | bytes], number: int) -> str:
     return value.decode()
 
 
-def _plain_file(body: bytes) -> FileNode | None:
-    """A file's message as nearly all are: a short name, a size, no surprises; None for any other, which is read field by field.
+#: A file's message in a Directory as nearly all are: a short name, a size, no surprises. Any other is read field by field. A tree of
+#: 100,000 files is read for many plans, and most of the time would go into what a message could hold and does not.
+_PLAIN_FILE = re.compile(
+    rb"\x0a([\x00-\x7f]|[\x80-\xff]\x01)\x0a([\x01-\x7f])(.{1,127}?)\x12([\x00-\x7f])\x0a\x40([0-9a-f]{64})"
+    rb"\x10([\x80-\xff]{0,8}[\x00-\x7f])(\x20\x01)?",
+    re.DOTALL,
+)
 
-    A tree of 100,000 files is read for many plans, and most of the time would go into what a message could hold and does not.
-    """
-    at = 2 + (body[1] if len(body) > 1 else 0)  # behind the name
-    if len(body) < at + 70 or body[0] != 0x0A or body[1] > 0x7F or body[at] != 0x12 or body[at + 2 : at + 4] != b"\x0a\x40":
-        return None
-    end = at + 2 + body[at + 1]
-    rest = body[end:]
-    if body[at + 1] > 0x7F or end < at + 70 or body[at + 68] != 0x10 or (rest and rest != b"\x20\x01"):
-        return None
-    size = shift = 0
-    for byte in body[at + 69 : end]:
-        size |= (byte & 0x7F) << shift
-        shift += 7
-    if len(body) < end or body[end - 1] > 0x7F or any(byte < 0x80 for byte in body[at + 69 : end - 1]):
-        return None
-    return FileNode(RelPath(body[2:at].decode()), BlobRef(Digest(body[at + 4 : at + 68].decode()), size), bool(rest))
+
+def _plain_file(data: bytes, at: int) -> tuple[FileNode | None, int]:
+    """The file whose message begins here, and where it ends; None if it is to be read field by field."""
+    found = _PLAIN_FILE.match(data, at)
+    if found is None:
+        return None, at
+    whole, length, name, rest, digest, size, executable = found.groups()
+    # The pattern finds the parts by what they look like; they are that only if all lengths say so as well.
+    if length[0] != len(name) or rest[0] != 67 + len(size) or whole != varint(71 + len(name) + len(size) + (2 if executable else 0)):
+        return None, at
+    count = size[0]
+    if len(size) > 1:
+        count = sum([(byte & 0x7F) << 7 * place for place, byte in enumerate(size)])
+    ref = BlobRef(str.__new__(Digest, digest.decode()), count)  # the pattern has only such letters
+    return FileNode(RelPath(name.decode()), ref, executable is not None), found.end()
 
 
 def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
@@ -213,13 +228,16 @@ def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
 
     Paths of the nodes are their bare names. Raises ValueError if the message is malformed or has fields we do not write.
     """
-    for number, body in fields(data):
-        if not isinstance(body, bytes):
-            raise ValueError(f"unexpected field {number} in a Directory")
-        plain = _plain_file(body) if number == 1 else None
+    at = 0
+    while at < len(data):
+        plain, at = _plain_file(data, at)
         if plain is not None:
             yield plain.path, plain
-        elif number == 1:
+            continue
+        number, body, at = field_at(data, at)
+        if not isinstance(body, bytes):
+            raise ValueError(f"unexpected field {number} in a Directory")
+        if number == 1:
             found = _message(body, {1: bytes, 2: bytes, 4: int})
             name = RelPath(_text(found, 1))
             ref = found.get(2, b"")
@@ -246,13 +264,13 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
         found = 0
         for name, node in walk(get(ref)):
             found += 1
-            path = str.__new__(RelPath, prefix + name)  # both are paths already
             if isinstance(node, BlobRef):
-                visit(node, f"{path}/")
-            elif isinstance(node, FileNode):
-                nodes.append(FileNode(path, node.blob, node.executable))
+                visit(node, f"{prefix}{name}/")
+            elif not prefix:
+                nodes.append(node)
             else:
-                nodes.append(msgspec.structs.replace(node, path=path))
+                path = str.__new__(RelPath, prefix + name)  # both are paths already
+                nodes.append(FileNode(path, node.blob, node.executable) if isinstance(node, FileNode) else LinkNode(path, node.target))
         if not found and prefix:
             nodes.append(Directory(RelPath(prefix[:-1])))
 

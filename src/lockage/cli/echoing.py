@@ -9,6 +9,7 @@ import click
 
 from lockage.cli.plain import Plain
 from lockage.cli.progress import observe, observers
+from lockage.record.event import StepStarted
 from lockage.wiring.terminal import terminal_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ __all__ = ["Overheard"]
 
 
 class Overheard:
-    """What a command prints of its progress, as if everything had happened at once; implements :class:`.progress.Observer`."""
+    """What a command prints of its progress, as if everything had happened at once; implements :class:`.progress.Observer`.
+
+    It ends with the first step that is executed: then there is nothing to echo.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._lines: list[str] = []
@@ -39,7 +43,9 @@ class Overheard:
         observe(self)
 
     def hear(self, event: Event) -> None:
-        if self._plain is not None:
+        if isinstance(event, StepStarted):
+            self._plain = self._view = None
+        elif self._plain is not None:
             self._lines += self._plain.told(event)
         elif self._view is not None:
             self._lines += self._view.told(event, 0.0)

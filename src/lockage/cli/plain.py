@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lockage.record import event as kinds
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lockage.cli.view import Hits
     from lockage.record.event import Event
 
@@ -16,12 +20,10 @@ class Plain:
 
     def __init__(self) -> None:
         self._hits: Hits | None = None
+        self._ended_line: Callable[[kinds.StepEnded], str] | None = None
 
     def told(self, event: Event) -> list[str]:
         """Take an event in; the lines that stay because of it."""
-        # Imported here, so that a command without progress pays nothing; under one name, as this is asked thousands of times.
-        from lockage.record import event as kinds
-
         match event:
             case kinds.StepQueued() | kinds.StepStarted():  # of every step
                 return []
@@ -30,9 +32,11 @@ class Plain:
             case kinds.StepEnded():
                 if self._hits is not None and self._hits.takes(event):
                     return []
-                from lockage.cli.view import ended_line
+                if self._ended_line is None:
+                    from lockage.cli.view import ended_line
 
-                return [f"  {ended_line(event)}"]
+                    self._ended_line = ended_line  # as this is asked thousands of times
+                return [f"  {self._ended_line(event)}"]
             case kinds.StepRetried() | kinds.StepSkipped() | kinds.StepBlocked():
                 from lockage.cli.view import step_line
 

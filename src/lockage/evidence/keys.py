@@ -82,15 +82,17 @@ class PublicKey(msgspec.Struct, frozen=True):
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` is this key's over exactly ``data``."""
         from cryptography.exceptions import InvalidSignature  # imported late: 45 ms
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-        from cryptography.hazmat.primitives.serialization import load_der_public_key
+        from cryptography.hazmat.primitives.asymmetric import ed25519
 
         try:
             match self.algorithm:
                 case Algorithm.ED25519:
                     ed25519.Ed25519PublicKey.from_public_bytes(self.spki[len(_ED25519) :]).verify(signature, data)
                 case Algorithm.ECDSA_P256:
+                    from cryptography.hazmat.primitives import hashes
+                    from cryptography.hazmat.primitives.asymmetric import ec
+                    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
                     key = load_der_public_key(self.spki)
                     assert isinstance(key, ec.EllipticCurvePublicKey)
                     key.verify(signature, data, ec.ECDSA(hashes.SHA256()))

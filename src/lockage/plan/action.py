@@ -7,7 +7,7 @@ properties, as REAPI has no other place for them.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +19,7 @@ from lockage.base.path import RelPath
 from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
 from lockage.base.tree import encode_ref, parse_ref
 from lockage.environment.lock import HOST_METADATA, RootRef
+from lockage.plan.latest import Latest
 from lockage.recipe.modes import Mode
 from lockage.recipe.service import Form, Matching, addresses
 
@@ -34,6 +35,9 @@ WORKING_DIRECTORY = RelPath("build")
 
 #: REAPI ``Command.OutputDirectoryFormat.TREE_AND_DIRECTORY``.
 _TREE_AND_DIRECTORY = 2
+#: Where every Command works, that all give trees, and how every input root begins.
+_AT, _TREES = string_field(6, WORKING_DIRECTORY), varint_field(9, _TREE_AND_DIRECTORY)
+_BELOW = string_field(1, WORKING_DIRECTORY)
 #: REAPI's names of instruction sets.
 _ISA = {"amd64": "x86-64", "arm64": "aarch64"}
 
@@ -97,24 +101,24 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def input_root(self) -> bytes:
         """The Directory message of the input root: the workspace below the working directory."""
-        return bytes_field(2, string_field(1, WORKING_DIRECTORY) + bytes_field(2, encode_ref(self.workspace)))
+        return bytes_field(2, _BELOW + bytes_field(2, encode_ref(self.workspace)))
 
     def encode(self) -> EncodedAction:
         """The REAPI ``Command`` and ``Action`` messages (fields in tag order, sorted where the specification says so)."""
         platform = self._platform
         command = b"".join(
-            (
-                b"".join(bytes_field(1, argument.encode()) for argument in self.arguments),
-                _pairs(2, self.variables),
+            [
+                *[bytes_field(1, argument.encode()) for argument in self.arguments],
+                _environment(self.variables),
                 bytes_field(5, platform),
-                string_field(6, WORKING_DIRECTORY),
-                b"".join(bytes_field(7, path.encode()) for path in sorted(set(self.outputs), key=str.encode)),
-                varint_field(9, _TREE_AND_DIRECTORY),
-            )
+                _AT,
+                *[bytes_field(7, path.encode()) for path in sorted(set(self.outputs))],  # UTF-8 keeps the order of characters
+                _TREES,
+            ]
         )
         input_root = self.input_root
         named = ((BlobRef.of(command), command), (BlobRef.of(input_root), input_root))
-        action = b"".join((bytes_field(1, encode_ref(named[0][0])), bytes_field(2, encode_ref(named[1][0])), bytes_field(10, platform)))
+        action = bytes_field(1, encode_ref(named[0][0])) + bytes_field(2, encode_ref(named[1][0])) + bytes_field(10, platform)
         ref = BlobRef.of(action)
         return EncodedAction(ref=ref, action=action, command=command, messages=((ref, action), *named))
 
@@ -123,6 +127,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 def _pairs(number: int, pairs: tuple[tuple[str, str], ...]) -> bytes:
     """Names with values, each as a message of that number, sorted; most steps of a plan have the same."""
     return b"".join(bytes_field(number, string_field(1, name) + string_field(2, value)) for name, value in sorted(pairs))
+
+
+_environment = Latest(partial(_pairs, 2))
 
 
 @lru_cache(maxsize=64)

@@ -32,6 +32,9 @@ FIXED: dict[str, str] = {
     "USER": "builder",
 }
 
+#: Where a step starts, as the sandbox of the contract shows it.
+_BUILD_PATH = f"/{WORKING_DIRECTORY}"
+
 #: Defaults that keep common tools from recording what differs; a recipe may override each, or leave it out (`NAME = false`).
 #: The reason stands beside it; docs/what-can-differ.md has the table.
 #: CFLAGS and its like are not among them: set, they take the place of what setuptools and configure scripts would use, -O2 too.
@@ -94,9 +97,9 @@ def stamps(source: Source, wanted: tuple[Stamp, ...]) -> dict[str, str]:
 
 def relocated(variables: tuple[tuple[str, str], ...], *, build_path: str, temporary: str) -> tuple[tuple[str, str], ...]:
     """The variables of an action for a sandbox whose build path or folder for temporary files is another one."""
-    moves = ((f"=/{WORKING_DIRECTORY}=", f"={build_path}="), (f"={FIXED['TMPDIR']}=", f"={temporary}="))
-    if all(here == there for here, there in moves):
+    if build_path == _BUILD_PATH and temporary == FIXED["TMPDIR"]:
         return variables
+    moves = ((f"={_BUILD_PATH}=", f"={build_path}="), (f"={FIXED['TMPDIR']}=", f"={temporary}="))
 
     def moved(value: str) -> str:
         for here, there in moves:

@@ -22,6 +22,7 @@ from lockage.environment.declaration import Architecture
 from lockage.environment.lock import LockedEnvironment, RootRef
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, search_path, stamps
+from lockage.plan.latest import Latest
 from lockage.recipe.model import FetchInput, Recipe, Step, StepKind
 from lockage.recipe.modes import MODES, PRELOADED
 from lockage.recipe.service import Form, Service, url, variable
@@ -226,7 +227,7 @@ def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs:
     parts = (
         CONTRACT_VERSION,
         step.run,
-        _in_json(planned.variables),
+        _variables_in_json(planned.variables),
         step.inputs,
         step.outputs,
         _in_json((step.cpus, environment.architecture, environment.root)),
@@ -244,6 +245,9 @@ def resolution_key(planned: PlannedStep, source: Digest | BlobRef | None, needs:
 def _in_json(value: Hashable) -> msgspec.Raw:
     """A part of a key that most steps of a plan have in common."""
     return msgspec.Raw(msgspec.json.encode(value, enc_hook=encode_hook))
+
+
+_variables_in_json = Latest(_in_json)
 
 
 def _preload(planned: PlannedStep) -> Digest | None:
@@ -314,7 +318,7 @@ def resolve(
         cpus=step.cpus,
         architecture=planned.environment.architecture,
         modes=step.modes,
-        preload=_preload(planned),
+        preload=_preload(planned) if step.modes else None,
         services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
     )
     encoded = action.encode()

@@ -98,7 +98,7 @@ class Schedule:
 
     def _first(self) -> list[int]:
         """The most urgent of those that wait for each demand of CPUs and memory."""
-        return sorted(queue[0] for queue in self._queues.values())
+        return sorted([queue[0] for queue in self._queues.values()])
 
     def queue(self, name: StepName) -> None:
         """The job has to be run. Raises KeyError if it was not looked at."""
@@ -160,7 +160,8 @@ class Schedule:
         self._dequeue(rank)
         self._cpus, self._memory, self._places = self._cpus - cpus, self._memory - memory, self._places - 1
         self.running[job.name] = job
-        self._wake(self._claims.take(rank, self._wants[rank]))
+        if wants := self._wants[rank]:
+            self._wake(self._claims.take(rank, wants))
         return job
 
     def _wake(self, ranks: Iterable[int]) -> None:
@@ -178,7 +179,8 @@ class Schedule:
         else:
             cpus, memory = self._takes[rank]
             self._cpus, self._memory, self._places = self._cpus + cpus, self._memory + memory, self._places + 1
-            self._wake(self._claims.give_back(self._wants[rank]))
+            if wants := self._wants[rank]:
+                self._wake(self._claims.give_back(wants))
         if succeeded:
             self._succeeded(rank)
         else:

@@ -11,6 +11,7 @@ from lockage.base.digest import BlobRef
 from lockage.base.tree import EMPTY_TREE, Tree, read_tree
 from lockage.plan.plan import resolution_key, resolve
 from lockage.recipe.chosen import Chosen
+from lockage.work.given import GivenTrees
 from lockage.work.inputs import fetch_inputs
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from lockage.work.services import Services
 
 __all__ = ["StepActions"]
-
-#: Trees of up to so many nodes are remembered, so many of them.
-_SMALL_TREE, _MOST_TREES = 16, 4096
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -46,7 +44,7 @@ class StepActions:
         self._source = Chosen(lambda: read_tree(plan.source.tree, services.blobs.get)) if last is None else last.source
         self._keys: dict[StepName, Digest] = {} if last is None else last.keys
         self._fetched: dict[Digest, BlobRef] | None = None
-        self._trees: dict[BlobRef, Tree] = {}
+        self._given = GivenTrees(services.blobs.get) if last is None else last.given
 
     def _needs(self, planned: PlannedStep) -> dict[StepName, BlobRef]:
         return {need: self._results[need].outputs for need in planned.step.needs}
@@ -54,22 +52,11 @@ class StepActions:
     def resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
         """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
         lacking = [need for need in planned.step.needs if need not in self._results] if partial else []
-        needs = {need: EMPTY_TREE if need in lacking else self._tree(self._results[need].outputs) for need in planned.step.needs}
+        needs = {need: EMPTY_TREE if need in lacking else self._given.tree(self._results[need].outputs) for need in planned.step.needs}
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
             waiting = [found for other in self._plan.steps if other.name not in self._results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
         return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
-
-    def _tree(self, outputs: BlobRef) -> Tree:
-        """What a step gave. Those of many steps are small, and read again by each that needs them."""
-        found = self._trees.get(outputs)
-        if found is None:
-            found = read_tree(outputs, self._services.blobs.get)
-            if len(found) <= _SMALL_TREE:
-                if len(self._trees) >= _MOST_TREES:
-                    self._trees.clear()
-                self._trees[outputs] = found
-        return found
 
     def _crates(self, planned: PlannedStep) -> Tree:
         """The crates that the step sees."""

@@ -24,7 +24,6 @@ from lockage.ledger.entry import Entry, PolicySet, StoreCreated, evidence_entrie
 from lockage.ledger.errors import InvalidCheckpoint, LedgerCorrupt
 from lockage.ledger.merkle import extend
 from lockage.ledger.note import VerifierKey
-from lockage.policy.defaults import DEFAULT_POLICIES
 from lockage.ports import LedgerConflict, LedgerHead
 
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ class Book:
 
 def _begin(services: Services) -> None:
     """Make keys, trust root, policies and the first entries of a store."""
+    from lockage.policy.defaults import DEFAULT_POLICIES  # once for a store
+
     now = services.clock.now()
     origin = services.new_origin()
     signers = {role: services.keys.load_or_create(role) for role in Role}

@@ -10,7 +10,6 @@ import msgspec
 
 from lockage.base.digest import BlobRef
 from lockage.base.errors import LockageError
-from lockage.base.name import StepName
 from lockage.plan.contract import relocated
 from lockage.plan.plan import Plan, PlannedStep, Resolved
 from lockage.ports import ExecutionFailed, ExecutionRequest, Observed, RealisedRoot
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lockage.base.name import LatchName
+    from lockage.base.name import LatchName, StepName
     from lockage.environment.lock import LockedEnvironment
     from lockage.record.artifact import StepRun
     from lockage.work.last_build import LastBuild
@@ -95,7 +94,7 @@ class Execution:
         self._by_name = {planned.name: planned for planned in plan.steps}
         self._looked_at: dict[StepName, Resolved] = {}
         self._lost_steps: set[StepName] = set()
-        self._pending: dict[StepName, _Started] = {}
+        self._pending: dict[str, _Started] = {}
         #: The request of the step that was prepared and has not been started, if there is one.
         self._prepared: dict[StepName, ExecutionRequest] = {}
         self._last = None if fresh else last
@@ -161,7 +160,7 @@ class Execution:
         request = self._prepared.pop(name, None) or self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
         self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
-        self._begin(_Started(planned, resolved.encoded.ref, request), self._pending)
+        self._begin(_Started(planned, resolved.encoded.ref, request, began=self._elapsed()), self._pending)
 
     @property
     def prepares(self) -> bool:
@@ -179,7 +178,7 @@ class Execution:
     def wait(self, *, again: bool) -> StepRun | None:
         """See :class:`lockage.work.turns.Performer`."""
         key, outcome = self._services.workers.wait()
-        started = self._pending.pop(StepName(key))
+        started = self._pending.pop(key)
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Observed):
@@ -226,7 +225,9 @@ class Execution:
         found = None if self._last is None else self._last.result(planned.name, self._actions.key(planned))
         if found is not None:
             return found
-        known = None if self._fresh else self._actions.remembered(planned)
+        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it.
+        asks = not self._fresh and all(self.results[need].cached for need in planned.step.needs)
+        known = self._actions.remembered(planned) if asks else None
         if known is not None:
             hit = self._kept(planned, known)
             if hit is not None:
@@ -239,8 +240,7 @@ class Execution:
                 return run_of(planned.name, resolved.encoded.ref, hit, cached=True)
         return resolved
 
-    def _begin(self, started: _Started, pending: dict[StepName, _Started]) -> None:
-        started = msgspec.structs.replace(started, began=self._elapsed())
+    def _begin(self, started: _Started, pending: dict[str, _Started]) -> None:
         self.begin(started.planned, started.request)
         pending[started.planned.name] = started  # only what has begun is waited for
 
@@ -287,7 +287,9 @@ class Execution:
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
         root = self._roots.of(planned)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
-        action = msgspec.structs.replace(resolved.action, variables=variables)
+        action = resolved.action
+        if variables is not action.variables:
+            action = msgspec.structs.replace(action, variables=variables)
         self._services.blobs.put_soon(resolved.directories.values())
         if planned.services:
             from lockage.work.recordings import check_recordings  # few steps have services
@@ -303,7 +305,7 @@ class Execution:
         )
 
     def _finish(
-        self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[StepName, _Started], *, again: bool
+        self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[str, _Started], *, again: bool
     ) -> StepRun | None:
         """The step's result; None if it is run once more, as it may be with ``again``."""
         planned = started.planned
@@ -313,13 +315,14 @@ class Execution:
             times = {"started_ms": started.began, "finished_ms": self._elapsed()}
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage, **times)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
-            self._begin(msgspec.structs.replace(started, attempts=(*started.attempts, attempt)), pending)
+            tried = (*started.attempts, attempt)
+            self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()), pending)
             return None
         if isinstance(outcome, ActionResult) and not self._fresh:
             lost = () if outcome.exit_code else self._new.lost_of(outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
-                self._begin(msgspec.structs.replace(started, again=True), pending)
+                self._begin(msgspec.structs.replace(started, again=True, began=self._elapsed()), pending)
                 return None
             self._keep_result(started.action, outcome)
         return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts, began=started.began)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.canonical import InvalidDocument, canonical_of, decode
-from lockage.base.name import StepName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,10 +25,10 @@ _KIND = "durations"
 
 
 class _Durations(msgspec.Struct, frozen=True):
-    wall_ms: dict[StepName, int]
+    wall_ms: dict[str, int]  # by the names of steps, which need not be checked: what is asked for is of the recipe
 
 
-def expected_durations(memo: Memo, plan: Plan) -> Mapping[StepName, int]:
+def expected_durations(memo: Memo, plan: Plan) -> Mapping[str, int]:
     """The milliseconds that steps of this project took last, as far as they are remembered."""
     found = memo.get(_KIND, plan.recipe.project)
     try:
@@ -40,7 +39,7 @@ def expected_durations(memo: Memo, plan: Plan) -> Mapping[StepName, int]:
 
 def remember_durations(memo: Memo, plan: Plan, runs: Iterable[StepRun]) -> None:
     """Remember what the steps took that were executed and succeeded; the recipe's others stay as they were remembered."""
-    took = {run.step: run.usage.wall_ms for run in runs if not run.cached and run.failure is None}
+    took: dict[str, int] = {run.step: run.usage.wall_ms for run in runs if not run.cached and run.failure is None}
     if took:
         before, steps = expected_durations(memo, plan), {step.name for step in plan.recipe.steps}
         kept = {name: wall_ms for name, wall_ms in before.items() if name in steps}

@@ -14,16 +14,15 @@ import msgspec
 from lockage import __version__
 from lockage.base.canonical import decode_hook, encode_hook
 from lockage.base.digest import BlobRef, Digest
-from lockage.base.tree import FileNode, read_tree, walk
+from lockage.base.tree import read_tree
 from lockage.plan.action import CONTRACT_VERSION
 from lockage.record.artifact import Artifact, Run, StepRun
 from lockage.record.result import Usage
 from lockage.stabilize.registry import PASSES_VERSION
+from lockage.work.given import GivenTrees
 from lockage.work.outcome import ended, over, planned_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
@@ -104,7 +103,10 @@ class LastBuild:
         self._refs: list[BlobRef] = []
         self._kept = self._recalled()
         self._steps = {} if self._kept is None else dict(zip((one.name for one in plan.steps), self._kept.steps, strict=True))
+        #: Whether what is remembered is kept and whole; None as long as nobody needed to know.
+        self._whole: bool | None = None
         self.keys: dict[StepName, Digest] = {}
+        self.given = GivenTrees(services.blobs.get)
 
     @cached_property
     def source(self) -> Chosen:
@@ -123,21 +125,31 @@ class LastBuild:
             kept = msgspec.msgpack.decode(data, type=_Kept, dec_hook=decode_hook)
         except (msgspec.DecodeError, ValueError):
             return None  # another lockage wrote it; a memo counts for nothing
-        refs = kept.refs()
+        return kept
+
+    def _believed(self) -> bool:
+        """Whether all of it is kept and whole: looked at once, and not in a build that needs none of it."""
+        if self._whole is None:
+            self._whole = self._kept is not None and self._vouched(self._kept)
+        return self._whole
+
+    def _vouched(self, kept: _Kept) -> bool:
         if not self._services.cache.holds([one.ref for one in kept.steps if one is not None]):
-            return None
+            return False
+        refs = kept.refs()
         witness = self._services.blobs.vouch(refs, kept.witness)
         if witness is None:
-            return None
+            return False
         self._refs = refs
         if witness != kept.witness:
-            kept = msgspec.structs.replace(kept, witness=witness)
-            self._write(kept)
-        return kept
+            self._kept = msgspec.structs.replace(kept, witness=witness)
+            self._write(self._kept)
+        return True
 
     def _write(self, kept: _Kept) -> None:
         self._services.memo.put("last-build", self._name, msgspec.msgpack.encode(kept, enc_hook=encode_hook))
 
+    @cached_property
     def _identity(self) -> bytes:
         """Of all that a build's run and artifacts follow from."""
         plan = self._plan
@@ -148,7 +160,7 @@ class LastBuild:
     def repeated(self, started: Instant) -> tuple[Run, str] | None:
         """The run that this build repeats, with its id; None if anything may be other than it was."""
         kept, plan, services = self._kept, self._plan, self._services
-        if kept is None or not kept.whole or kept.whole != self._identity():
+        if kept is None or not kept.whole or kept.whole != self._identity or not self._believed():
             return None
         record = services.runs.digest(kept.run_id)
         if record is None or record.raw != kept.record:
@@ -175,7 +187,7 @@ class LastBuild:
     def basis(self) -> Basis | None:
         """What a repeated build follows from, beside its source, recipe and lock; None if nothing is remembered."""
         kept = self._kept
-        if kept is None or not kept.whole:
+        if kept is None or not kept.whole or not self._believed():
             return None
         actions = tuple(one.ref for one in kept.steps if one is not None)
         return Basis(actions=actions, blobs=tuple(self._refs), witness=kept.witness, record=Digest(kept.record.hex()))
@@ -183,7 +195,7 @@ class LastBuild:
     def result(self, step: StepName, key: Digest) -> StepRun | None:
         """What a step came to; None if it had another key."""
         one = self._steps.get(step)
-        return self._run(step, one) if one is not None and one.key == key.raw else None
+        return self._run(step, one) if one is not None and one.key == key.raw and self._believed() else None
 
     def _run(self, step: StepName, one: _Step) -> StepRun:
         log, outputs = one.blobs[:2]
@@ -209,10 +221,10 @@ class LastBuild:
                 steps.append(None)
                 continue
             before = self._steps.get(planned.name)
-            if before is not None and before.key == key.raw:
+            if before is not None and before.key == key.raw and self._believed():
                 refs = [self._refs[place] for place in before.blobs]
             else:
-                refs = list(_blobs_of(result, self._services.blobs.get))
+                refs = [result.log, *self.given.blobs(result.outputs)]
                 if room is not None:
                     room -= sum(ref.size for ref in refs)
                     if room < 0:
@@ -238,7 +250,7 @@ class LastBuild:
         record = self._services.runs.digest(run_id) if whole else None
         if record is not None:
             kept = msgspec.structs.replace(
-                kept, whole=self._identity(), run_id=run_id, record=record.raw, recipe=run.recipe.raw, artifacts=run.artifacts
+                kept, whole=self._identity, run_id=run_id, record=record.raw, recipe=run.recipe.raw, artifacts=run.artifacts
             )
         self._write(kept)
 
@@ -251,17 +263,3 @@ class _Table:
 
     def place(self, ref: BlobRef) -> int:
         return self.places.setdefault(ref, len(self.places))
-
-
-def _blobs_of(result: StepRun, get: Callable[[BlobRef], bytes]) -> Iterator[BlobRef]:
-    """The log, the outputs, and all blobs of their tree."""
-    yield result.log
-    yield result.outputs
-    folders = [result.outputs]
-    while folders:
-        for _, node in walk(get(folders.pop())):
-            if isinstance(node, BlobRef):
-                yield node
-                folders.append(node)
-            elif isinstance(node, FileNode):
-                yield node.blob

@@ -39,7 +39,7 @@ class StepRoots:
         self._services = services
         self._plan = plan
         self._results = results
-        self._world = world
+        self._varied = world != CONTRACT
         self._root_for = root_for
         self._made: dict[BlobRef, RealisedRoot] = {}
 
@@ -75,5 +75,6 @@ class StepRoots:
         """What the lock pins beside the root, if a world other than the contract's, or a mode of the step, may need it."""
         if planned.environment.root.is_host:
             return None
-        wanted = self._world != CONTRACT or any(MODES[mode].preloads for mode in planned.step.modes)
+        modes = planned.step.modes
+        wanted = self._varied or (modes and any(MODES[mode].preloads for mode in modes))
         return self._services.roots.instruments(planned.environment) if wanted else None

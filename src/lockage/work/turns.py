@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Performer", "take_turns"]
 
+#: So many steps are looked at one after the other while others run. Between two sandboxes nothing of lockage is in the processor's caches:
+#: looked at one by one, a step takes half as long again.
+_IN_A_ROW = 8
+
 
 class Performer(Protocol):
     """What can be done with the steps of a plan."""
@@ -79,14 +83,20 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
 def _prepare_next(schedule: Schedule, performer: Performer, untold: dict[StepName, None]) -> None:
     """While others run, have ready what the step needs that is next, so that no CPU waits for it when there is room.
 
-    That it waits is told when another step has ended and it waits still: as a rule its turn has come by then.
+    When none is ready, several are looked at in a row. That one waits is told when another step has ended and it waits still: as a rule
+    the turn of the next has come by then.
     """
     if schedule.stopped or not performer.prepares:
         return
-    if schedule.ahead() is None and (job := schedule.look(ahead=True)) is not None:
-        _look_at(schedule, job.name, performer, untold)
-    if (job := schedule.ahead()) is not None:
-        performer.prepare(job.name)
+    ahead = schedule.ahead()
+    if ahead is None:
+        for _ in range(_IN_A_ROW):
+            if (job := schedule.look(ahead=True)) is None:
+                break
+            _look_at(schedule, job.name, performer, untold)
+        ahead = schedule.ahead()
+    if ahead is not None:
+        performer.prepare(ahead.name)
 
 
 def _jobs(services: Services, plan: Plan) -> Iterator[Job]:

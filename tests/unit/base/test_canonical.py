@@ -2,11 +2,22 @@
 
 from typing import Any  # JSON values
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockage.base.canonical import _AS_IT_IS, InvalidDocument, _ordered, _plainly_ordered, canonical, decode, parse
+from lockage.base.canonical import (
+    _AS_IT_IS,
+    InvalidDocument,
+    _ordered,
+    _plainly_ordered,
+    canonical,
+    canonical_of,
+    decode,
+    parse,
+    plain,
+)
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 
@@ -37,7 +48,25 @@ def test_what_is_encoded_reads_back_and_encodes_the_same(value: object) -> None:
 @given(JSON)
 def test_what_needs_no_closer_look_has_the_same_bytes_without_it(value: object) -> None:
     if _plainly_ordered(value):
-        assert canonical(value) == _AS_IT_IS.encode(_ordered(value)).encode()  # type: ignore[arg-type]  # as above
+        assert canonical(value) == _AS_IT_IS.encode(_ordered(value))  # type: ignore[arg-type]  # as above
+
+
+class _Document(msgspec.Struct):
+    zeta: str
+    alpha: int
+    names: dict[str, str | int | list[int]]
+
+
+@given(TEXT, st.integers(-(2**53) + 1, 2**53 - 1), st.dictionaries(TEXT, TEXT | st.lists(st.integers(-(2**53) + 1, 2**53 - 1)), max_size=4))
+def test_a_struct_has_the_bytes_of_its_plain_values(zeta: str, alpha: int, names: dict[str, str | int | list[int]]) -> None:
+    document = _Document(zeta, alpha, names)
+    assert canonical_of(document) == canonical(plain(document))
+
+
+@pytest.mark.parametrize("names", [{"a": 2**53}, {"a": [-(2**53)]}, {"a": 2**63}, {"a": "\ud800"}, {"\ud800": 1}])
+def test_a_struct_that_has_no_canonical_form(names: dict[str, str | int | list[int]]) -> None:
+    with pytest.raises(ValueError, match=r"canonical|range|encode"):
+        canonical_of(_Document("", 0, names))
 
 
 def test_tuples_and_our_own_text_need_no_closer_look() -> None:

@@ -91,7 +91,7 @@ def test_a_plain_file_is_read_as_field_by_field(entries: list[tuple[str, int, bo
         if at < len(data):
             data[at] = value
     found = []
-    for short in (tree._plain_file, lambda body: None):
+    for short in (tree._plain_file, lambda data, at: (None, at)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tree, "_plain_file", short)
             try:

@@ -13,15 +13,14 @@ import fcntl
 import os
 import weakref
 from contextlib import nullcontext, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
-from lockage.adapters.roots_local.layer import LayerSpec, python_layer, system_layer, unpacked_layer
 from lockage.adapters.roots_local.read_only import if_writable, move_aside
 from lockage.adapters.roots_local.sweep import first_difference, set_times, stamp_of, walked
-from lockage.adapters.roots_local.unpack import Sources
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from lockage.adapters.roots_local.layer import LayerSpec
     from lockage.adapters.roots_local.spool import FileSpool
+    from lockage.adapters.roots_local.unpack import Sources
     from lockage.base.instant import Instant
     from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage
@@ -50,10 +51,16 @@ class LocalRoots:
         self._blobs = blobs
         self._folder = folder
         self._packages = KeptPackages(folder)
-        self._sources = Sources(blobs, self._packages, workers)
+        self._workers = workers
         self._used: dict[str, int] = {}
         #: Remembered identities that are to be computed again, as somebody wants to know.
         self._doubted: set[Path] = set()
+
+    @cached_property
+    def _sources(self) -> Sources:
+        from lockage.adapters.roots_local.unpack import Sources  # a root that is kept is not put together
+
+        return Sources(self._blobs, self._packages, self._workers)
 
     def realise(self, environment: LockedEnvironment, *, expect: bool = True, arriving: Iterable[LockedPackage] = ()) -> RealisedRoot:
         keys = _layers_of(environment)
@@ -76,6 +83,8 @@ class LocalRoots:
             from lockage.adapters.roots_local.image_layer import image_layer  # few environments begin with one
 
             return image_layer(environment.pulled, self._sources, spool)
+        from lockage.adapters.roots_local.layer import system_layer  # a root that is kept is not put together
+
         return system_layer(environment.packages, self._sources, spool, environment.realiser, arriving)
 
     def _python(self, environment: LockedEnvironment, spool: FileSpool, below: Path) -> LayerSpec:
@@ -83,13 +92,21 @@ class LocalRoots:
             from lockage.adapters.roots_local.image_python import image_python_layer
 
             return image_python_layer(environment.pulled, environment.python, self._sources, spool, below)
+        from lockage.adapters.roots_local.layer import python_layer
+
         return python_layer(environment.python, self._sources, spool, manifest(below))
 
     def instruments(self, environment: LockedEnvironment) -> Path | None:
         packages = environment.instruments
         if not packages:
             return None
-        return self._layer(*_instruments_of(environment), lambda spool: unpacked_layer(packages, self._sources, spool))
+
+        def unpacked(spool: FileSpool) -> LayerSpec:
+            from lockage.adapters.roots_local.layer import unpacked_layer
+
+            return unpacked_layer(packages, self._sources, spool)
+
+        return self._layer(*_instruments_of(environment), unpacked)
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)

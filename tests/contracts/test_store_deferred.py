@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,50 @@ def test_damage_that_a_blob_is_written_over_is_found(tmp_path: Path) -> None:
     assert blobs.put_soon([b"good"]) == [ref]
     blobs.settle()
     assert LocalBlobs(tmp_path).get(ref) == b"good"
+
+
+def test_what_is_new_raises_no_doubts_and_what_was_there_does_until_it_is_vouched_for(tmp_path: Path) -> None:
+    LocalBlobs(tmp_path).put(b"there")
+    blobs = DeferredBlobs(LocalBlobs(tmp_path))
+    blobs.put_soon([b"new"])
+    blobs.put_messages({BlobRef.of(b"there"): b"there"})
+    assert not blobs.doubts
+    (ref,) = blobs.put_soon([b"there"])
+    assert blobs.doubts  # though it waits already
+    blobs.settle()
+    blobs.put_soon([b"new"])
+    assert blobs.vouch([ref], b"") is not None
+    assert not blobs.doubts
+    blobs.put_soon([b"there"])
+    assert not blobs.doubts  # as it was when it was hashed
+    blobs.put_stream(BytesIO(b"other"))
+    assert not blobs.doubts
+
+
+def test_what_was_written_and_then_changed_is_doubted_when_it_is_put_again(tmp_path: Path) -> None:
+    local = LocalBlobs(tmp_path)
+    blobs = DeferredBlobs(local)
+    (ref,) = blobs.put_soon([b"good"])
+    blobs.settle()
+    path = local._path(ref.digest)
+    path.chmod(0o644)
+    path.write_bytes(b"evil")
+    blobs.put_soon([b"good"])
+    assert blobs.doubts
+    assert blobs.vouch([ref], b"") is None
+    assert not blobs.doubts
+    blobs.put_soon([b"good"])
+    blobs.settle()
+    assert LocalBlobs(tmp_path).get(ref) == b"good"
+
+
+def test_a_stream_of_what_was_there_is_doubted(tmp_path: Path) -> None:
+    LocalBlobs(tmp_path).put(b"there")
+    blobs = DeferredBlobs(LocalBlobs(tmp_path))
+    ref = blobs.put_stream(BytesIO(b"there"))
+    assert blobs.doubts
+    assert blobs.vouch([ref], b"") is not None
+    assert not blobs.doubts
 
 
 def test_what_was_kept_and_then_lost_is_kept_again(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What is kept a little later: the order in which it comes to the disk, what a failure does, and what a killed process leaves."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -27,13 +27,12 @@ class Slow(MemoryBlobs):
         self.turns: list[int] = []
         self.error: Exception | None = None
 
-    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
         assert self.may.wait(30)
         if self.error is not None:
             raise self.error
-        found = super().put_many(items)
-        self.turns.append(len(found))
-        return found
+        super().put_messages(messages)
+        self.turns.append(len(messages))
 
 
 def result(*outputs: BlobRef) -> ActionResult:

@@ -113,7 +113,7 @@ class _Waiting:
                     self._changed.notify_all()
                     return
             try:
-                self.inner.put_many(blobs.values())
+                self.inner.put_messages(blobs)
                 if results and self.cache is not None:
                     self.cache.put_many(results.items())
             except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)

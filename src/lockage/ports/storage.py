@@ -126,7 +126,7 @@ class Blobs(Protocol):
         ...
 
     def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
-        """As :meth:`put_soon`, of bytes whose references their maker has at hand; what is there already raises no doubts."""
+        """As :meth:`put_soon`, of bytes whose references their maker has at hand: they are not hashed again, and raise no doubts."""
         ...
 
     @property

@@ -173,14 +173,17 @@ class LocalBlobs:
         return self._spool.stage(0o444)
 
     def _stage(self, data: bytes) -> durable.Staged:
-        with durable.unwritable(self._folder):
+        staged: durable.Staged | None = None
+        try:
             staged = self._begun()
-            try:
-                staged.write(data)
-                staged.finish(0o444)
-            except BaseException:
+            staged.write(data)
+            staged.finish(0o444)
+        except BaseException as error:
+            if staged is not None:
                 staged.discard()
-                raise
+            if isinstance(error, OSError):
+                raise durable.refusal(self._folder, error) from error
+            raise
         return staged
 
     def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
@@ -196,7 +199,21 @@ class LocalBlobs:
         return self.put_many(items)
 
     def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
-        self.put_many(messages.values())
+        present: set[str] = set()
+        staged: dict[BlobRef, durable.Staged] = {}
+        self._lease.take()
+        trash = self._lease.sees_trash()
+        try:
+            for ref, data in messages.items():
+                if self._is_present(ref, trash=trash):
+                    present.add(ref.digest[:2])
+                else:
+                    staged[ref] = self._stage(data)
+            self._publish(staged, present)
+        except BaseException:
+            for one in staged.values():
+                one.discard()
+            raise
 
     @property
     def doubts(self) -> bool:

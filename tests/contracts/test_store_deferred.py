@@ -27,11 +27,11 @@ class Slow(MemoryBlobs):
         self.turns: list[int] = []
         self.error: Exception | None = None
 
-    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
         assert self.may.wait(30)
         if self.error is not None:
             raise self.error
-        super().put_messages(messages)
+        super().put_messages(messages, doubting=doubting)
         self.turns.append(len(messages))
 
 

@@ -73,10 +73,13 @@ class _Waiting:
 
     def keep(self, action: BlobRef, result: ActionResult) -> None:
         """Let a result wait, and see to it that what waits is being kept. Raises what keeping raised before."""
-        with self._changed:
-            if self._error is None:
+        with self._lock:
+            failed = self._error is not None
+            if not failed:
                 self.results[action] = result
-        if self._error is not None:
+                if self._busy:
+                    return
+        if failed:
             self.settle()
         self.start()
 
@@ -158,18 +161,23 @@ class DeferredBlobs:
         for data in items:
             ref = BlobRef.of(data)
             refs.append(ref)
-            known = self._inner.recognises(ref)
-            if known is None:
-                self.waiting.doubted.add(ref)
-            if not (known and ref in self.waiting.durable):
-                self.waiting.add(ref, data)
+            self._soon(ref, data)
         return refs
 
-    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
         waiting = self.waiting
         for ref, data in messages.items():
-            if ref not in waiting.blobs and not (ref in waiting.durable and self._inner.has(ref)):
+            if doubting:
+                self._soon(ref, data)
+            elif ref not in waiting.blobs and not (ref in waiting.durable and self._inner.has(ref)):
                 waiting.add(ref, data)
+
+    def _soon(self, ref: BlobRef, data: bytes) -> None:
+        known = self._inner.recognises(ref)
+        if known is None:
+            self.waiting.doubted.add(ref)
+        if not (known and ref in self.waiting.durable):
+            self.waiting.add(ref, data)
 
     @property
     def doubts(self) -> bool:

@@ -125,8 +125,8 @@ class Blobs(Protocol):
         """As :meth:`put_many`, but what is put is durable only when :meth:`settle` has returned; this process sees it at once."""
         ...
 
-    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
-        """As :meth:`put_soon`, of bytes whose references their maker has at hand: they are not hashed again, and raise no doubts."""
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        """As :meth:`put_soon`, of bytes whose references their maker has at hand; they raise no doubts unless ``doubting``."""
         ...
 
     @property

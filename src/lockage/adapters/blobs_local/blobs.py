@@ -198,7 +198,8 @@ class LocalBlobs:
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
 
-    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        del doubting  # see doubts
         present: set[str] = set()
         staged: dict[BlobRef, durable.Staged] = {}
         self._lease.take()

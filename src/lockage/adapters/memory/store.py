@@ -40,7 +40,8 @@ class MemoryBlobs:
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
 
-    def put_messages(self, messages: Mapping[BlobRef, bytes]) -> None:
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        del doubting  # see doubts
         self.put_many(messages.values())
 
     @property

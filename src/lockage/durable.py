@@ -33,6 +33,7 @@ __all__ = [
     "locked",
     "locked_folder",
     "reached",
+    "refusal",
     "sync_file_system",
     "sync_folder",
     "sync_folders",
@@ -68,8 +69,13 @@ def unwritable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
-        raise StoreUnwritable(f"cannot write below {folder}: {cause}", folder=str(folder), cause=cause, errno=error.errno) from error
+        raise refusal(folder, error) from error
+
+
+def refusal(folder: Path, error: OSError) -> StoreUnwritable:
+    """What :func:`unwritable` raises; for where a context for each of thousands of files would cost more than it guards."""
+    cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+    return StoreUnwritable(f"cannot write below {folder}: {cause}", folder=str(folder), cause=cause, errno=error.errno)
 
 
 def sync_folder(folder: Path) -> None:
@@ -213,9 +219,9 @@ class Staged:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes. Raises OSError."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._handle, view) :]
+        written = os.write(self._handle, data)
+        while written < len(data):  # as a rule never
+            written += os.write(self._handle, memoryview(data)[written:])
 
     def lock(self) -> int | None:
         """A descriptor that keeps others from taking the file for one of a killed process until it is closed; None if they did already."""
@@ -318,7 +324,8 @@ class Spool:
 
     def stage(self, mode: int = 0o600) -> Staged:
         """A new temporary file, to be finished with that mode if it is known already. Raises OSError."""
-        return Staged(f"{self.claim()}{os.sep}{next(self._count)}", self, mode if portable.REPLACES_READ_ONLY else 0o600)
+        own = self._own if self._owner == os.getpid() else None  # there are thousands
+        return Staged(f"{own or self.claim()}{os.sep}{next(self._count)}", self, mode if portable.REPLACES_READ_ONLY else 0o600)
 
     def publish(self, staged: Sequence[Staged], targets: Sequence[Path | str], *, mode: int = 0o444) -> None:
         """Make several files durable and then visible under their names, replacing what was there. Raises OSError.
@@ -337,9 +344,10 @@ class Spool:
             reached("before-folder-sync")
             sync_folders({str(target).rpartition(os.sep)[0] for target in targets})
             reached("published")
-        finally:
+        except BaseException:
             for item in staged:
                 item.discard()
+            raise
 
     def write(self, target: Path, data: bytes, *, mode: int = 0o444) -> None:
         """The atomic write of one file; its folder must exist. Raises OSError."""

@@ -185,6 +185,26 @@ def test_what_is_put_soon_is_there_at_once_and_kept_once_settled(blobs: Blobs) -
     blobs.settle()
 
 
+def test_messages_are_kept_under_the_references_that_they_came_with(blobs: Blobs) -> None:
+    there = blobs.put(b"there")
+    messages = {BlobRef.of(data): data for data in (b"one", b"", b"there")}
+    blobs.put_messages(messages)
+    for settled in (False, True):
+        if settled:
+            blobs.settle()
+        assert {ref: blobs.get(ref) for ref in messages} == messages
+        assert all(blobs.has(ref) for ref in (*messages, there))
+    assert blobs.vouch(list(messages), None) is not None
+
+
+def test_what_was_put_is_recognised_and_what_was_not_put_or_was_damaged_is_not(blobs: Blobs) -> None:
+    ref = blobs.put(b"good")
+    assert blobs.recognises(ref)
+    assert blobs.recognises(BlobRef.of(b"never put")) is False
+    damage(blobs, ref, b"evil")
+    assert blobs.recognises(ref) is None
+
+
 # What only a folder has
 
 
@@ -258,7 +278,8 @@ def test_a_witness_spares_hashing_whatever_it_names_beside(tmp_path: Path) -> No
     assert more is not None
     assert local.vouch([four, two, two], more) == more
     hidden(local, four, b"f0ur")
-    assert local.vouch([four, two, three], fewer) is None  # it does not know of four
+    assert local.vouch([four, two, three], fewer) is not None  # the witness does not know of four, but who hashed it does
+    assert LocalBlobs(tmp_path / "store").vouch([four, two, three], fewer) is None
 
 
 def test_a_witness_spares_hashing_and_none_hashes_all(local: LocalBlobs, tmp_path: Path) -> None:

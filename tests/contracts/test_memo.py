@@ -26,6 +26,14 @@ def test_gives_back_the_value(memo: Memo) -> None:
     assert memo.get("plan", "key") == b"later"
 
 
+def test_what_was_asked_for_in_vain_is_there_once_it_was_put(memo: Memo) -> None:
+    assert memo.get("kind", "one") is None
+    assert memo.get("kind", "two") is None
+    memo.put("kind", "one", b"value")
+    assert memo.get("kind", "one") == b"value"
+    assert memo.get("kind", "two") is None
+
+
 def test_keys_may_be_any_text(memo: Memo) -> None:
     for key in ("../../etc", "a/b", "x" * 10_000, "ü\n\0"):
         memo.put("plan", key, key.encode())

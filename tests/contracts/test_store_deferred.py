@@ -1,7 +1,8 @@
 """What is kept a little later: the order in which it comes to the disk, what a failure does, and what a killed process leaves."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,12 @@ class Slow(MemoryBlobs):
         self.turns: list[int] = []
         self.error: Exception | None = None
 
-    def put_many(self, items: Iterable[bytes]) -> list[BlobRef]:
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
         assert self.may.wait(30)
         if self.error is not None:
             raise self.error
-        found = super().put_many(items)
-        self.turns.append(len(found))
-        return found
+        super().put_messages(messages, doubting=doubting)
+        self.turns.append(len(messages))
 
 
 def result(*outputs: BlobRef) -> ActionResult:
@@ -126,6 +126,50 @@ def test_damage_that_a_blob_is_written_over_is_found(tmp_path: Path) -> None:
     assert blobs.put_soon([b"good"]) == [ref]
     blobs.settle()
     assert LocalBlobs(tmp_path).get(ref) == b"good"
+
+
+def test_what_is_new_raises_no_doubts_and_what_was_there_does_until_it_is_vouched_for(tmp_path: Path) -> None:
+    LocalBlobs(tmp_path).put(b"there")
+    blobs = DeferredBlobs(LocalBlobs(tmp_path))
+    blobs.put_soon([b"new"])
+    blobs.put_messages({BlobRef.of(b"there"): b"there"})
+    assert not blobs.doubts
+    (ref,) = blobs.put_soon([b"there"])
+    assert blobs.doubts  # though it waits already
+    blobs.settle()
+    blobs.put_soon([b"new"])
+    assert blobs.vouch([ref], b"") is not None
+    assert not blobs.doubts
+    blobs.put_soon([b"there"])
+    assert not blobs.doubts  # as it was when it was hashed
+    blobs.put_stream(BytesIO(b"other"))
+    assert not blobs.doubts
+
+
+def test_what_was_written_and_then_changed_is_doubted_when_it_is_put_again(tmp_path: Path) -> None:
+    local = LocalBlobs(tmp_path)
+    blobs = DeferredBlobs(local)
+    (ref,) = blobs.put_soon([b"good"])
+    blobs.settle()
+    path = local._path(ref.digest)
+    path.chmod(0o644)
+    path.write_bytes(b"evil")
+    blobs.put_soon([b"good"])
+    assert blobs.doubts
+    assert blobs.vouch([ref], b"") is None
+    assert not blobs.doubts
+    blobs.put_soon([b"good"])
+    blobs.settle()
+    assert LocalBlobs(tmp_path).get(ref) == b"good"
+
+
+def test_a_stream_of_what_was_there_is_doubted(tmp_path: Path) -> None:
+    LocalBlobs(tmp_path).put(b"there")
+    blobs = DeferredBlobs(LocalBlobs(tmp_path))
+    ref = blobs.put_stream(BytesIO(b"there"))
+    assert blobs.doubts
+    assert blobs.vouch([ref], b"") is not None
+    assert not blobs.doubts
 
 
 def test_what_was_kept_and_then_lost_is_kept_again(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Blobs and results that are kept a little later, many at a time: a step need not wait for the disk, and a build pays for few syncs.
 
 Invariants: what waits is in memory, where this process alone sees it, and never under a name in the store before it is durable; a result
-is kept after every blob that was put before it; what could not be kept is raised by the next call that asks for durability.
+is kept after every blob that was put before it; what could not be kept is raised by the next call that asks for durability; what was
+there before it was put is doubted until it has been vouched for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lockage.base.digest import BlobRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.digest import Digest
     from lockage.base.instant import Instant
@@ -46,6 +47,8 @@ class _Waiting:
         self.results: dict[BlobRef, ActionResult] = {}
         self.size = 0
         self.durable: set[BlobRef] = set()
+        #: Blobs that the store had when they were put, and that nobody has vouched for since.
+        self.doubted: set[BlobRef] = set()
         #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
         self.recent: dict[BlobRef, bytes] = {}
         self._recent_size = 0
@@ -53,27 +56,30 @@ class _Waiting:
         self._busy = False
         #: Whether somebody waits for all of it.
         self._hurry = False
-        self._changed = threading.Condition()
+        #: Taken by itself where nobody is to be woken: each step takes it several times.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
-    def add(self, ref: BlobRef, data: bytes) -> bool:
-        """Whether there is room for it."""
-        with self._changed:
+    def add(self, ref: BlobRef, data: bytes) -> None:
+        """Let a blob wait, or keep it now if there is no room for it."""
+        with self._lock:
             if ref in self.blobs:
-                return True
-            if ref in self.durable and self.inner.has(ref):
-                return True
-            if self.size + len(data) > _ROOM:
-                return False
-            self.blobs[ref] = data
-            self.size += len(data)
-            return True
+                return
+            if self.size + len(data) <= _ROOM:
+                self.blobs[ref] = data
+                self.size += len(data)
+                return
+        self.inner.put(data)
 
     def keep(self, action: BlobRef, result: ActionResult) -> None:
         """Let a result wait, and see to it that what waits is being kept. Raises what keeping raised before."""
-        with self._changed:
-            if self._error is None:
+        with self._lock:
+            failed = self._error is not None
+            if not failed:
                 self.results[action] = result
-        if self._error is not None:
+                if self._busy:
+                    return
+        if failed:
             self.settle()
         self.start()
 
@@ -110,7 +116,7 @@ class _Waiting:
                     self._changed.notify_all()
                     return
             try:
-                self.inner.put_many(blobs.values())
+                self.inner.put_messages(blobs)
                 if results and self.cache is not None:
                     self.cache.put_many(results.items())
             except BaseException as error:  # noqa: BLE001 (handed to whoever asks whether all is durable)
@@ -155,9 +161,27 @@ class DeferredBlobs:
         for data in items:
             ref = BlobRef.of(data)
             refs.append(ref)
-            if not self.waiting.add(ref, data):
-                self._inner.put(data)
+            self._soon(ref, data)
         return refs
+
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        waiting = self.waiting
+        for ref, data in messages.items():
+            if doubting:
+                self._soon(ref, data)
+            elif ref not in waiting.blobs and not (ref in waiting.durable and self._inner.has(ref)):
+                waiting.add(ref, data)
+
+    def _soon(self, ref: BlobRef, data: bytes) -> None:
+        known = self._inner.recognises(ref)
+        if known is None:
+            self.waiting.doubted.add(ref)
+        if not (known and ref in self.waiting.durable):
+            self.waiting.add(ref, data)
+
+    @property
+    def doubts(self) -> bool:
+        return bool(self.waiting.doubted)
 
     def settle(self) -> None:
         self.waiting.settle()
@@ -175,6 +199,9 @@ class DeferredBlobs:
     def has(self, ref: BlobRef) -> bool:
         return ref in self.waiting.blobs or self._inner.has(ref)
 
+    def recognises(self, ref: BlobRef) -> bool | None:
+        return True if ref in self.waiting.blobs else self._inner.recognises(ref)
+
     def locate(self, digest: Digest) -> BlobRef | None:
         found = next((ref for ref in list(self.waiting.blobs) if ref.digest == digest), None)
         return self._inner.locate(digest) if found is None else found
@@ -182,7 +209,9 @@ class DeferredBlobs:
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         waiting = self.waiting.blobs  # which are whole in memory; the witness will be of those that are in the store, whole or not
         others = [ref for ref in refs if ref not in waiting or self._inner.has(ref)] if waiting else refs
-        return (witness or b"") if refs and not others else self._inner.vouch(others, witness)
+        found = (witness or b"") if refs and not others else self._inner.vouch(others, witness)
+        self.waiting.doubted.difference_update(refs)  # the damaged ones too: they are set aside, and written when they are put again
+        return found
 
     # What is to be durable at once, or is not deferred
 
@@ -193,7 +222,10 @@ class DeferredBlobs:
         return self._inner.put_many(items)
 
     def put_stream(self, stream: BinaryIO) -> BlobRef:
-        return self._inner.put_stream(stream)
+        ref = self._inner.put_stream(stream)
+        if not self._inner.recognises(ref):  # it was there
+            self.waiting.doubted.add(ref)
+        return ref
 
     def put_streams(self, items: Iterable[Callable[[], Stream]], sizes: Iterable[int] = ()) -> list[BlobRef]:
         return self._inner.put_streams(items, sizes)

@@ -10,7 +10,7 @@ import msgspec
 from lockage.base.instant import Instant
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from lockage.base.digest import BlobRef, Digest
@@ -125,6 +125,18 @@ class Blobs(Protocol):
         """As :meth:`put_many`, but what is put is durable only when :meth:`settle` has returned; this process sees it at once."""
         ...
 
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        """As :meth:`put_soon`, of bytes whose references their maker has at hand; they raise no doubts unless ``doubting``."""
+        ...
+
+    @property
+    def doubts(self) -> bool:
+        """Whether anything put soon may have been there already and not be whole: of bytes that this process neither wrote nor hashed.
+
+        :meth:`vouch` settles it.
+        """
+        ...
+
     def settle(self) -> None:
         """Wait until all that was put soon is durable; raises what keeping it raised."""
         ...
@@ -154,6 +166,10 @@ class Blobs(Protocol):
         """Whether a blob of that digest and size is present (not re-hashed)."""
         ...
 
+    def recognises(self, ref: BlobRef) -> bool | None:
+        """True: it is there and looks as it did when this process wrote or hashed it; False: it is not there; None: who knows."""
+        ...
+
     def locate(self, digest: Digest) -> BlobRef | None:
         """The reference of a present blob of which only the sha256 is known."""
         ...
@@ -163,7 +179,7 @@ class Blobs(Protocol):
 
         Those that are still as ``witness``, an earlier answer, says are not hashed again: a folder looks at size, time of change and
         inode. That answer may have been about other blobs beside them. Without a witness all are hashed; with anything else in its
-        place, such as no bytes, all but those that this process has written itself and that look as they did then.
+        place, such as no bytes, all but those that this process has written or hashed itself and that look as they did then.
         """
         ...
 

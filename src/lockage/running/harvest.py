@@ -47,7 +47,7 @@ def harvest(workspace: int, outputs: Iterable[RelPath], blobs: Blobs, *, limit: 
         harvester.output(workspace, output)
     harvester.flush()
     ref, directories = Tree.of(harvester.nodes).encode()
-    blobs.put_soon(directories.values())
+    blobs.put_messages(directories, doubting=True)
     return ref
 
 

@@ -20,7 +20,7 @@ from lockage.variation import CONTRACT, World
 from lockage.work.actions import StepActions
 from lockage.work.outcome import ended, failure_of, may_pass, planned_steps, run_of, skipped
 from lockage.work.step_roots import StepRoots
-from lockage.work.whole import AS_USUAL, NewResults, lost_of_result
+from lockage.work.whole import AS_USUAL, lost_of_new, lost_of_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +102,6 @@ class Execution:
         self.results: Final[dict[StepName, StepRun]] = {}  # also what actions and roots of later steps are told by
         self.observed: dict[StepName, Observed] = {}
         self.lost: list[Lost] = []
-        self._new = NewResults(services)
         self._actions = StepActions(services, plan, self.results, last)
         self._roots = StepRoots(services, plan, self.results, world, root_for)
 
@@ -290,7 +289,7 @@ class Execution:
         action = resolved.action
         if variables is not action.variables:
             action = msgspec.structs.replace(action, variables=variables)
-        self._services.blobs.put_soon(resolved.directories.values())
+        self._services.blobs.put_messages(resolved.directories)
         if planned.services:
             from lockage.work.recordings import check_recordings  # few steps have services
 
@@ -319,7 +318,7 @@ class Execution:
             self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()), pending)
             return None
         if isinstance(outcome, ActionResult) and not self._fresh:
-            lost = () if outcome.exit_code else self._new.lost_of(outcome)
+            lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
                 self._begin(msgspec.structs.replace(started, again=True, began=self._elapsed()), pending)

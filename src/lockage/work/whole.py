@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockage.record.result import ActionResult
     from lockage.work.services import Services
 
-__all__ = ["AS_USUAL", "CacheUse", "NewResults", "Sample", "blobs_of_result", "blobs_of_tree", "lost_of_result", "vouched"]
+__all__ = ["AS_USUAL", "CacheUse", "Sample", "blobs_of_result", "blobs_of_tree", "lost_of_new", "lost_of_result", "vouched"]
 
 _WHOLE = "whole"
 _REF = 40  # the bytes of a digest and of a size
@@ -102,26 +102,16 @@ def lost_of_result(services: Services, result: ActionResult, *, recheck: bool = 
     return ()
 
 
-class NewResults:
-    """Looks at results that this process has just put; nothing is remembered of them beyond it."""
+def lost_of_new(services: Services, result: ActionResult) -> tuple[BlobRef, ...]:
+    """What of a result that this process has just put the store has not; empty if all of it is whole.
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._witness = b""
-
-    def lost_of(self, result: ActionResult) -> tuple[BlobRef, ...]:
-        """What of a result the store has not; empty if all of it is whole.
-
-        What was damaged in the store before it was put again is found, as its file is neither as this process has written it nor as it
-        was when the result before was looked at: steps that write nothing to their logs share an empty one.
-        """
-        blobs = self._services.blobs
-        refs = list(blobs_of_result(result, blobs.get))
-        found = blobs.vouch(refs, self._witness)
-        if found is None:
-            return tuple(ref for ref in refs if not blobs.has(ref))
-        self._witness = found
+    What was damaged in the store before it was put again is found: it was there, as nobody had written or hashed it.
+    """
+    blobs = services.blobs
+    if not blobs.doubts:  # nearly always, where everything that a step gives is new
         return ()
+    refs = list(blobs_of_result(result, blobs.get))
+    return () if blobs.vouch(refs, b"") is not None else tuple(ref for ref in refs if not blobs.has(ref))
 
 
 def vouched(services: Services, refs: Iterable[BlobRef], *, name: str, recheck: bool = False) -> bool:

@@ -71,6 +71,7 @@ class Batch:
         self._staged, self._present, self._size = {}, set(), 0
         try:
             self._publish(staged, present)
-        finally:
+        except BaseException:
             for one in staged.values():
                 one.discard()
+            raise

@@ -23,7 +23,7 @@ from lockage.portable import READ
 from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from io import BufferedReader
 
     from lockage.adapters.blobs_local.taking import Taker
@@ -39,7 +39,7 @@ _CHUNK = 1 << 20
 _AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
 _FEW = 512
-#: Of so many blobs a process remembers that it wrote them.
+#: Of so many blobs a process remembers how they looked when it wrote or hashed them.
 _KNOWN = 1 << 16
 #: A file may be put into the trash again between being taken out and being looked at.
 _LOOKS = 3
@@ -66,7 +66,7 @@ class LocalBlobs:
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
         self._shards: set[str] = set()
-        self._written: dict[Digest, tuple[int, int]] = {}
+        self._good: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
         return Path(self._place(digest))
@@ -89,6 +89,17 @@ class LocalBlobs:
 
     def has(self, ref: BlobRef) -> bool:
         return self._size(ref.digest) == ref.size
+
+    def recognises(self, ref: BlobRef) -> bool | None:
+        self._lease.take()
+        place, good = self._place(ref.digest), self._good.get(ref.digest)
+        if good is None:
+            return None if os.access(place, os.F_OK) else False  # no exception for what is nearly always so
+        try:
+            state = os.stat(place)  # noqa: PTH116  # as above
+        except OSError:
+            return False
+        return True if state.st_size == ref.size and good == (state.st_mtime_ns & _WORD, state.st_ino & _WORD) else None
 
     def locate(self, digest: Digest) -> BlobRef | None:
         size = self._size(digest)
@@ -146,8 +157,11 @@ class LocalBlobs:
         return lambda ref: self._is_present(ref, trash=trash)
 
     def _is_present(self, ref: BlobRef, *, trash: bool) -> bool:
+        place = self._place(ref.digest)
+        if not trash and not os.access(place, os.F_OK):  # most are new, and an exception for each costs more than the look
+            return False
         try:
-            found = self._found(ref.digest, os.stat) if trash else os.stat(self._place(ref.digest))  # noqa: PTH116  # as above
+            found = self._found(ref.digest, os.stat) if trash else os.stat(place)  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -159,14 +173,17 @@ class LocalBlobs:
         return self._spool.stage(0o444)
 
     def _stage(self, data: bytes) -> durable.Staged:
-        with durable.unwritable(self._folder):
+        staged: durable.Staged | None = None
+        try:
             staged = self._begun()
-            try:
-                staged.write(data)
-                staged.finish(0o444)
-            except BaseException:
+            staged.write(data)
+            staged.finish(0o444)
+        except BaseException as error:
+            if staged is not None:
                 staged.discard()
-                raise
+            if isinstance(error, OSError):
+                raise durable.refusal(self._folder, error) from error
+            raise
         return staged
 
     def _publish(self, staged: dict[BlobRef, durable.Staged], present: Collection[str]) -> None:
@@ -176,10 +193,32 @@ class LocalBlobs:
             durable.sync_folders([f"{self._text}{os.sep}{shard}" for shard in present])
             if staged:
                 self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
-                self._know(staged)
+                self._know({ref.digest: one.facts for ref, one in staged.items()})
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
+
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        del doubting  # see doubts
+        present: set[str] = set()
+        staged: dict[BlobRef, durable.Staged] = {}
+        self._lease.take()
+        trash = self._lease.sees_trash()
+        try:
+            for ref, data in messages.items():
+                if self._is_present(ref, trash=trash):
+                    present.add(ref.digest[:2])
+                else:
+                    staged[ref] = self._stage(data)
+            self._publish(staged, present)
+        except BaseException:
+            for one in staged.values():
+                one.discard()
+            raise
+
+    @property
+    def doubts(self) -> bool:
+        return True  # what is there is taken for whole when it is put
 
     def settle(self) -> None:
         """Nothing waits here."""
@@ -202,16 +241,15 @@ class LocalBlobs:
                 staged.discard()
                 raise
             self._spool.publish([staged], [self._path(ref.digest)])
-            self._know({ref: staged})
+            self._know({ref.digest: staged.facts})
         return ref
 
-    def _know(self, written: dict[BlobRef, durable.Staged]) -> None:
-        """Note how files look that were just written, so that what this process has made itself needs no hashing to be vouched for."""
-        if len(self._written) + len(written) > _KNOWN:
-            self._written.clear()
-        for ref, staged in islice(written.items(), _KNOWN):
-            changed, inode = staged.facts
-            self._written[ref.digest] = changed & _WORD, inode & _WORD
+    def _know(self, good: dict[Digest, tuple[int, int]]) -> None:
+        """Note how files look that were just written or hashed, so that they need not be hashed to be vouched for."""
+        if len(self._good) + len(good) > _KNOWN:
+            self._good.clear()
+        for digest, (changed, inode) in islice(good.items(), _KNOWN):
+            self._good[digest] = changed & _WORD, inode & _WORD
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
@@ -302,15 +340,18 @@ class LocalBlobs:
             return witness
         from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
 
-        written = {} if witness is None else self._written  # what this process wrote is good as it looked then
-        doubted = unsure(refs, seen, facts(names, named, witness), written)
+        good = {} if witness is None else self._good  # what this process wrote or hashed is good as it looked then
+        doubted = unsure(refs, seen, facts(names, named, witness), good)
         whole = self._whole([(refs[place], seen[2 * place + 1]) for place in doubted])
         lost = False
         for place in doubted:
             if refs[place] not in whole:
                 hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
-                lost = lost or hashed is None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
+                if hashed is None:
+                    lost = True
+                else:
+                    self._know({refs[place].digest: hashed})
         if not lost:
             return named + seen.tobytes() + names
         self._lost()

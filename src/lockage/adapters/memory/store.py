@@ -11,7 +11,7 @@ from lockage.ports import BlobCorrupt, BlobMissing
 from lockage.ports.storage import Audit, BlobSweep, Damage, Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from lockage.base.instant import Instant
     from lockage.ports.storage import Heard, Stream
@@ -39,6 +39,14 @@ class MemoryBlobs:
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
         return self.put_many(items)
+
+    def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
+        del doubting  # see doubts
+        self.put_many(messages.values())
+
+    @property
+    def doubts(self) -> bool:
+        return True  # what is there is taken for whole when it is put
 
     def settle(self) -> None:
         """Nothing waits here."""
@@ -75,6 +83,11 @@ class MemoryBlobs:
 
     def has(self, ref: BlobRef) -> bool:
         return self.locate(ref.digest) == ref
+
+    def recognises(self, ref: BlobRef) -> bool | None:
+        if not self.has(ref):
+            return False
+        return True if Digest.of(self.data[ref.digest]) == ref.digest else None
 
     def locate(self, digest: Digest) -> BlobRef | None:
         data = self.data.get(digest)

@@ -74,7 +74,7 @@ class MemoryRoots:
         refs = environment.pulled.layers if environment.pulled is not None else ()
         system = [(f"layer-{number}", ref) for number, ref in enumerate(refs, 1)]
         system += [(package.name, package.ref) for package in environment.packages]
-        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system)]
+        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system, folder=environment.pulled is not None)]
         wheels = [(wheel.name, wheel.ref) for wheel in environment.python]
         return found if not wheels else [*found, _MemoryLayer(self._blobs, _place_of(environment), wheels)]
 
@@ -118,13 +118,15 @@ def _place_of(environment: LockedEnvironment) -> str:
 
 
 class _MemoryLayer:
-    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]]) -> None:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]], *, folder: bool = False) -> None:
         self._blobs = blobs
         self.place = place
-        folder = place or "os"
+        above = place or "os"
         self.entries = [
-            Entry(path=RelPath(f"{folder}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
+            Entry(path=RelPath(f"{above}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
         ]
+        if folder:
+            self.entries.append(Entry(path=RelPath(above), kind=Kind.DIRECTORY, mode=0o755))
 
     def read(self, entry: Entry) -> bytes:
         assert entry.sha256 is not None

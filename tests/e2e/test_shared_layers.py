@@ -328,6 +328,29 @@ def test_another_user_of_another_store_gets_the_same_image(world: World, tmp_pat
     assert done.json["digest"] == world.app["digest"]
 
 
+def test_what_options_say_counts_before_what_the_base_says(world: World) -> None:
+    options = ("--entrypoint", "/bin/sh -e", "--command", "-c 'echo a'", "--user", "", "--workdir", "/tmp", "--label", "maintainer=us")
+    found = world.store("env", "export", "app", "--oci", "image", *options, "--json", expect=0).json
+    config = world.document(world.document(found["digest"])["config"]["digest"])["config"]
+    assert (config["Entrypoint"], config["Cmd"], config["WorkingDir"]) == (["/bin/sh", "-e"], ["-c", "echo a"], "/tmp")
+    assert "User" not in config
+    assert config["ExposedPorts"] == {"80/tcp": {}}
+    assert config["Env"] == ["GREETING=hello", "HOME=/srv", "LANG=en_US.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
+    labels = config["Labels"]
+    assert (labels["maintainer"], labels["org.opencontainers.image.base.digest"]) == ("us", f"sha256:{world.base}")
+    assert "org.opencontainers.image.base.name" not in labels
+    assert "lockage.release" not in labels
+    for wrong in (("--workdir", "tmp"), ("--command", "'")):
+        assert world.store("env", "export", "app", "--oci", "image", *wrong, "--json", expect=2).error["code"] == "usage"
+
+
+def test_flat_is_the_same_root_without_the_bases_layers(world: World) -> None:
+    found = world.store("env", "export", "app", "--oci", "flat", "--flat", "--json", expect=0).json
+    archives = [gzip.decompress(world.blob(layer["blob"]["sha256"], "flat")) for layer in found["layers"]]
+    assert unpacked(archives) == world.rows("app")
+    assert not {layer["blob"]["sha256"] for layer in found["layers"]} & {layer["digest"][7:] for layer in world.layers}
+
+
 def test_layers_packed_with_zstd_are_kept_as_they_are(world: World, tmp_path: Path) -> None:
     base, layers = made_base(world.store.work / "layout", world.layers[0]["digest"][7:], zstd=True)
     (tmp_path / "lockage.toml").write_text(

@@ -107,7 +107,7 @@ def holds(vector: dict[str, Any]) -> bool:  # Any: JSON
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     below = vector["base"]["layers"]
-    return (
+    return bool(
         digest(vector["manifest"]) == vector["digest"]
         and digest(vector["config"]) == vector["manifest"]["config"]["digest"]
         and vector["manifest"]["layers"][: len(below)] == below

@@ -36,11 +36,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_
     """The ``config`` object of a configuration (config.md), with what Docker has besides but for OnBuild, which is for its own builder."""
 
     user: str = ""
-    exposed_ports: dict[str, dict[str, str]] | None = None
+    exposed_ports: dict[str, dict[str, str] | None] | None = None
     env: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     cmd: tuple[str, ...] | None = None
-    volumes: dict[str, dict[str, str]] | None = None
+    volumes: dict[str, dict[str, str] | None] | None = None
     working_dir: str = ""
     labels: dict[str, str] | None = None
     stop_signal: str = ""

@@ -309,6 +309,15 @@ def test_a_layer_and_what_is_otherwise_unpacked_are_the_root(local: Bench) -> No
     assert node_rows(layered(layer.members for layer in local.roots.received(both)).values()) == node_rows(after)
 
 
+def test_what_python_packages_bring_is_the_same_layer_on_another_base(local: Bench) -> None:
+    archives = []
+    for layers in (LAYERS, (*LAYERS, [TarNode(name="usr/share/more", data=b"more"), TarNode(name=f"{SITE}/other.py", data=b"other")])):
+        system, python = local.roots.layers(local.pinned(local.environment(layers, wheels=[WHEEL])))
+        above = changes(system.entries, stacked([("", system.entries), (python.place, python.entries)]))
+        archives.append(b"".join(layer_tar(above, lambda entry, layer=python: layer.read(entry) if entry.size else b"")))  # type: ignore[misc]  # a default binds the loop's layer
+    assert archives[0] == archives[1]
+
+
 @pytest.mark.parametrize("packed", ["gz", "zst", ""])
 def test_what_follows_the_end_of_an_archive_is_part_of_it(local: Bench, packed: str) -> None:
     plain = make_tar(LAYERS[0]) + bytes(5 * 10240) + b"more"

@@ -292,6 +292,18 @@ def test_a_tag_is_told_by_its_digest(world: World, alice: tuple[Store, dict[str,
     assert store("env", "image", f"oci:{world.store.work}/layout", "--json", expect=0).json["digest"] == f"sha256:{world.base}"
 
 
+def test_a_registry_that_has_the_base_lacks_only_what_is_above_it(world: World, alice: tuple[Store, dict[str, bytes]]) -> None:
+    store, _ = alice
+    exported = store("env", "export", "build", "--oci", "exported", "--json", expect=0).json
+    for layer in exported["layers"]:
+        path = f"/v2/team/manylinux/blobs/sha256:{layer['blob']['sha256']}"
+        if layer["of_base"]:
+            world.registry.ask("HEAD", path)
+        else:
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                world.registry.ask("HEAD", path)
+
+
 def test_who_has_no_password_is_told(world: World, tmp_path: Path) -> None:
     store = dataclasses.replace(user(world, tmp_path), settings={"DOCKER_CONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)})
     error = store("lock", "--json", expect=10).error

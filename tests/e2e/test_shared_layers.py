@@ -116,6 +116,7 @@ def second_layer() -> bytes:
             f"{SITE}/own.py": b"own",
         }.items():
             add(name, data)
+        add(f"{SITE}/packaging/__init__.py", b"what the wheel has otherwise", mode=0o4755)
     return out.getvalue()
 
 

@@ -117,15 +117,14 @@ def layers_on_base(
     Raises InvalidImage, and what reading raises.
     """
     lowest, *above = below
-    read = reader(below)
     if flat:
-        layers = [packing.packed(lowest.entries, read, str(pulled.base))]
+        layers = [packing.packed(lowest.entries, lowest.read, str(pulled.base))]
     else:
-        layers = [packing.copied(layer) for layer in base.layers]
         changed = _changed(packing.services, pulled, base, lowest)
+        layers = [packing.copied(layer) for layer in base.layers]
         if changed:
-            layers.append(packing.packed(changed, read, "what steps need besides"))
-    present = lowest.entries
+            layers.append(packing.packed(changed, lowest.read, "what steps need besides"))
+    present, read = lowest.entries, reader(below)
     for layer in above:
         now = stacked((("", present), (layer.place, [_apart(entry, layer) for entry in layer.entries])))
         layers.append(packing.packed(changes(present, now), read, wheels))

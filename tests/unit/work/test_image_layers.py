@@ -151,6 +151,7 @@ def test_a_base_whose_archives_are_not_those_it_names_is_refused_and_flat_goes(s
         with pytest.raises(InvalidImage) as caught:
             export(services, environment)
         assert "--flat" in caught.value.hint
+    assert not any(one.blobs for one in services.image_layouts.layouts.values())
     assert export(services, environment, flat=True).layers
 
 

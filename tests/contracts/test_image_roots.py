@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import stat
+import tarfile
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from lockage.adapters.memory.images import MadeImage, make_image
-from lockage.adapters.memory.packages import TarNode, make_wheel
+from lockage.adapters.memory.packages import TarNode, make_tar, make_wheel
 from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.adapters.roots_local import LocalRoots
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
 from lockage.environment.base import Interpreter, LockedImage
+from lockage.environment.image import changes, layer_tar
 from lockage.environment.image.errors import InvalidImage
 from lockage.environment.lock import LockedEnvironment, LockedWheel, RootRef
 from lockage.environment.python import NoPython
-from lockage.environment.root import UnsupportedPackage, stacked
+from lockage.environment.root import UnsupportedPackage, node_rows, stacked
+from lockage.environment.root.layered import layered
 from lockage.ports import BlobMissing, RootDrift
+from lockage.stabilize.stream import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,3 +245,89 @@ def test_a_layer_that_is_cut_short_or_damaged(local: Bench, packed: str, cut: in
     image = msgspec.structs.replace(environment.pulled, layers=(short,))
     with pytest.raises(InvalidImage, match=r"damaged|ends within"):
         local.roots.realise(msgspec.structs.replace(environment, image=image), expect=False)
+
+
+@pytest.mark.parametrize("packed", ["gz", ""])
+def test_a_layers_archive_is_known_by_its_bytes_whatever_it_is_packed_with(bench: Bench, packed: str) -> None:
+    image = bench.environment(packed=packed).pulled
+    assert image is not None
+    assert [layer.diff_id for layer in bench.roots.received(image)] == [Digest.of(make_tar(nodes)) for nodes in LAYERS]
+
+
+def test_a_layer_that_is_not_kept_cannot_be_looked_into(bench: Bench) -> None:
+    image = bench.environment().pulled
+    assert image is not None
+    del bench.blobs.data[image.layers[0].digest]
+    with pytest.raises(BlobMissing):
+        bench.roots.received(image)
+
+
+# Layers as they were received, from folders
+
+
+def test_what_a_root_drops_is_told_of_a_layer(local: Bench) -> None:
+    image = local.environment().pulled
+    assert image is not None
+    members = {str(member.path): member for layer in local.roots.received(image) for member in layer.members}
+    assert members["usr/bin/su"].mode == 0o4755
+    assert stat.S_ISCHR(members["dev/null"].mode)
+    assert stat.S_ISFIFO(members["run/pipe"].mode)
+    assert members["usr/bin/su"].sha256 == Digest.of(b"su")
+
+
+def test_a_file_with_capabilities_counts_as_setuid(local: Bench) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, kind in (("ping", tarfile.REGTYPE), ("folder", tarfile.DIRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.pax_headers = kind, 0o755, {"SCHILY.xattr.security.capability": "\1\0\0\2"}
+            tar.addfile(info)
+    ref = local.blobs.put(out.getvalue())
+    (layer,) = local.roots.received(LockedImage(name="x", manifest=ref, config=ref, layers=(ref,)))
+    assert [(str(member.path), oct(member.mode)) for member in layer.members] == [("ping", "0o4755"), ("folder", "0o755")]
+    assert layer.diff_id == ref.digest
+
+
+def test_a_layer_and_what_is_otherwise_unpacked_are_the_root(local: Bench) -> None:
+    environment = local.pinned(local.environment(wheels=[WHEEL]))
+    assert environment.pulled is not None
+    layers = local.roots.layers(environment)
+    owners = {entry.path: layer for layer in layers for entry in layer.entries}
+    after = stacked((layer.place, layer.entries) for layer in layers)
+    before = layered(layer.members for layer in local.roots.received(environment.pulled)).values()
+    above = changes(before, after)
+    assert {str(entry.path) for entry in above if entry.path.name.startswith(".wh.")} == {
+        "dev/.wh.null",
+        "run/.wh.pipe",
+        f"{SITE}/.wh.Shop-0.9.dist-info",
+        f"{SITE}/shop/.wh.__pycache__",
+        f"{SITE}/shop/.wh.gone.py",
+        f"{SITE}/shop/.wh.more",
+    }
+    ref = local.blobs.put(b"".join(layer_tar(above, lambda entry: owners[entry.path].read(entry) if entry.size else b"")))
+    both = msgspec.structs.replace(environment.pulled, layers=(*environment.pulled.layers, ref))
+    assert node_rows(layered(layer.members for layer in local.roots.received(both)).values()) == node_rows(after)
+
+
+def test_what_python_packages_bring_is_the_same_layer_on_another_base(local: Bench) -> None:
+    archives = []
+    for layers in (LAYERS, (*LAYERS, [TarNode(name="usr/share/more", data=b"more"), TarNode(name=f"{SITE}/other.py", data=b"other")])):
+        system, python = local.roots.layers(local.pinned(local.environment(layers, wheels=[WHEEL])))
+        above = changes(system.entries, stacked([("", system.entries), (python.place, python.entries)]))
+        archives.append(b"".join(layer_tar(above, lambda entry, layer=python: layer.read(entry) if entry.size else b"")))  # type: ignore[misc]  # a default binds the loop's layer
+    assert archives[0] == archives[1]
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst", ""])
+def test_what_follows_the_end_of_an_archive_is_part_of_it(local: Bench, packed: str) -> None:
+    plain = make_tar(LAYERS[0]) + bytes(5 * 10240) + b"more"
+    data = {"gz": gzip.compress, "zst": lambda data: pack("zstd", data), "": bytes}[packed](plain)
+    ref = local.blobs.put(data)
+    (layer,) = local.roots.received(LockedImage(name="x", manifest=ref, config=ref, layers=(ref,)))
+    assert layer.diff_id == Digest.of(plain)
+
+
+def test_a_damaged_layer_is_not_looked_into(local: Bench) -> None:
+    ref = local.blobs.put(make_tar(LAYERS[0], "gz")[:-20])
+    with pytest.raises(InvalidImage, match="layer 1 of x is damaged"):
+        local.roots.received(LockedImage(name="x", manifest=ref, config=ref, layers=(ref,)))

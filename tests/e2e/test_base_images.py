@@ -129,7 +129,9 @@ class Registry:
         return {"mediaType": kind, "digest": digest, "size": len(data)}
 
     def push_image(self, name: str, layers: list[bytes], variables: list[str], architecture: str = "amd64") -> dict[str, object]:
-        config = json.dumps({"architecture": architecture, "os": "linux", "config": {"Env": variables}}).encode()
+        diff_ids = [f"sha256:{sha256(gzip.decompress(layer)).hexdigest()}" for layer in layers]
+        rootfs = {"type": "layers", "diff_ids": diff_ids}
+        config = json.dumps({"architecture": architecture, "os": "linux", "config": {"Env": variables}, "rootfs": rootfs}).encode()
         kind = "application/vnd.oci.image"
         document = {
             "config": {"mediaType": f"{kind}.config.v1+json", **self.push(name, config)},
@@ -275,7 +277,10 @@ def test_without_the_registry_all_is_in_the_store(world: World, alice: tuple[Sto
             + json.loads((store.work / "lockage.lock").read_text())["environments"]["build"]["image"]["manifest"]["sha256"]
         ]
         exported = store("env", "export", "build", "--oci", "exported", "--json", expect=0).json
-        assert len(exported["layers"]) == 2
+        assert [layer["of_base"] for layer in exported["layers"]] == [True, True, False, False]
+        manifest = json.loads((store.work / "exported/blobs/sha256" / exported["digest"].removeprefix("sha256:")).read_text())
+        name = manifest["annotations"]["org.opencontainers.image.base.name"]
+        assert name == f"{world.registry.host}/team/manylinux@sha256:{world.digest}"
     finally:
         world.registry.start()
 
@@ -285,6 +290,18 @@ def test_a_tag_is_told_by_its_digest(world: World, alice: tuple[Store, dict[str,
     name = f"{world.registry.host}/team/manylinux"
     assert store("env", "image", f"{name}:2", expect=0).stdout == f"{name}@sha256:{world.digest}\n"
     assert store("env", "image", f"oci:{world.store.work}/layout", "--json", expect=0).json["digest"] == f"sha256:{world.base}"
+
+
+def test_a_registry_that_has_the_base_lacks_only_what_is_above_it(world: World, alice: tuple[Store, dict[str, bytes]]) -> None:
+    store, _ = alice
+    exported = store("env", "export", "build", "--oci", "exported", "--json", expect=0).json
+    for layer in exported["layers"]:
+        path = f"/v2/team/manylinux/blobs/sha256:{layer['blob']['sha256']}"
+        if layer["of_base"]:
+            world.registry.ask("HEAD", path)
+        else:
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                world.registry.ask("HEAD", path)
 
 
 def test_who_has_no_password_is_told(world: World, tmp_path: Path) -> None:

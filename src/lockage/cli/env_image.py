@@ -24,8 +24,11 @@ __all__ = ["bill", "export", "image"]
 @click.option("--tag", help="The image's name in the layout; an image that has it already gives way.")
 @click.option("--release", "release_name", metavar="RELEASE", help="Install what this release brings as the last layer.")
 @click.option("--entrypoint", metavar="COMMAND", help="What a container runs, as a shell would read it.")
-@click.option("--user", default="", help="Who runs it: a name of the image or a number, such as 1000:1000.")
+@click.option("--command", metavar="COMMAND", help="What the entry point is given where nothing else is, as a shell would read it.")
+@click.option("--user", help="Who runs it: a name of the image or a number, such as 1000:1000.")
+@click.option("--workdir", metavar="PATH", help="The folder that it begins in.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; may be given several times.")
+@click.option("--flat", is_flag=True, help="Write the root in layers of its own, without those of the image that it begins with.")
 @click.option("--sbom", "with_bill", is_flag=True, help="Attach a bill of materials (CycloneDX), to be found by the image.")
 @platform_option
 @source_option
@@ -37,8 +40,11 @@ def export(
     tag: str | None,
     release_name: str | None,
     entrypoint: str | None,
-    user: str,
+    command: str | None,
+    user: str | None,
+    workdir: str | None,
     labels: tuple[str, ...],
+    flat: bool,
     with_bill: bool,
     platform: Architecture | None,
     source: str,
@@ -47,7 +53,8 @@ def export(
 ) -> None:
     """Write the environment ENV as an OCI image; the same lock gives the same digest on every machine.
 
-    A folder may hold several images, which share their layers. With --release the release's wheel is installed in it. Of an environment
+    A folder may hold several images, which share their layers. An environment that begins with an image becomes one on that image's layers,
+    with its settings where no option says otherwise. With --release the release's wheel is installed in it. Of an environment
     that is locked for several platforms it is the machine's, or the one that --platform names: nothing of it is run.
 
     \b
@@ -56,12 +63,11 @@ def export(
       lockage env export build --oci image --platform arm64
       lockage env export run --oci shop.tar --release shop@1.2.0 --entrypoint shop --user 1000:1000
     """
-    import shlex
-
     from lockage.base.errors import Usage
     from lockage.base.name import EnvironmentName
     from lockage.cli.project import open_project
     from lockage.cli.screen import human_size, print_json, say, short
+    from lockage.environment.base import LAYOUT, ImageBase
     from lockage.environment.image import ImageConfig
     from lockage.environment.platforms import split_name
     from lockage.plan.contract import FIXED
@@ -70,33 +76,48 @@ def export(
     from lockage.work.release import named_release
 
     given = dict(_label(text) for text in labels)
-    try:
-        words = tuple(shlex.split(entrypoint)) if entrypoint else ()
-    except ValueError as error:
-        raise Usage(f"--entrypoint cannot be read: {error}", hint="Quote it as for a shell.") from error
+    if workdir and not workdir.startswith("/"):
+        raise Usage(f"--workdir is no absolute path: {workdir!r}", hint="Begin it with a slash.")
     wiring, project = open_project(source, lock_file=lock_file, quiet=as_json)
     environment = environment_of(project.lock, name, platform)
     declared = project.recipe.environments.get(EnvironmentName(split_name(name)[0]))  # a lock may hold more than the recipe
-    variables = {key: FIXED[key] for key in ("LANG", "PATH")}
-    if environment.pulled is not None:
-        variables |= environment.pulled.variables
-    variables |= dict(declared.variables) if declared is not None else {}
+    pulled = environment.pulled
+    variables = {key: FIXED[key] for key in ("LANG", "PATH")} if pulled is None else pulled.variables
     config = ImageConfig(
         architecture=environment.architecture,
-        variables=variables,
-        entrypoint=words,
-        command=() if words else ("/bin/sh",),
+        variables={**variables, **(declared.variables if declared is not None else {})},
+        entrypoint=_words("--entrypoint", entrypoint),
+        command=_words("--command", command),
         user=user,
+        working_directory=workdir,
         labels=given,
     )
+    image = declared.image if declared is not None else None
+    here = isinstance(image, ImageBase) and pulled is not None and image.digest == pulled.digest
+    place = image.place if isinstance(image, ImageBase) and here and not image.place.startswith(LAYOUT) else ""
     release = named_release(wiring, release_name) if release_name is not None else None
-    found = export_image(wiring, name, environment, target, config, tag=tag, release=release, with_bill=with_bill)
+    found = export_image(wiring, name, environment, target, config, tag=tag, place=place, flat=flat, release=release, with_bill=with_bill)
     if as_json:
         print_json({"digest": f"sha256:{found.digest}", "size": found.size, "layers": found.layers, "file": str(target), "tag": tag})
         return
     say(f"{target}: image sha256:{found.digest}{f', {tag}' if tag else ''}")
     for layer in found.layers:
         say(f"  layer {short(layer.blob.digest)}  {human_size(layer.blob.size)}  {layer.comment}")
+    if pulled is not None:
+        shared = sum(layer.of_base for layer in found.layers)
+        say(f"  {shared} of {len(found.layers)} layers are those of {pulled.base}{', as --flat says' if flat else ''}")
+
+
+def _words(option: str, text: str | None) -> tuple[str, ...] | None:
+    """What a shell makes of an option; None if it is not given."""
+    import shlex
+
+    from lockage.base.errors import Usage
+
+    try:
+        return None if text is None else tuple(shlex.split(text))
+    except ValueError as error:
+        raise Usage(f"{option} cannot be read: {error}", hint="Quote it as for a shell.") from error
 
 
 def _label(text: str) -> tuple[str, str]:

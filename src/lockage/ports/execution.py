@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.instant import Instant
+    from lockage.environment.base import LockedImage
+    from lockage.environment.image.received import ReceivedLayer
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.environment.root import Entry
     from lockage.ports.storage import Audit, Heard, Swept
@@ -67,6 +69,13 @@ class Roots(Protocol):
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         """The layers of the root, the lowest first; it is put together if it is not kept. Raises what :meth:`realise` raises."""
+        ...
+
+    def received(self, image: LockedImage) -> tuple[ReceivedLayer, ...]:
+        """The layers of an image as they were received, the lowest first, with all that a root drops.
+
+        Raises :class:`BlobMissing`, BlobCorrupt, InvalidImage.
+        """
         ...
 
     def control(self, package: LockedPackage) -> str:

@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.base.canonical import canonical, canonical_of, decode, plain
-from lockage.base.digest import BlobRef, Digest, Hasher
-from lockage.base.errors import LockageError, Usage
+from lockage.base.digest import BlobRef, Digest
+from lockage.base.errors import Usage
 from lockage.base.path import RelPath
-from lockage.environment.image import ImageConfig, Layer, attached_documents, image_documents, index_with, layer_gzip, layer_tar
-from lockage.environment.image.layer import LAYER_FORMAT
-from lockage.environment.root import LOCAL, Entry, Kind, metadata_bytes, python_of, stacked, with_parents
+from lockage.environment.image import Layer, attached_documents, changes, image_documents, index_with, on_base
+from lockage.environment.root import LOCAL, Entry, Kind, python_of, stacked, with_parents
 from lockage.environment.sbom import SBOM_TYPE, Installed, sbom
+from lockage.plan.contract import FIXED
 from lockage.record.event import Phase
-from lockage.stabilize.compressor import COMPRESSOR
+from lockage.work.image_layers import Packing, base_labels, base_of, layers_on_base, reader
 from lockage.work.on_host import must_have_root
 from lockage.work.roots import fetch_missing, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from lockage.environment.image import Descriptor
+    from lockage.environment.image import Descriptor, ImageConfig
     from lockage.environment.lock import LockedEnvironment
     from lockage.environment.python import PythonTarget
+    from lockage.ports import RootLayer
     from lockage.ports.images import ImageLayout
     from lockage.record.release import Release
     from lockage.work.services import Services
@@ -48,13 +48,6 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
 
 
-class _Packed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of a layer that was packed once."""
-
-    blob: BlobRef
-    diff_id: Digest
-
-
 def export_image(
     services: Services,
     name: str,
@@ -63,14 +56,17 @@ def export_image(
     config: ImageConfig,
     *,
     tag: str | None,
+    place: str = "",
+    flat: bool = False,
     release: Release | None = None,
     with_bill: bool = False,
 ) -> Exported:
     """Write the image of the environment of that name into ``target``, a layout's folder or archive (see ImageLayouts).
 
-    Layers that it has already are not packed again.
+    Where the environment begins with an image, that one's layers are the lowest, unless it is to be ``flat``; ``place`` is where the
+    recipe has it from. Layers that are there already are not packed again.
     ``with_bill``: a bill of materials is attached. Labels say which root, and which release, it was made of. Raises what fetching and
-    realising raise, HostHasNoRoot, and :class:`NotInstallable`.
+    realising raise, HostHasNoRoot, InvalidImage, and :class:`NotInstallable`.
     """
     must_have_root([(name, environment)], "an image is made of a root")
     fetch_missing(services, environment)
@@ -78,22 +74,24 @@ def export_image(
     built = whole(services, environment)
     below = services.roots.layers(built)
     labels = {"lockage.root.metadata": str(environment.root.metadata), "lockage.root.tree": str(environment.root.tree.digest)}
+    base = base_of(services, environment.pulled, flat=flat) if environment.pulled is not None else None
     with services.image_layouts.open(target) as layout:
-        layers = []
-        for number, layer in enumerate(below, 1):
-            services.tell(Phase(text=f"packing layer {number} of {len(below) + (release is not None)}"))
-            system = (
-                str(environment.base) if environment.pulled is not None else f"{environment.base}: {len(environment.packages)} packages"
-            )
-            comment = system if not layer.place else f"{len(built.python)} wheels"
-            layers.append(_packed(services, layout, layer.entries, layer.read, comment))
+        packing = Packing(services, layout)
+        wheels = f"{len(built.python)} wheels"
+        if environment.pulled is not None and base is not None:
+            layers = layers_on_base(packing, environment.pulled, base, below, wheels, flat=flat)
+        else:
+            system = f"{environment.base}: {len(environment.packages)} packages"
+            layers = [packing.packed(layer.entries, layer.read, wheels if layer.place else system) for layer in below]
         if release is not None:
-            services.tell(Phase(text=f"packing layer {len(below) + 1} of {len(below) + 1}"))
-            entries, contents = _installed(services, release, environment, stacked((layer.place, layer.entries) for layer in below))
-            title = f"{release.project} {release.version}-{release.build}"
-            layers.append(_packed(services, layout, entries, lambda entry: contents[entry.path], title))
+            layers.append(_release_layer(packing, release, environment, below))
             labels["lockage.release"] = str(release.digest)
-        document, manifest, descriptor = image_documents(msgspec.structs.replace(config, labels=labels | config.labels), layers, tag)
+        if environment.pulled is not None:
+            labels |= base_labels(environment.pulled, place)
+        config = msgspec.structs.replace(config, labels=labels | config.labels)
+        if base is not None:
+            config = on_base(config, base.settings, base.variant, {key: FIXED[key] for key in ("LANG", "PATH")})
+        document, manifest, descriptor = image_documents(config, layers, tag, base.history if base is not None else ())
         for data in (document, manifest):
             if not layout.has(BlobRef.of(data)):
                 layout.put([data])
@@ -102,6 +100,16 @@ def export_image(
             index = index_with(index, _attached(layout, descriptor, bill_of(name, environment, release)))
         layout.publish(index)
     return Exported(digest=descriptor.ref.digest, size=sum(layer.blob.size for layer in layers), layers=tuple(layers))
+
+
+def _release_layer(packing: Packing, release: Release, environment: LockedEnvironment, below: Sequence[RootLayer]) -> Layer:
+    present = stacked((layer.place, layer.entries) for layer in below)
+    entries, contents = _installed(packing.services, release, environment, present)
+    if environment.pulled is not None:
+        entries = changes(present, stacked([("", present), ("", entries)]))
+    read = reader(below)
+    title = f"{release.project} {release.version}-{release.build}"
+    return packing.packed(entries, lambda entry: contents[entry.path] if entry.path in contents else read(entry), title)
 
 
 def bill_of(name: str, environment: LockedEnvironment, release: Release | None = None) -> bytes:
@@ -125,30 +133,6 @@ def _attached(layout: ImageLayout, image: Descriptor, bill: bytes) -> Descriptor
         if not layout.has(BlobRef.of(data)):
             layout.put([data])
     return descriptor
-
-
-def _packed(services: Services, layout: ImageLayout, entries: Sequence[Entry], read: Callable[[Entry], bytes], comment: str) -> Layer:
-    """A layer in the layout: the one that is there if it is known what these entries come out as, else packed now."""
-    key = Digest.of(canonical([LAYER_FORMAT, plain(COMPRESSOR), str(Digest.of(metadata_bytes(entries)))]))
-    kept = services.memo.get("image-layer", key)
-    if kept is not None:
-        try:
-            known = decode(kept, _Packed)
-        except LockageError:  # another lockage wrote it; a memo counts for nothing
-            known = None
-        if known is not None and layout.has(known.blob):
-            return Layer(blob=known.blob, diff_id=known.diff_id, comment=comment)
-    plain_bytes = Hasher()
-
-    def hashed() -> Iterator[bytes]:
-        for piece in layer_tar(entries, read):
-            plain_bytes.update(piece)
-            yield piece
-
-    blob = layout.put(layer_gzip(hashed()))
-    found = _Packed(blob=blob, diff_id=plain_bytes.digest())
-    services.memo.put("image-layer", key, canonical_of(found))
-    return Layer(blob=found.blob, diff_id=found.diff_id, comment=comment)
 
 
 def _installed(

@@ -11,7 +11,7 @@ from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lockage.adapters.memory.packages import TarNode
     from lockage.base.canonical import Json
@@ -41,8 +41,13 @@ def make_image(
     compression: str = "gz",
     layer_type: str = f"{_OCI}.layer.v1.tar+gzip",
     docker: bool = False,
+    settings: Mapping[str, Json] | None = None,
+    more: Mapping[str, Json] | None = None,
 ) -> MadeImage:
-    """An image of these layers, the lowest first; ``docker``: with the media types of Docker's schema 2."""
+    """An image of these layers, the lowest first; ``docker``: with the media types of Docker's schema 2.
+
+    ``settings`` are more of how a container is started, ``more`` is what the configuration says besides, or otherwise.
+    """
     blobs: dict[Digest, bytes] = {}
 
     def kept(data: bytes) -> BlobRef:
@@ -53,9 +58,12 @@ def make_image(
     def described(ref: BlobRef, media_type: str) -> dict[str, Json]:
         return {"mediaType": media_type, "digest": f"sha256:{ref.digest}", "size": ref.size}
 
-    refs = tuple(kept(make_tar(nodes, compression)) for nodes in layers)
-    started = {"Env": list(variables), "Entrypoint": ["/bin/sh"], "WorkingDir": "/io"}
-    config = kept(canonical({"architecture": architecture, "os": "linux", "config": started}))
+    listed = list(layers)
+    refs = tuple(kept(make_tar(nodes, compression)) for nodes in listed)
+    diff_ids: list[Json] = [f"sha256:{Digest.of(make_tar(nodes))}" for nodes in listed]
+    started: dict[str, Json] = {"Env": list(variables), "Entrypoint": ["/bin/sh"], "WorkingDir": "/io", **(settings or {})}
+    rootfs: dict[str, Json] = {"type": "layers", "diff_ids": diff_ids}
+    config = kept(canonical({"architecture": architecture, "os": "linux", "config": started, "rootfs": rootfs, **(more or {})}))
     manifest_type = "application/vnd.docker.distribution.manifest.v2+json" if docker else f"{_OCI}.manifest.v1+json"
     manifest: dict[str, Json] = {
         "schemaVersion": 2,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,9 @@ from lockage.adapters.memory.packages import control_of
 from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
+from lockage.environment.image.received import ReceivedLayer
 from lockage.environment.lock import RootRef
-from lockage.environment.root import Entry, Kind
+from lockage.environment.root import Entry, Kind, Member
 from lockage.ports import RealisedRoot, RootDrift
 from lockage.ports.storage import Audit, Swept
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lockage.base.instant import Instant
+    from lockage.environment.base import LockedImage
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Damage, Heard
@@ -70,9 +74,20 @@ class MemoryRoots:
         refs = environment.pulled.layers if environment.pulled is not None else ()
         system = [(f"layer-{number}", ref) for number, ref in enumerate(refs, 1)]
         system += [(package.name, package.ref) for package in environment.packages]
-        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system)]
+        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system, folder=environment.pulled is not None)]
         wheels = [(wheel.name, wheel.ref) for wheel in environment.python]
         return found if not wheels else [*found, _MemoryLayer(self._blobs, _place_of(environment), wheels)]
+
+    def received(self, image: LockedImage) -> tuple[ReceivedLayer, ...]:
+        """Each with the one file that the root has of it, and a device that the root has not; layers are packed with gzip or not at all."""
+        found = []
+        for number, ref in enumerate(image.layers, 1):
+            data = self._blobs.get(ref)
+            plain = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+            file = Member(path=RelPath(f"os/layer-{number}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest)
+            device = Member(path=RelPath(f"os/device-{number}"), kind=Kind.FILE, mode=stat.S_IFCHR | 0o666)
+            found.append(ReceivedLayer(diff_id=Digest.of(plain), members=(file, device)))
+        return tuple(found)
 
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
         listed = sorted(refs)
@@ -103,13 +118,15 @@ def _place_of(environment: LockedEnvironment) -> str:
 
 
 class _MemoryLayer:
-    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]]) -> None:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]], *, folder: bool = False) -> None:
         self._blobs = blobs
         self.place = place
-        folder = place or "os"
+        above = place or "os"
         self.entries = [
-            Entry(path=RelPath(f"{folder}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
+            Entry(path=RelPath(f"{above}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
         ]
+        if folder:
+            self.entries.append(Entry(path=RelPath(above), kind=Kind.DIRECTORY, mode=0o755))
 
     def read(self, entry: Entry) -> bytes:
         assert entry.sha256 is not None

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lockage.adapters.roots_local.unpack import Sources
     from lockage.base.instant import Instant
     from lockage.environment.base import LockedImage
+    from lockage.environment.image.received import ReceivedLayer
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.ports import Blobs, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
@@ -111,6 +112,11 @@ class LocalRoots:
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
         self.realise(environment)
         return self._kept_layers(_layers_of(environment), _place_of(environment))
+
+    def received(self, image: LockedImage) -> tuple[ReceivedLayer, ...]:
+        from lockage.adapters.roots_local.image_layer import received_layers  # no build needs it
+
+        return received_layers(image, self._sources)
 
     def control(self, package: LockedPackage) -> str:
         from lockage.adapters.roots_local.deb_archive import DebArchive  # no build needs it

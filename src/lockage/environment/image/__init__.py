@@ -1,8 +1,9 @@
 """A root as an OCI image: its layers as tar archives, and the documents that make an image of them (OCI image-spec 1.1)."""
 
+from lockage.environment.image.changes import changes
 from lockage.environment.image.document import (
     Descriptor,
-    ImageConfig,
+    History,
     InvalidLayout,
     Layer,
     attached_documents,
@@ -11,16 +12,23 @@ from lockage.environment.image.document import (
     index_with,
 )
 from lockage.environment.image.layer import layer_gzip, layer_tar
+from lockage.environment.image.settings import BASE_DIGEST, BASE_NAME, ImageConfig, Settings, on_base
 
 __all__ = [
+    "BASE_DIGEST",
+    "BASE_NAME",
     "Descriptor",
+    "History",
     "ImageConfig",
     "InvalidLayout",
     "Layer",
+    "Settings",
     "attached_documents",
+    "changes",
     "image_documents",
     "index_bytes",
     "index_with",
     "layer_gzip",
     "layer_tar",
+    "on_base",
 ]

@@ -13,11 +13,14 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Usage
 from lockage.base.instant import ZIP_FLOOR
+from lockage.environment.image.settings import BASE_DIGEST, BASE_NAME, Settings, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Descriptor", "ImageConfig", "InvalidLayout", "Layer", "attached_documents", "image_documents", "index_bytes", "index_with"]
+    from lockage.environment.image.settings import ImageConfig
+
+__all__ = ["Descriptor", "History", "InvalidLayout", "Layer", "attached_documents", "image_documents", "index_bytes", "index_with"]
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -40,28 +43,38 @@ class InvalidLayout(Usage):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer: ``blob`` is what is kept, ``diff_id`` the digest of the archive in it, ``comment`` says what it is."""
+    """One layer: ``blob`` is what is kept, ``diff_id`` the digest of the archive in it, ``comment`` says what it is.
+
+    One that is ``of_base`` is as whoever made that image packed it, and has the annotations that it had.
+    """
 
     blob: BlobRef
     diff_id: Digest
     comment: str
+    media_type: str = _LAYER
+    annotations: dict[str, str] = {}
+    of_base: bool = False
 
 
-class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a container of the image is started with; ``variables`` and ``labels`` are sorted when they are written."""
+class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a configuration says of how a layer came about (config.md, "history")."""
 
-    architecture: str
-    variables: dict[str, str] = {}
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    user: str = ""
-    working_directory: str = ""
-    labels: dict[str, str] = {}
+    created: str | None = None
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+    @classmethod
+    def of(cls, comment: str) -> History:
+        """That of a layer which says nothing but what it is."""
+        return cls(created=str(ZIP_FLOOR), comment=comment)
 
 
-class _Platform(msgspec.Struct, frozen=True, kw_only=True):
+class _Platform(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     architecture: str
     os: str
+    variant: str = ""
 
 
 class Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -96,22 +109,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     config: Descriptor
     layers: tuple[Descriptor, ...]
     subject: Descriptor | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Started(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """The ``config`` object of a configuration."""
-
-    env: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-    user: str = ""
-    working_dir: str = ""
-    labels: dict[str, str] = {}
-
-
-class _History(msgspec.Struct, frozen=True, kw_only=True):
-    comment: str
-    created: str = str(ZIP_FLOOR)
+    annotations: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _RootFs(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,37 +119,45 @@ class _RootFs(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str
+    variant: str | msgspec.UnsetType = msgspec.UNSET
     os: Literal["linux"] = "linux"
     created: str = str(ZIP_FLOOR)
-    config: _Started
+    config: Settings
     rootfs: _RootFs
-    history: tuple[_History, ...]
+    history: tuple[History, ...]
 
 
-def image_documents(config: ImageConfig, layers: Sequence[Layer], tag: str | None) -> tuple[bytes, bytes, Descriptor]:
-    """The configuration's and the manifest's bytes, and the manifest's descriptor with its tag."""
-    started = _Started(
-        env=tuple(sorted(f"{name}={value}" for name, value in config.variables.items())),
-        entrypoint=config.entrypoint,
-        cmd=config.command,
-        user=config.user,
-        working_dir=config.working_directory,
-        labels=config.labels,
-    )
+def image_documents(
+    config: ImageConfig, layers: Sequence[Layer], tag: str | None, history: Sequence[History] = ()
+) -> tuple[bytes, bytes, Descriptor]:
+    """The configuration's and the manifest's bytes, and the manifest's descriptor with its tag.
+
+    ``history`` is that of the layers that are a base's. What labels say of the base the manifest's annotations say as well.
+    """
     document = canonical_of(
         _Document(
             architecture=config.architecture,
-            config=started,
+            variant=config.variant or msgspec.UNSET,
+            config=settings_of(config),
             rootfs=_RootFs(diff_ids=tuple(_digest(layer.diff_id) for layer in layers)),
-            history=tuple(_History(comment=layer.comment) for layer in layers),
+            history=(*history, *(History.of(layer.comment) for layer in layers if not layer.of_base)),
         )
     )
+    annotations = {name: config.labels[name] for name in (BASE_DIGEST, BASE_NAME) if name in config.labels}
     manifest = canonical_of(
-        _Manifest(config=_descriptor(_CONFIG, BlobRef.of(document)), layers=tuple(_descriptor(_LAYER, layer.blob) for layer in layers))
+        _Manifest(
+            config=_descriptor(_CONFIG, BlobRef.of(document)),
+            layers=tuple(_layer_descriptor(layer) for layer in layers),
+            annotations=annotations or msgspec.UNSET,
+        )
     )
     found = _descriptor(_MANIFEST, BlobRef.of(manifest))
-    platform = _Platform(architecture=config.architecture, os="linux")
+    platform = _Platform(architecture=config.architecture, os="linux", variant=config.variant)
     return document, manifest, msgspec.structs.replace(found, annotations={_NAME: tag} if tag is not None else None, platform=platform)
+
+
+def _layer_descriptor(layer: Layer) -> Descriptor:
+    return msgspec.structs.replace(_descriptor(layer.media_type, layer.blob), annotations=layer.annotations or None)
 
 
 def attached_documents(subject: Descriptor, media_type: str, attached: BlobRef, title: str) -> tuple[bytes, bytes, Descriptor]:

@@ -12,7 +12,18 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.environment.image.errors import InvalidImage, UnsupportedImage
 
-__all__ = ["DOCUMENT_LIMIT", "ImageFacts", "chosen_manifest", "image_facts", "is_index", "manifest_parts", "tagged_image"]
+__all__ = [
+    "DOCUMENT_LIMIT",
+    "ImageFacts",
+    "PartDescriptor",
+    "chosen_manifest",
+    "image_facts",
+    "is_index",
+    "layer_descriptors",
+    "manifest_parts",
+    "read_document",
+    "tagged_image",
+]
 
 T = TypeVar("T")
 
@@ -39,7 +50,9 @@ class _Platform(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
 
 
-class _Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class PartDescriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an index or a manifest says of a part of an image."""
+
     media_type: str = ""
     digest: str
     size: int
@@ -60,12 +73,12 @@ class _Descriptor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class _Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     media_type: str = ""
-    manifests: tuple[_Descriptor, ...]
+    manifests: tuple[PartDescriptor, ...]
 
 
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    config: _Descriptor
-    layers: tuple[_Descriptor, ...]
+    config: PartDescriptor
+    layers: tuple[PartDescriptor, ...]
 
 
 class _Head(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -93,7 +106,7 @@ class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_index(data: bytes) -> bool:
     """Whether a document is an index rather than a manifest. Raises :class:`InvalidImage`, :class:`UnsupportedImage`."""
-    head = _decoded(data, _Head, "manifest")
+    head = read_document(data, _Head, "manifest")
     if head.schema_version != 2:
         raise UnsupportedImage(
             f"the image's manifest is of schema {head.schema_version or 'none'}; only OCI images and Docker's schema 2 are read",
@@ -108,7 +121,7 @@ def is_index(data: bytes) -> bool:
 
 def tagged_image(data: bytes, tag: str) -> Digest | None:
     """The image of an image layout's ``index.json`` that has a tag (image-layout.md); without one the only image that there is."""
-    images = [one for one in _decoded(data, _Index, "index").manifests if not one.artifact_type]
+    images = [one for one in read_document(data, _Index, "index").manifests if not one.artifact_type]
     if tag:
         images = [one for one in images if (one.annotations or {}).get("org.opencontainers.image.ref.name") == tag]
     return images[0].ref.digest if len(images) == 1 else None
@@ -116,7 +129,7 @@ def tagged_image(data: bytes, tag: str) -> Digest | None:
 
 def chosen_manifest(data: bytes, architecture: Literal["amd64", "arm64"]) -> BlobRef:
     """The manifest of an index that is for Linux on an architecture: the first. Raises :class:`UnsupportedImage` if there is none."""
-    index = _decoded(data, _Index, "index")
+    index = read_document(data, _Index, "index")
     for one in index.manifests:
         platform = one.platform or _Platform()
         if (platform.os, platform.architecture) == ("linux", architecture) and one.media_type in ("", *_MANIFESTS):
@@ -131,7 +144,17 @@ def chosen_manifest(data: bytes, architecture: Literal["amd64", "arm64"]) -> Blo
 
 def manifest_parts(data: bytes) -> tuple[BlobRef, tuple[BlobRef, ...]]:
     """The configuration and the layers of an image. Raises :class:`InvalidImage`, :class:`UnsupportedImage`."""
-    manifest = _decoded(data, _Manifest, "manifest")
+    manifest = _image_manifest(data)
+    return _small(manifest.config.ref), tuple(layer.ref for layer in manifest.layers)
+
+
+def layer_descriptors(data: bytes) -> tuple[PartDescriptor, ...]:
+    """What a manifest says of the layers, the lowest first. Raises as :func:`manifest_parts` does."""
+    return _image_manifest(data).layers
+
+
+def _image_manifest(data: bytes) -> _Manifest:
+    manifest = read_document(data, _Manifest, "manifest")
     if manifest.config.media_type not in _CONFIGS:
         raise UnsupportedImage(
             f"the manifest is not an image's: what it configures is {manifest.config.media_type[:100]!r}", found=manifest.config.media_type
@@ -142,12 +165,12 @@ def manifest_parts(data: bytes) -> tuple[BlobRef, tuple[BlobRef, ...]]:
             raise UnsupportedImage(f"a layer of the image {why}: {layer.media_type[:100]}", found=layer.media_type[:200])
     if not 1 <= len(manifest.layers) <= _MOST_LAYERS:
         raise UnsupportedImage(f"the image has {len(manifest.layers)} layers; from 1 to {_MOST_LAYERS} are read")
-    return _small(manifest.config.ref), tuple(layer.ref for layer in manifest.layers)
+    return manifest
 
 
 def image_facts(data: bytes, architecture: Literal["amd64", "arm64"]) -> ImageFacts:
     """What a configuration says. Raises :class:`UnsupportedImage` if the image is for another platform."""
-    config = _decoded(data, _Config, "configuration")
+    config = read_document(data, _Config, "configuration")
     if (config.os, config.architecture) != ("linux", architecture):
         found = f"{config.os}/{config.architecture}"[:80]
         raise UnsupportedImage(
@@ -171,7 +194,8 @@ def _small(ref: BlobRef) -> BlobRef:
     return ref
 
 
-def _decoded(data: bytes, kind: type[T], what: str) -> T:
+def read_document(data: bytes, kind: type[T], what: str) -> T:
+    """A document as a type that has what counts of it; ``what`` it is called in texts. Raises :class:`InvalidImage`."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

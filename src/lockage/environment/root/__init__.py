@@ -4,7 +4,7 @@ from lockage.environment.root.assemble import Entries, assemble, stacked, with_a
 from lockage.environment.root.complete import complete, python_of
 from lockage.environment.root.entry import Entry, Kind, Member, Package, member_path, normal_mode, refuse_escaping_link
 from lockage.environment.root.errors import InvalidPackage, PackagesCollide, UnsupportedPackage
-from lockage.environment.root.identity import metadata_bytes, root_ref, tree_of
+from lockage.environment.root.identity import metadata_bytes, node_rows, root_ref, tree_of
 from lockage.environment.root.rules import LOCAL
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "complete",
     "member_path",
     "metadata_bytes",
+    "node_rows",
     "normal_mode",
     "python_of",
     "refuse_escaping_link",

@@ -16,18 +16,23 @@ from lockage.environment.root.entry import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lockage.base.path import RelPath
     from lockage.base.tree import Node
     from lockage.environment.root.entry import Entry
 
-__all__ = ["metadata_bytes", "root_ref", "tree_of"]
+__all__ = ["metadata_bytes", "node_rows", "root_ref", "tree_of"]
 
 
-def metadata_bytes(entries: Iterable[Entry]) -> bytes:
-    """The RFC 8785 bytes of the list of ``[path, type, mode, uid, gid, target, size, sha256]``, sorted by the UTF-8 bytes of the path.
+#: One node: path, type, mode, uid, gid, target, size, sha256.
+Row = tuple[str | int | None, ...]
+
+
+def node_rows(entries: Iterable[Entry]) -> dict[RelPath, Row]:
+    """Every node as ``(path, type, mode, uid, gid, target, size, sha256)``, sorted by the UTF-8 bytes of the path.
 
     A file that has several names is a ``file`` under the first of them, and under each other a ``hardlink`` whose target is the first.
     """
-    rows: list[list[str | int | None]] = []
+    rows: dict[RelPath, Row] = {}
     first: dict[str, str] = {}
     for entry in sorted(entries, key=lambda entry: entry.path.encode()):
         kind, target = entry.kind, entry.target or None
@@ -36,19 +41,22 @@ def metadata_bytes(entries: Iterable[Entry]) -> bytes:
             if name != entry.path:
                 kind, target = Kind.HARDLINK, name
         is_file = entry.kind is Kind.FILE
-        rows.append(
-            [
-                str(entry.path),
-                str(kind),
-                entry.mode,
-                entry.uid,
-                entry.gid,
-                target,
-                entry.size if is_file else None,
-                str(entry.sha256) if is_file else None,
-            ]
+        rows[entry.path] = (
+            str(entry.path),
+            str(kind),
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            target,
+            entry.size if is_file else None,
+            str(entry.sha256) if is_file else None,
         )
-    return canonical(rows)
+    return rows
+
+
+def metadata_bytes(entries: Iterable[Entry]) -> bytes:
+    """The RFC 8785 bytes of the list of nodes, as :func:`node_rows` has them."""
+    return canonical([list(row) for row in node_rows(entries).values()])
 
 
 def tree_of(entries: Iterable[Entry]) -> Tree:

@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from lockage.record.artifact import Artifact, StepRun
     from lockage.work.services import Services
 
-__all__ = ["DependencyNotBuilt", "DependencySource", "built_wheel", "dependency_source", "fetch_crates", "naming", "unsteady", "with_built"]
+__all__ = [
+    "DependencyNotBuilt",
+    "DependencySource",
+    "built_wheel",
+    "dependency_source",
+    "fetch_crates",
+    "lacking",
+    "remedy",
+    "unsteady",
+    "with_built",
+]
 
 
 class DependencyNotBuilt(StepFailed):
@@ -127,6 +137,9 @@ def _key(sdist: LockedSdist, builder: LockedEnvironment) -> Digest:
     from lockage.stabilize.registry import PASSES_VERSION
 
     given = {"sdist": sdist.sha256, "name": sdist.name, "root": builder.root, "inference": INFERENCE, "passes": PASSES_VERSION}
+    image = builder.pulled
+    if image is not None:  # several Pythons may lie in one root, and its variables are no part of it
+        given |= {"interpreter": image.python, "variables": image.variables}
     return Digest.of(canonical(plain({**given, "lockage": __version__})))
 
 
@@ -144,7 +157,8 @@ def _plan(source: DependencySource, builder: LockedEnvironment) -> Plan:
     from lockage.plan.plan import make_plan
     from lockage.recipe.inference import ENVIRONMENT, infer_recipe
 
-    recipe: Recipe = infer_recipe(source.project, os=builder.archive)
+    image = builder.pulled
+    recipe: Recipe = infer_recipe(source.project, os=builder.archive) if image is None else infer_recipe(source.project, image=image)
     locked = msgspec.structs.replace(builder, declaration=recipe.environments[ENVIRONMENT].digest)
     return make_plan(recipe, Lock.of({ENVIRONMENT: locked}), source.read.source(recipe.version))
 
@@ -204,17 +218,32 @@ def _not_built(services: Services, plan: Plan, run: StepRun, sdist: LockedSdist)
     error = not_done(services, plan, run, run_id)
     packages = error.details.get("packages")
     named = packages if isinstance(packages, tuple) else ()
+    advice = remedy(sdist.name, named, lacking(error), image=plan.steps[0].environment.pulled is not None)
     return DependencyNotBuilt(
         f"{sdist.name} {sdist.version} could not be built from its sdist: {error.message}",
-        hint=f"{naming(sdist.name, named)} {see_output(run_id, run.step)}",
+        hint=f"{advice} {see_output(run_id, run.step)}",
         package=sdist.name,
         run=run_id,
         **{key: value for key, value in error.details.items() if key not in ("environment", "recipe", "added", "kept")},
     )
 
 
-def naming(project: str, packages: Sequence[str]) -> str:
-    """How OS packages are named that the build of a dependency needs."""
+def lacking(error: LockageError) -> tuple[str, ...]:
+    """What an error says that a build did not find, and that an environment could have."""
+    from lockage.work.diagnose import Lack  # only on the way to an error
+
+    found = error.details.get("missing")
+    return tuple(str(one) for one in found if one != Lack.NETWORK) if isinstance(found, tuple) else ()
+
+
+def remedy(project: str, packages: Sequence[str], lacks: Sequence[str], *, image: bool) -> str:
+    """What to do for the build of a dependency that fails: how the ``packages`` are named that it needs, or what else to build it on."""
+    if image:
+        what = ", ".join(lacks) or "what it misses"
+        return (
+            f"The environment begins with an image, whose digest fixes what it holds: use one that has {what}, "
+            f"require a version of {project} that has wheels, or begin the environment with a suite (`os`)."
+        )
     listed = ", ".join(f'"{package}"' for package in packages) or '"PACKAGE"'
     what = "what it misses" if packages else "OS packages that it misses, if any,"
     return f"Name {what} in the recipe's environment: build-packages = {{ {project} = [{listed}] }}."

@@ -174,7 +174,7 @@ def asked(
         _, run_id = record_run(services, plan, results, started)
         error = not_done(services, plan, run, run_id, keep=keep)
         raise BackendFailed(
-            f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, **error.details
+            f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, run=run_id, **error.details
         )
     (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
     return parse_hook_output(services.blobs.get(output.blob))

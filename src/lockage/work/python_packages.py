@@ -22,7 +22,7 @@ from lockage.environment.lock import Lock, LockedEnvironment, LockedSdist, Locke
 from lockage.environment.python import locked_target
 from lockage.environment.stand_in import Offer, PackageMetadata, StandIn, metadata_of_wheel, static_metadata
 from lockage.record.event import Phase
-from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency_source, lacking, remedy
+from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency_source, remedy
 from lockage.work.platforms import check_native
 
 if TYPE_CHECKING:
@@ -240,14 +240,14 @@ class _Resolving:
         try:
             requires = asked(self._services, source.read, source.project, recipe, lock, ENVIRONMENT, None)
         except BackendFailed as error:
-            packages = error.details.pop("packages", ())
-            named = packages if isinstance(packages, tuple) else ()
             raise DependencyNotBuilt(
                 f"environment {self._name!r}: {source.title}: {error.message}",
-                hint=remedy(stand_in.name, named, lacking(error), image=self._image is not None),
+                hint=remedy(stand_in.name, error, str(error.details.get("run")), image=self._image is not None),
                 environment=self._name,
                 package=stand_in.name,
-                packages=named,
+                packages=error.details.get("packages"),
+                run=error.details.get("run"),
+                missing=error.details.get("missing"),
                 last_lines=error.details.get("last_lines"),
             ) from error
         recipe = with_requirements(recipe, requires, ENVIRONMENT)

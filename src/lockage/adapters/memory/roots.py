@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +67,13 @@ class MemoryRoots:
         return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
-        """Layers with a file for every package, whose bytes are the package's."""
+        """Layers with a file for every package, whose bytes are the package's; of an image with the files that it has, but no whiteouts."""
         self.realise(environment)
-        refs = environment.pulled.layers if environment.pulled is not None else ()
-        system = [(f"layer-{number}", ref) for number, ref in enumerate(refs, 1)]
-        system += [(package.name, package.ref) for package in environment.packages]
-        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system)]
+        found: list[RootLayer] = []
+        if environment.pulled is not None:
+            found.append(_ImageLayer([self._blobs.get(ref) for ref in environment.pulled.layers]))
+        else:
+            found.append(_MemoryLayer(self._blobs, "", [(package.name, package.ref) for package in environment.packages]))
         wheels = [(wheel.name, wheel.ref) for wheel in environment.python]
         return found if not wheels else [*found, _MemoryLayer(self._blobs, _place_of(environment), wheels)]
 
@@ -114,3 +117,33 @@ class _MemoryLayer:
     def read(self, entry: Entry) -> bytes:
         assert entry.sha256 is not None
         return self._blobs.get(BlobRef(entry.sha256, entry.size))
+
+
+class _ImageLayer:
+    place = ""
+
+    def __init__(self, layers: Sequence[bytes]) -> None:
+        entries: dict[RelPath, Entry] = {}
+        self._data: dict[RelPath, bytes] = {}
+        for data in layers:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                for info in tar:
+                    entry = _entry(info)
+                    stream = tar.extractfile(info) if entry is not None and entry.kind is Kind.FILE else None
+                    if stream is not None and entry is not None:
+                        self._data[entry.path] = stream.read()
+                    if entry is not None:
+                        entries[entry.path] = entry
+        self.entries = list(entries.values())
+
+    def read(self, entry: Entry) -> bytes:
+        return self._data[entry.path]
+
+
+def _entry(info: tarfile.TarInfo) -> Entry | None:
+    """A member of an image's layer that a test made; None for what no root has."""
+    name = info.name.removeprefix("./").strip("/.")
+    kind = Kind.DIRECTORY if info.isdir() else Kind.LINK if info.issym() else Kind.FILE if info.isreg() else None
+    if not name or kind is None:
+        return None
+    return Entry(path=RelPath(name), kind=kind, mode=info.mode, target=info.linkname, size=info.size)

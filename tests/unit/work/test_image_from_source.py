@@ -241,8 +241,9 @@ def test_a_wheel_that_comes_out_otherwise_is_drift_that_names_it(services: Memor
     environment = locked(services, 'python = ["plain"]')
     services.cache.results.clear()
     services.memo.values.clear()
-    with pytest.raises(RootDrift, match="plain 1 came out otherwise than when it was locked"):
+    with pytest.raises(RootDrift, match="plain 1 came out otherwise than when it was locked") as caught:
         realise(services, environment)
+    assert "tells in what builds of it on a suite differ" in caught.value.hint
 
 
 def test_what_the_store_lacks_of_a_builder_is_fetched(services: MemoryServices) -> None:

@@ -23,7 +23,7 @@ from lockage.environment.image import changes, layer_tar
 from lockage.environment.image.errors import InvalidImage
 from lockage.environment.lock import LockedEnvironment, LockedWheel, RootRef
 from lockage.environment.python import NoPython
-from lockage.environment.root import UnsupportedPackage, node_rows, stacked
+from lockage.environment.root import Kind, UnsupportedPackage, node_rows, stacked
 from lockage.environment.root.layered import layered
 from lockage.ports import BlobMissing, RootDrift
 from lockage.stabilize.stream import pack
@@ -143,6 +143,14 @@ def test_the_python_layer_lies_over_the_folder_of_the_interpreter(bench: Bench) 
     layers = bench.roots.layers(bench.pinned(bench.environment(wheels=[WHEEL])))
     assert [layer.place for layer in layers] == ["", "opt/_internal/cpython"]
     assert all(entry.path.is_under(RelPath("opt/_internal/cpython")) for entry in layers[1].entries)
+
+
+def test_what_an_image_has_is_read_from_its_layer(bench: Bench) -> None:
+    (layer,) = bench.roots.layers(bench.pinned(bench.environment()))
+    entries = {str(entry.path): entry for entry in layer.entries}
+    program = entries["opt/_internal/cpython/bin/python3.12"]
+    assert (program.kind, program.mode, program.size, layer.read(program)) == (Kind.FILE, 0o755, 3, b"ELF")
+    assert (entries["opt/python/cp312"].kind, entries["opt/python/cp312"].target) == (Kind.LINK, "../_internal/cpython")
 
 
 def test_the_order_of_layers_counts(bench: Bench) -> None:

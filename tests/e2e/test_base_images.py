@@ -6,12 +6,10 @@ import base64
 import contextlib
 import dataclasses
 import gzip
-import io
 import json
 import shutil
 import socket
 import subprocess
-import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +17,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.e2e.opt_python import in_opt
 
 from lockage.adapters.roots_local.deb_archive import DebArchive
 
@@ -71,7 +70,6 @@ FILES = {
 #: bcrypt of "se:cret", which is no secret: docker-registry reads no other kind of password.
 HTPASSWD = "alice:$2b$04$caWmhJ8NLfhLEIQKEo341efix52HV61g3c9CWvVxnPnwlEUAbuypq\n"
 AUTH = base64.b64encode(b"alice:se:cret").decode()
-CPYTHON = "opt/_internal/cpython-3.11.2"
 
 
 class Registry:
@@ -138,31 +136,6 @@ class Registry:
             "layers": [{"mediaType": f"{kind}.layer.v1.tar+gzip", **self.push(name, layer)} for layer in layers],
         }
         return self.push_document(name, document, f"{kind}.manifest.v1+json")
-
-
-def in_opt(root: Path) -> bytes:
-    """A layer with a Python of its own in /opt, as images for wheels have theirs, and none in /usr/bin.
-
-    Debian's looks for packages in its own folder by another name than others do, which a link makes up for.
-    """
-    out = io.BytesIO()
-    links = {
-        f"{CPYTHON}/bin/python3": "python3.11",
-        f"{CPYTHON}/lib/python3/dist-packages": "../python3.11/site-packages",
-        "opt/python/cp311-cp311": "../_internal/cpython-3.11.2",
-    }
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name in ("lib/python3.11", "include/python3.11", "bin/python3.11"):
-            tar.add(
-                root / "usr" / name, f"{CPYTHON}/{name}", filter=lambda info: None if info.name.endswith("EXTERNALLY-MANAGED") else info
-            )
-        tar.addfile(tarfile.TarInfo(f"{CPYTHON}/lib/python3.11/site-packages/own.py"))
-        for name, target in links.items():
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = tarfile.SYMTYPE, target
-            tar.addfile(info)
-        tar.addfile(tarfile.TarInfo("usr/bin/.wh.python3"))
-    return gzip.compress(out.getvalue(), 1, mtime=0)
 
 
 @dataclasses.dataclass

@@ -294,6 +294,8 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 if len(begins) != 1:
                     many = "none of os, image and host" if not begins else "more than one of os, image and host"
                     raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} begins with {many}")
+                if depth and environment.host is not msgspec.UNSET:  # what a host builds is never part of a root
+                    raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} is a host, on which nothing is built for a root")
                 if (environment.root == UNPINNED) != (environment.host is not msgspec.UNSET):
                     what = "a root, and is a host" if environment.root != UNPINNED else "no root"
                     raise InvalidLock(f"lockage.lock cannot be read: environment {name!r} has {what}")

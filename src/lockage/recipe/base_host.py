@@ -15,17 +15,13 @@ __all__ = ["UNPINNED_HOST", "host_of"]
 #: The only value of `host`: whoever writes or reviews a recipe is to see what it gives up.
 UNPINNED_HOST = "unpinned"
 #: Keys that mean something only where packages are resolved.
-_RESOLVED = (
-    "packages",
-    "python",
-    "python-lock",
-    "constraints",
-    "from-source",
-    "build-packages",
-    "suites",
-    "components",
-    "allow-stale",
-    "keyring",
+_RESOLVED = ("packages", "suites", "components", "allow-stale", "keyring")
+#: Those of Python packages. Nothing would keep a wheel that a host made from being taken for one that was made hermetically.
+_PYTHON = ("python", "python-lock", "constraints", "from-source", "build-packages")
+_INSTALL = "Install it on the machine, or declare a suite (`os`) in the place of `host`."
+_STEP = (
+    "Install it on the machine; or have a step build and unpack it from a file that `[fetch.NAME]` pins (docs/hosts.md); "
+    "or declare a suite (`os`) in the place of `host`."
 )
 
 
@@ -36,13 +32,12 @@ def host_of(table: Table) -> HostBase | None:
     for other in ("os", "image"):
         if table.raw(other) is not None:
             table.fault(other, f"an environment begins with one thing, and this one says {shown('host')} as well")
-    for name in _RESOLVED:
-        if table.has(name):
-            table.fault(
-                name,
-                "an environment that is the host has what the host has: nothing is resolved for it",
-                "Install it on the machine, or declare a suite (`os`) in the place of `host`.",
-            )
+    nothing = "an environment that is the host has what the host has: nothing is resolved for it"
+    for name in (*_RESOLVED, *_PYTHON):
+        if table.has(name) and name in _PYTHON:
+            table.fault(name, f"{nothing}, and there is no root for Python packages to be built or installed into", _STEP)
+        elif table.has(name):
+            table.fault(name, nothing, _INSTALL)
     return HostBase(path=path or ())
 
 

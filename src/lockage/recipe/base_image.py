@@ -24,7 +24,6 @@ _OF_SUITES = {
         "what an image holds is fixed by its digest; use an image that has the packages, or a suite (`os`) instead of the image",
     ),
     **dict.fromkeys(("suites", "components", "allow-stale", "keyring"), "they say where the packages of `os` come from"),
-    "from-source": "Python packages are built from source with the OS packages of a suite; on an image only wheels are installed",
 }
 
 

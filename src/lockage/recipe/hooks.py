@@ -15,6 +15,7 @@ from lockage.base.name import StepName
 from lockage.base.path import RelPath
 from lockage.recipe.inference import preparation
 from lockage.recipe.model import Recipe, Step
+from lockage.recipe.python_call import OF_SUITES, PythonCall
 from lockage.recipe.requirement import python_requirement
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ for hook in hooks:
     os.close(writer)
     with open(reader) as stream:
         text = stream.read()
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    if os.waitpid(child, 0)[1]:
         sys.exit(1)
     found[hook] = json.loads(text)
 with open(output, "w") as stream:
@@ -92,18 +93,20 @@ class _HookOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     build_wheel: tuple[str, ...] = ()
 
 
-def hook_step(project: InferredProject, recipe: Recipe, environment: EnvironmentName | None = None) -> Step:
+def hook_step(
+    project: InferredProject, recipe: Recipe, environment: EnvironmentName | None = None, *, python: PythonCall = OF_SUITES
+) -> Step:
     """The step that asks the backend; it runs in the environment (default: the first) and after the preparation of the inferred build."""
     first = recipe.steps[0]
     hooks = ["build_wheel"] if project.sdist else ["build_sdist", "build_wheel"]
     folders = "[" + ",".join(f'"{folder}"' for folder in project.backend.path) + "]"
-    line = "".join(f"{text}\n" for text in (*preparation(project), 'exec python3 -P -c "$@"'))
+    line = "".join(f"{text}\n" for text in (*preparation(project), f'exec {python.command} -c "$@"'))
     return Step(
         name=HOOK_STEP,
         environment=environment or first.environment,
         inputs=first.inputs,
         stamp=first.stamp,
-        run=("/bin/sh", "-euc", line, "sh", _SCRIPT, HOOK_OUTPUT, project.backend.name, folders, *hooks),
+        run=("/bin/sh", "-euc", line, "sh", python.code + _SCRIPT, HOOK_OUTPUT, project.backend.name, folders, *hooks),
         outputs=(HOOK_OUTPUT,),
         resources=first.resources,
     )

@@ -22,13 +22,14 @@ from lockage.recipe.crates import read_crates
 from lockage.recipe.dropped import setuptools_limit
 from lockage.recipe.metadata import Metadata, read_metadata, table_at
 from lockage.recipe.model import Recipe, Resources, Stamp, Step, VersionFrom
+from lockage.recipe.python_call import OF_SUITES, PythonCall, python_call
 from lockage.recipe.setup_requires import declares_package
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Any
 
-    from lockage.environment.base import OsBase
+    from lockage.environment.base import LockedImage, OsBase
     from lockage.recipe.metadata import Read
 
 __all__ = [
@@ -201,26 +202,41 @@ def _packages(paths: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def infer_recipe(project: InferredProject, *, os: OsBase | None = None, added: Collection[str] = ()) -> Recipe:
+def infer_recipe(
+    project: InferredProject, *, os: OsBase | None = None, added: Collection[str] = (), image: LockedImage | None = None
+) -> Recipe:
     """The recipe of an inferred project; ``os`` overrides the suite chosen by requires-python. Raises NoFittingSuite.
 
-    ``added`` are OS packages that nothing tells of and that somebody knows to be needed.
+    ``added`` are OS packages that nothing tells of and that somebody knows to be needed. On an ``image`` there are those that it has,
+    and the Python that it is locked with.
     """
-    packages = [*PACKAGES, *project.packages, *(("git",) if project.repository else ())]
-    packages += [term for term in dict.fromkeys(added) if term not in packages]
-    declaration = Declaration(
-        os=os or choose_suite(project.requires_python),
-        packages=tuple(sorted(packages)),
-        python=tuple(dict.fromkeys(project.backend.requires)),
-    )
+    declaration = _on_suite(project, os, added) if image is None else _on_image(project, image)
     # "pyproject" falls back to the commit's tag. What a backend would read from a file of code is handed on as it was found.
     found = project.version if not project.stated else None
     version = VersionFrom(rule="pyproject") if found is None else VersionFrom(rule="literal", literal=found)
-    return Recipe(project=project.name, version=version, environments={ENVIRONMENT: declaration}, steps=_steps(project), inferred=True)
+    steps = _steps(project, python_call(None if image is None else image.python))
+    return Recipe(project=project.name, version=version, environments={ENVIRONMENT: declaration}, steps=steps, inferred=True)
 
 
-def _steps(project: InferredProject) -> tuple[Step, ...]:
-    wheel = wheel_step(project)
+def _on_suite(project: InferredProject, os: OsBase | None, added: Collection[str]) -> Declaration:
+    packages = [*PACKAGES, *project.packages, *(("git",) if project.repository else ())]
+    packages += [term for term in dict.fromkeys(added) if term not in packages]
+    return Declaration(
+        os=os or choose_suite(project.requires_python), packages=tuple(sorted(packages)), python=_requirements(project.backend)
+    )
+
+
+def _on_image(project: InferredProject, image: LockedImage) -> Declaration:
+    interpreter = msgspec.UNSET if image.python is None else image.python.path
+    return Declaration(image=image.base, interpreter=interpreter, python=_requirements(project.backend))
+
+
+def _requirements(backend: Backend) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(backend.requires))
+
+
+def _steps(project: InferredProject, python: PythonCall) -> tuple[Step, ...]:
+    wheel = wheel_step(project, python=python)
     return (wheel,) if project.sdist else (sdist_step(project), wheel)
 
 
@@ -230,7 +246,7 @@ def sdist_step(project: InferredProject, environment: EnvironmentName = ENVIRONM
         name=SDIST_STEP,
         environment=environment,
         stamp=(Stamp.DATE, Stamp.VERSION),
-        run=shell(*preparation(project), *_call(project.backend, "build_sdist", _SDIST_FOLDER)),
+        run=shell(*preparation(project), *_call(OF_SUITES, project.backend, "build_sdist", _SDIST_FOLDER)),
         outputs=(_SDIST_FOLDER,),
         artifacts=(f"{_SDIST_FOLDER}/*.tar.gz",),
         resources=Resources(),
@@ -245,6 +261,7 @@ def wheel_step(
     folder: RelPath = WHEEL_FOLDER,
     needs: tuple[StepName, ...] = (),
     before: tuple[str, ...] = (),
+    python: PythonCall = OF_SUITES,
 ) -> Step:
     """The step that makes the wheel, of the sdist alone; ``before`` are shell lines that deal with what else it ``needs``."""
     if not project.sdist:
@@ -261,7 +278,7 @@ def wheel_step(
         needs=needs,
         inputs=("**",) if project.sdist else (),
         stamp=(Stamp.DATE,),
-        run=shell(*before, *_call(project.backend, "build_wheel", folder)),
+        run=shell(*before, *_call(python, project.backend, "build_wheel", folder)),
         outputs=(folder,),
         artifacts=(f"{folder}/*.whl",),
         resources=Resources(timeout=2 * 3600) if project.compiled else Resources(),
@@ -274,7 +291,7 @@ def shell(*lines: str) -> tuple[str, ...]:
     return ("/bin/sh", "-euc", "".join(f"{line}\n" for line in lines))
 
 
-def _call(backend: Backend, hook: str, folder: RelPath) -> tuple[str, ...]:
+def _call(python: PythonCall, backend: Backend, hook: str, folder: RelPath) -> tuple[str, ...]:
     """Lines that call a PEP 517 hook. It writes outside the sources, as some backends take a new folder there for a package."""
     module, _, attributes = backend.name.partition(":")
     target = f"{module}.{attributes}" if attributes else module
@@ -282,7 +299,7 @@ def _call(backend: Backend, hook: str, folder: RelPath) -> tuple[str, ...]:
     imports = "os, sys; " if path else "sys; "
     return (
         'mkdir "$TMPDIR/built"',
-        f'python3 -P -c "import {imports}{path}import {module}; {target}.{hook}(sys.argv[1])" "$TMPDIR/built"',
+        f'{python.command} -c "{python.code}import {imports}{path}import {module}; {target}.{hook}(sys.argv[1])" "$TMPDIR/built"',
         f'mkdir -p {folder} && mv "$TMPDIR"/built/* {folder}/',
     )
 

@@ -66,6 +66,7 @@ _SAID: tuple[tuple[Lack, str], ...] = (
     (Lack.PROGRAM, r"ERROR: Unknown compiler\(s\): \[\['([\w.+-]+)'"),  # (meson)
     (Lack.PROGRAM, r"unable to execute '([\w.+-]+)': No such file"),  # (distutils)
     (Lack.PROGRAM, r"command '([\w.+-]+)' failed: No such file"),  # (setuptools)
+    (Lack.PROGRAM, r"(?m)^bwrap: execvp (?:/[\w./+-]*/)?([\w.+-]+): No such file"),  # (the sandbox: what a step begins with)
     (Lack.PROGRAM, r"env: .([\w.+-]+).: No such file"),  # (env)
     (Lack.PROGRAM, r"(?m)^(?:/bin/)?(?:sh|bash|dash): (?:line )?\d+: ([\w.+-]+): (?:command )?not found$"),  # (shells)
     (Lack.PROGRAM, r"(?<=/bin/sh: )\d+: ([\w.+-]+): not found"),  # (sh, where setup.py took what it said for options)

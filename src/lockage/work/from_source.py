@@ -24,14 +24,21 @@ from lockage.record.event import Phase
 from lockage.work.platforms import check_native
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lockage.plan.plan import Plan
     from lockage.recipe.model import Recipe
     from lockage.record.artifact import Artifact, StepRun
     from lockage.work.services import Services
 
-__all__ = ["DependencyNotBuilt", "DependencySource", "built_wheel", "dependency_source", "fetch_crates", "naming", "unsteady", "with_built"]
+__all__ = [
+    "DependencyNotBuilt",
+    "DependencySource",
+    "built_wheel",
+    "dependency_source",
+    "fetch_crates",
+    "remedy",
+    "unsteady",
+    "with_built",
+]
 
 
 class DependencyNotBuilt(StepFailed):
@@ -127,6 +134,9 @@ def _key(sdist: LockedSdist, builder: LockedEnvironment) -> Digest:
     from lockage.stabilize.registry import PASSES_VERSION
 
     given = {"sdist": sdist.sha256, "name": sdist.name, "root": builder.root, "inference": INFERENCE, "passes": PASSES_VERSION}
+    image = builder.pulled
+    if image is not None:  # several Pythons may lie in one root, and its variables are no part of it
+        given |= {"interpreter": image.python, "variables": image.variables}
     return Digest.of(canonical(plain({**given, "lockage": __version__})))
 
 
@@ -144,7 +154,8 @@ def _plan(source: DependencySource, builder: LockedEnvironment) -> Plan:
     from lockage.plan.plan import make_plan
     from lockage.recipe.inference import ENVIRONMENT, infer_recipe
 
-    recipe: Recipe = infer_recipe(source.project, os=builder.archive)
+    image = builder.pulled
+    recipe: Recipe = infer_recipe(source.project, os=builder.archive) if image is None else infer_recipe(source.project, image=image)
     locked = msgspec.structs.replace(builder, declaration=recipe.environments[ENVIRONMENT].digest)
     return make_plan(recipe, Lock.of({ENVIRONMENT: locked}), source.read.source(recipe.version))
 
@@ -198,23 +209,40 @@ def _is_of(file: str, sdist: LockedSdist) -> bool:
 
 def _not_built(services: Services, plan: Plan, run: StepRun, sdist: LockedSdist) -> DependencyNotBuilt:
     """The error that explains a failed build, with the packages that have what it did not find, and how to name them."""
-    from lockage.work.build import not_done, record_run, see_output
+    from lockage.work.build import not_done, record_run
 
     _, run_id = record_run(services, plan, {run.step: run}, services.clock.now())
     error = not_done(services, plan, run, run_id)
-    packages = error.details.get("packages")
-    named = packages if isinstance(packages, tuple) else ()
     return DependencyNotBuilt(
         f"{sdist.name} {sdist.version} could not be built from its sdist: {error.message}",
-        hint=f"{naming(sdist.name, named)} {see_output(run_id, run.step)}",
+        hint=remedy(sdist.name, error, run_id, image=plan.steps[0].environment.pulled is not None),
         package=sdist.name,
         run=run_id,
         **{key: value for key, value in error.details.items() if key not in ("environment", "recipe", "added", "kept")},
     )
 
 
-def naming(project: str, packages: Sequence[str]) -> str:
-    """How OS packages are named that the build of a dependency needs."""
-    listed = ", ".join(f'"{package}"' for package in packages) or '"PACKAGE"'
-    what = "what it misses" if packages else "OS packages that it misses, if any,"
-    return f"Name {what} in the recipe's environment: build-packages = {{ {project} = [{listed}] }}."
+def remedy(project: str, error: LockageError, run_id: str, *, image: bool) -> str:
+    """What to do for the build of a dependency whose step failed, as ``error`` tells: on an ``image`` nothing can be added for it."""
+    from lockage.work.build import see_output
+
+    seen = see_output(run_id, str(error.details.get("step")))
+    if image:
+        what = ", ".join(_lacking(error)) or "what it misses"
+        return (
+            f"The environment begins with an image, whose digest fixes what it holds: use one that has {what}, require a version of "
+            f"{project} that has wheels, or begin the environment with a suite (`os`). {seen}"
+        )
+    packages = error.details.get("packages")
+    listed = ", ".join(f'"{package}"' for package in packages) if isinstance(packages, tuple) else ""
+    what = "what it misses" if listed else "OS packages that it misses, if any,"
+    named = listed or '"PACKAGE"'
+    return f"Name {what} in the recipe's environment: build-packages = {{ {project} = [{named}] }}. {seen}"
+
+
+def _lacking(error: LockageError) -> tuple[str, ...]:
+    """What an error says that a build did not find, and that an environment could have."""
+    from lockage.work.diagnose import Lack  # only on the way to an error
+
+    found = error.details.get("missing")
+    return tuple(str(one) for one in found if one != Lack.NETWORK) if isinstance(found, tuple) else ()

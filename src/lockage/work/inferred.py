@@ -158,10 +158,12 @@ def asked(
 ) -> tuple[str, ...]:
     """What the backend's hooks ask for, run in the sandbox in this environment."""
     from lockage.recipe.hooks import HOOK_STEP, BackendFailed, hook_step, parse_hook_output
+    from lockage.recipe.python_call import python_call
     from lockage.work.build import not_done, record_run
     from lockage.work.execute import execute
 
-    step = hook_step(project, recipe, environment)
+    image = lock.environments[environment].pulled
+    step = hook_step(project, recipe, environment, python=python_call(None if image is None else image.python))
     services.tell(Phase(text="asking the build backend what else it needs"))
     asking = msgspec.structs.replace(recipe, steps=(step,), environments={environment: recipe.environments[environment]})
     plan: Plan = make_plan(asking, lock, read.source(recipe.version))
@@ -172,7 +174,7 @@ def asked(
         _, run_id = record_run(services, plan, results, started)
         error = not_done(services, plan, run, run_id, keep=keep)
         raise BackendFailed(
-            f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, **error.details
+            f"{project.backend.name} could not be asked what the build needs: {error.message}", hint=error.hint, run=run_id, **error.details
         )
     (output,) = (node for node in read_tree(run.outputs, services.blobs.get) if isinstance(node, FileNode))
     return parse_hook_output(services.blobs.get(output.blob))

@@ -17,6 +17,7 @@ from lockage.plan.contract import FIXED
 from lockage.recipe.variables import refusal
 from lockage.record.event import Phase
 from lockage.work.base_image import pull_image
+from lockage.work.roots import whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lockage.ports import RootLayer
     from lockage.work.services import Services
 
-__all__ = ["lock_image"]
+__all__ = ["lock_image", "lock_on_image"]
 
 _UNKNOWN = RootRef(tree=BlobRef.of(b""), metadata=Digest.of(b""))
 
@@ -50,7 +51,53 @@ def lock_image(
     """
     services.tell(Phase(text=f"environment {name}: looking into {image}"))
     pulled = pull_image(services, image, architecture)
-    draft = LockedEnvironment(
+    services.tell(Phase(text=f"environment {name}: putting the image's root together"))
+    draft = _draft(declaration, pulled, before, architecture)
+    draft = msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
+    python = _python(services, draft, declaration)
+    pulled = _settled(pulled, declaration, python if isinstance(python, Interpreter) else None)
+    if not declaration.python and not isinstance(declaration.python_lock, PythonLock):
+        return msgspec.structs.replace(draft, image=pulled)
+    if not isinstance(python, Interpreter):
+        raise python or NoPython("the image has no python3 in /usr/bin or /usr/local/bin", hint=_NAMED)
+    return lock_on_image(services, name, declaration, pulled, before, architecture=architecture, renewed=renewed, as_of=as_of)
+
+
+def lock_on_image(
+    services: Services,
+    name: str,
+    declaration: Declaration,
+    pulled: LockedImage,
+    before: LockedEnvironment | None,
+    *,
+    architecture: Architecture,
+    renewed: Collection[str],
+    as_of: Instant | None,
+    building: tuple[str, ...] = (),
+) -> LockedEnvironment:
+    """An environment that begins with an image as it is locked, with its Python: packages for that resolved, and the root put together.
+
+    ``building`` are the projects that the environment is to build, each for the sake of the one before it. Raises what the index raises,
+    and DependencyNotBuilt.
+    """
+    draft = _draft(declaration, pulled, before, architecture)
+    python = pulled.python
+    if python is not None:
+        from lockage.work.python_packages import python_packages  # only environments with Python packages need it
+
+        target = target_on(python, architecture)
+        found = python_packages(services, name, declaration, target, before, renewed, as_of, building, lambda: None, pulled)
+        draft = msgspec.structs.replace(draft, python=found.wheels, sdists=found.sdists, builders=found.builders)
+        services.python_index.fetch([wheel for wheel in found.wheels if not services.blobs.has(wheel.ref)])
+        services.tell(Phase(text=f"environment {name}: putting the root together"))
+    return msgspec.structs.replace(draft, root=services.roots.realise(whole(services, draft, name), expect=False).ref)
+
+
+def _draft(
+    declaration: Declaration, pulled: LockedImage, before: LockedEnvironment | None, architecture: Architecture
+) -> LockedEnvironment:
+    """The environment as far as it is known before anything is resolved."""
+    return LockedEnvironment(
         declaration=declaration.digest,
         image=pulled,
         architecture=architecture,
@@ -58,23 +105,6 @@ def lock_image(
         packages=(),
         realiser=REALISER if before is None else before.realiser,
     )
-    services.tell(Phase(text=f"environment {name}: putting the image's root together"))
-    draft = msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
-    python = _python(services, draft, declaration)
-    pulled = _settled(pulled, declaration, python if isinstance(python, Interpreter) else None)
-    draft = msgspec.structs.replace(draft, image=pulled)
-    if declaration.python or isinstance(declaration.python_lock, PythonLock):
-        if not isinstance(python, Interpreter):
-            raise python or NoPython("the image has no python3 in /usr/bin or /usr/local/bin", hint=_NAMED)
-        from lockage.work.python_packages import python_packages  # only environments with Python packages need it
-
-        target = target_on(python, architecture)
-        found = python_packages(services, name, declaration, target, before, renewed, as_of, (), lambda: None)
-        draft = msgspec.structs.replace(draft, python=found.wheels)
-        services.python_index.fetch([wheel for wheel in found.wheels if not services.blobs.has(wheel.ref)])
-        services.tell(Phase(text=f"environment {name}: putting the root together"))
-        draft = msgspec.structs.replace(draft, root=services.roots.realise(draft, expect=False).ref)
-    return draft
 
 
 _NAMED = "Name the Python of the image with `interpreter`, such as /opt/python/cp312-cp312/bin/python3, or leave `python` out."

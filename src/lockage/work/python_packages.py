@@ -16,23 +16,24 @@ from lockage.base.canonical import canonical_of
 from lockage.base.digest import Digest
 from lockage.base.name import ProjectName
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
 from lockage.environment.declaration import PythonLock, PythonRules, Suites
 from lockage.environment.errors import Unresolvable
 from lockage.environment.lock import Lock, LockedEnvironment, LockedSdist, LockedWheel
-from lockage.environment.python import target_of
+from lockage.environment.python import locked_target
 from lockage.environment.stand_in import Offer, PackageMetadata, StandIn, metadata_of_wheel, static_metadata
 from lockage.record.event import Phase
-from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency_source, naming
+from lockage.work.from_source import DependencyNotBuilt, built_wheel, dependency_source, remedy
 from lockage.work.platforms import check_native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from lockage.base.instant import Instant
+    from lockage.environment.base import LockedImage
     from lockage.environment.declaration import Declaration
     from lockage.environment.python import PythonTarget
     from lockage.environment.stand_in import Resolution
+    from lockage.recipe.model import Recipe
     from lockage.work.from_source import DependencySource
     from lockage.work.services import Services
 
@@ -66,12 +67,13 @@ def python_packages(
     as_of: Instant | None,
     building: tuple[str, ...],
     settle: Callable[[], None],
+    image: LockedImage | None = None,
 ) -> PythonPackages:
     """What another tool's lock file pins, and what the requirements need beside it.
 
     ``building`` are the projects whose builders this environment is for, the outermost first; ``settle`` is called before another
-    environment is locked. Raises what the index raises,
-    :class:`SdistCycle`, and :class:`lockage.work.from_source.DependencyNotBuilt`.
+    environment is locked. ``image`` is what the environment begins with, if that is one, and what builders begin with as well. Raises
+    what the index raises, :class:`SdistCycle`, and :class:`lockage.work.from_source.DependencyNotBuilt`.
     """
     pinned: tuple[LockedWheel, ...] = ()
     if isinstance(declaration.python_lock, PythonLock):
@@ -82,7 +84,7 @@ def python_packages(
     if not declaration.python:
         return PythonPackages(wheels=pinned)
     services.tell(Phase(text=f"environment {name}: resolving Python requirements, {len(declaration.python)} of them declared"))
-    return _Resolving(services, name, declaration, target, pinned, before, renewed, as_of, building, settle).run()
+    return _Resolving(services, name, declaration, target, pinned, before, renewed, as_of, building, settle, image).run()
 
 
 class _Resolving:
@@ -100,6 +102,7 @@ class _Resolving:
         as_of: Instant | None,
         building: tuple[str, ...],
         settle: Callable[[], None],
+        image: LockedImage | None,
     ) -> None:
         self._services = services
         self._name = name
@@ -112,6 +115,7 @@ class _Resolving:
         self._as_of = as_of
         self._building = building
         self._settle = settle
+        self._image = image
         self._offers: dict[str, Offer] = {}
         self._sources: dict[tuple[str, str], DependencySource] = {}
         self._builders: dict[tuple[str, str], LockedEnvironment] = {}
@@ -151,8 +155,6 @@ class _Resolving:
                 as_of=self._as_of,
             )
         except Unresolvable as error:
-            if not isinstance(self._declaration.os, OsBase):
-                raise _without_sdists(error) from error
             wanting = error.details.get("packages")
             new = [project for project in wanting if project not in self._offers] if isinstance(wanting, tuple) else []
             offered = [self._services.python_index.sdists(project, as_of=self._as_of) for project in new]
@@ -218,7 +220,7 @@ class _Resolving:
     def _builder(self, stand_in: StandIn, source: DependencySource) -> LockedEnvironment:
         """The environment that a project is built in, locked: what every build has, what its backend requires and asks for."""
         from lockage.recipe.hooks import BackendFailed, with_requirements
-        from lockage.recipe.inference import ENVIRONMENT, infer_recipe
+        from lockage.recipe.inference import ENVIRONMENT
         from lockage.work.inferred import asked
 
         if stand_in.name in self._building:
@@ -232,54 +234,52 @@ class _Resolving:
             hint=f"Run `lockage lock --platform {architecture}` on an {architecture} machine, and `--platform {machine}` here: each leaves "
             f"the other platform as it is locked. Or require a version of {stand_in.name} that has wheels for {architecture}.",
         )
-        added = (*_of_python(self._declaration.packages), *self._rules.build_packages.get(ProjectName(stand_in.name), ()))
-        recipe = infer_recipe(source.project, os=self._declaration.archive, added=added)
-        if isinstance(self._declaration.suites, Suites):
-            declared = msgspec.structs.replace(recipe.environments[ENVIRONMENT], suites=self._declaration.suites)
-            recipe = msgspec.structs.replace(recipe, environments={ENVIRONMENT: declared})
+        recipe = self._recipe(stand_in, source)
         locked = self._lock(stand_in, recipe.environments[ENVIRONMENT])
         lock = Lock.of({ENVIRONMENT: locked})
         try:
             requires = asked(self._services, source.read, source.project, recipe, lock, ENVIRONMENT, None)
         except BackendFailed as error:
-            packages = error.details.pop("packages", ())
-            named = packages if isinstance(packages, tuple) else ()
             raise DependencyNotBuilt(
                 f"environment {self._name!r}: {source.title}: {error.message}",
-                hint=naming(stand_in.name, named),
+                hint=remedy(stand_in.name, error, str(error.details.get("run")), image=self._image is not None),
                 environment=self._name,
                 package=stand_in.name,
-                packages=named,
+                packages=error.details.get("packages"),
+                run=error.details.get("run"),
+                missing=error.details.get("missing"),
                 last_lines=error.details.get("last_lines"),
             ) from error
         recipe = with_requirements(recipe, requires, ENVIRONMENT)
         return self._lock(stand_in, recipe.environments[ENVIRONMENT])
 
+    def _recipe(self, stand_in: StandIn, source: DependencySource) -> Recipe:
+        """How a project is built, in an environment that begins with what this one begins with."""
+        from lockage.recipe.inference import ENVIRONMENT, infer_recipe
+
+        if self._image is not None:
+            return infer_recipe(source.project, image=self._image)
+        added = (*_of_python(self._declaration.packages), *self._rules.build_packages.get(ProjectName(stand_in.name), ()))
+        recipe = infer_recipe(source.project, os=self._declaration.archive, added=added)
+        if isinstance(self._declaration.suites, Suites):
+            declared = msgspec.structs.replace(recipe.environments[ENVIRONMENT], suites=self._declaration.suites)
+            recipe = msgspec.structs.replace(recipe, environments={ENVIRONMENT: declared})
+        return recipe
+
     def _lock(self, stand_in: StandIn, declaration: Declaration) -> LockedEnvironment:
         """A builder as declared, locked once for all that have the same."""
-        from lockage.work.lock import lock_environment
-
         known = self._locked.get(declaration.digest)
         if known is not None:
             return known
         self._settle()
         try:
-            locked = lock_environment(
-                self._services,
-                f"{self._name}, to build {stand_in.name}",
-                declaration,
-                self._builder_before(stand_in.name),
-                platform=self._target.architecture,
-                renewed=self._renewed,
-                as_of=self._as_of if declaration.python else None,
-                building=(*self._building, stand_in.name),
-            )
+            locked = self._locked_builder(stand_in.name, declaration)
         except SdistCycle:
             raise
         except Unresolvable as error:
             told = f"{stand_in.name} {stand_in.version} has to be built from its sdist, and cannot: {error.message}"
             raise Unresolvable(told, hint=error.hint, **error.details) from error
-        theirs = target_of(locked.packages)
+        theirs = locked_target(locked)
         if theirs.version != self._target.version:
             raise Unresolvable(
                 f"{stand_in.name} {stand_in.version} would be built for Python {theirs.version}, and is needed for {self._target.version}",
@@ -288,6 +288,38 @@ class _Resolving:
             )
         self._locked[declaration.digest] = locked
         return locked
+
+    def _locked_builder(self, project: str, declaration: Declaration) -> LockedEnvironment:
+        name = f"{self._name}, to build {project}"
+        before = self._builder_before(project)
+        as_of = self._as_of if declaration.python else None
+        building = (*self._building, project)
+        if self._image is not None:
+            from lockage.work.lock_image import lock_on_image
+
+            return lock_on_image(
+                self._services,
+                name,
+                declaration,
+                self._image,
+                before,
+                architecture=self._target.architecture,
+                renewed=self._renewed,
+                as_of=as_of,
+                building=building,
+            )
+        from lockage.work.lock import lock_environment
+
+        return lock_environment(
+            self._services,
+            name,
+            declaration,
+            before,
+            platform=self._target.architecture,
+            renewed=self._renewed,
+            as_of=as_of,
+            building=building,
+        )
 
     def _builder_before(self, project: str) -> LockedEnvironment | None:
         """What the project was built in as it was locked."""
@@ -317,14 +349,6 @@ class _Resolving:
             sdists=tuple(sdists),
             builders=builders,
         )
-
-
-def _without_sdists(error: Unresolvable) -> Unresolvable:
-    """The same error, for an environment in which nothing is built from source."""
-    if "packages" not in error.details:
-        return error
-    hint = "On an image only wheels are installed: require versions that have wheels for it, or begin the environment with a suite (`os`)."
-    return Unresolvable(error.message, hint=hint, **error.details)
 
 
 def _content(builder: LockedEnvironment) -> Digest:

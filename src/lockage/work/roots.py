@@ -107,9 +107,10 @@ def drifted(services: Services, error: RootDrift, environment: LockedEnvironment
     suspects = environment.sdists if len(environment.sdists) == 1 else unsteady(services, environment)
     names = tuple(f"{sdist.name} {sdist.version}" for sdist in suspects)
     what = names[0] if len(names) == 1 else f"one or more of {', '.join(names)}"
+    where = "" if environment.pulled is None else " of it on a suite"  # whoever verifies an sdist has no image
     return RootDrift(
         f"{what} came out otherwise than when it was locked, built from source: {error.message}",
-        hint=f"`lockage verify {suspects[0].file}` tells in what builds differ; `lockage lock --upgrade` pins what this made.",
+        hint=f"`lockage verify {suspects[0].file}` tells in what builds{where} differ; `lockage lock --upgrade` pins what this made.",
         built=names,
         **error.details,
     )

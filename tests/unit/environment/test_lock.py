@@ -5,7 +5,7 @@ import pytest
 
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.environment.base import OsBase
+from lockage.environment.base import HostBase, OsBase
 from lockage.environment.lock import InvalidLock, Lock, LockedEnvironment, LockedPackage, LockedSdist, RootRef
 
 
@@ -86,6 +86,14 @@ def test_a_lock_of_builders_without_end_is_refused(depth: int) -> None:
     nested = (whole[:-1] + b', "builders": {"x": ') * depth + whole + b"}}" * depth
     with pytest.raises(InvalidLock):
         Lock.decode(b'{"lock": 1, "realiser": 1, "environments": {"a": ' + nested + b"}}")
+
+
+def test_a_host_is_no_place_to_build_for_a_root() -> None:
+    built = sourced("x")
+    host = LockedEnvironment(declaration=Digest.of(b""), host=HostBase(), architecture="amd64")
+    lock = Lock.of({"build": msgspec.structs.replace(built.environments["build"], builders={"x": host})})
+    with pytest.raises(InvalidLock, match="'build, to build x' is a host, on which nothing is built for a root"):
+        Lock.decode(lock.encode())
 
 
 def test_the_realiser_of_a_lock_is_the_newest_of_all_environments_and_builders() -> None:

@@ -65,6 +65,7 @@ def test_an_environment_begins_with_one_thing() -> None:
         'python-lock = "uv.lock"',
         'constraints = ["wheel<1"]',
         "from-source = true",
+        'build-packages = { a = ["gcc"] }',
         'suites = ["bookworm-backports"]',
         'components = ["contrib"]',
         'allow-stale = ["bookworm"]',
@@ -75,6 +76,15 @@ def test_nothing_is_resolved_for_the_host(more: str) -> None:
     assert (6, f"environment.build.{more.partition(' ')[0]}") in [
         (line, key) for line, key, message in faults(f'host = "unpinned"\n{more}') if "has what the host has" in message
     ]
+
+
+@pytest.mark.parametrize("more", ['python = ["wheel"]', "from-source = true", 'build-packages = { a = ["gcc"] }'])
+def test_who_wants_python_packages_on_the_host_is_told_why_not_and_what_else(more: str) -> None:
+    with pytest.raises(InvalidRecipe) as caught:
+        parsed(f'host = "unpinned"\n{more}')
+    (fault,) = caught.value.faults
+    assert "no root for Python packages to be built or installed into" in fault.message
+    assert "[fetch.NAME]" in fault.hint
 
 
 @pytest.mark.parametrize("folder", ["bin", "/opt/a:/opt/b", "/opt/../bin", "~/bin"])

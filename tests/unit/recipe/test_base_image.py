@@ -4,6 +4,7 @@ import pytest
 
 from lockage.base.digest import Digest
 from lockage.environment.base import ImageBase
+from lockage.environment.declaration import PythonRules
 from lockage.recipe.fault import InvalidRecipe
 from lockage.recipe.model import Recipe
 from lockage.recipe.parse import parse_recipe
@@ -67,7 +68,7 @@ def test_where_an_image_is_had_from_is_no_part_of_what_is_declared() -> None:
         (f'os = "debian:bookworm"\nimage = "oci:a@sha256:{SHA}"\n', "it has `os` as well"),
         (f'image = "oci:a@sha256:{SHA}"\npackages = ["gcc"]\n', "packages: does not go with `image`: what an image holds is fixed"),
         (f'image = "oci:a@sha256:{SHA}"\nsuites = ["x"]\n', "suites: does not go with `image`"),
-        (f'image = "oci:a@sha256:{SHA}"\nfrom-source = ["x"]\n', "from-source: does not go with `image`: Python packages"),
+        (f'image = "oci:a@sha256:{SHA}"\nbuild-packages = {{ x = ["gcc"] }}\n', "build-packages: does not go with `image`: what an image"),
         ('os = "debian:bookworm"\ninterpreter = "/opt/bin/python3"\n', "only goes with `image`"),
         (f'image = "oci:a@sha256:{SHA}"\ninterpreter = "python3"\n', "not the absolute path of a program"),
         (f'image = "oci:a@sha256:{SHA}"\ninterpreter = "/opt/../python3"\n', "not the absolute path of a program"),
@@ -77,6 +78,14 @@ def test_what_does_not_go_together_is_a_fault_with_its_line(lines: str, said: st
     with pytest.raises(InvalidRecipe) as caught:
         recipe(lines)
     assert said in str(caught.value)
+
+
+def test_python_packages_may_be_built_from_source_on_an_image() -> None:
+    found = recipe(f'image = "oci:a@sha256:{SHA}"\npython = ["x", "y"]\nconstraints = ["y < 2"]\nfrom-source = ["x"]\n')
+    rules = found.environments["build"].python_rules
+    assert isinstance(rules, PythonRules)
+    assert (rules.from_source, rules.constraints) == (("x",), ("y < 2",))
+    assert parse_recipe(render(found).encode()) == found
 
 
 def test_who_names_a_tag_is_told_how_to_learn_its_digest() -> None:

@@ -1,5 +1,6 @@
 """The lines of inferred recipes, run by this machine's own Python on a project whose backend is its own."""
 
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from lockage.base.digest import BlobRef
+from lockage.base.path import RelPath
+from lockage.environment.base import Interpreter, LockedImage
 from lockage.recipe.hooks import HOOK_OUTPUT, hook_step, parse_hook_output
 from lockage.recipe.inference import InferredProject, infer, infer_recipe
 from lockage.recipe.model import Recipe, Step
+from lockage.recipe.python_call import python_call
 
 _BACKEND = """
 import io, os, sys, tarfile
@@ -97,6 +102,37 @@ def test_the_hooks_are_asked(project: Path) -> None:
     done = _run(hook_step(found, recipe), project, ASK="ninja>=1,cmake")
     assert done.returncode == 0, done.stderr
     assert parse_hook_output((project / HOOK_OUTPUT).read_bytes()) == ("ninja>=1", "cmake", "wheel; python_version > '3'")
+
+
+def test_a_python_without_p_asks_hooks_that_see_no_module_of_the_project_either(project: Path) -> None:
+    found, recipe = _inferred(project)
+    older = python_call(Interpreter(path=sys.executable, version="3.10.1", glibc="2.28", folder=RelPath("opt"), site=RelPath("lib")))
+    step = hook_step(found, recipe, python=older)
+    assert "-P" not in step.run[2]
+    done = _run(step, project, ASK="ninja")
+    assert done.returncode == 0, done.stderr
+    assert parse_hook_output((project / HOOK_OUTPUT).read_bytes()) == ("ninja", "wheel; python_version > '3'")
+
+
+def test_a_python_without_p_builds_and_sees_no_module_of_the_project_either(project: Path) -> None:
+    files = {str(path.relative_to(project)): path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    found = infer(tuple(files), files.get, sdist=True)
+    older = Interpreter(path=sys.executable, version="3.9", glibc="2.28", folder=RelPath("opt"), site=RelPath("lib"))
+    blob = BlobRef.of(b"")
+    image = LockedImage(name="old", manifest=blob, config=blob, layers=(blob,), interpreter=older)
+    recipe = infer_recipe(found, image=image)
+    (wheel,) = recipe.steps
+    assert (recipe.environments["build"].image, recipe.environments["build"].packages) == (image.base, ())
+    assert "-P" not in wheel.run[2]
+    done = _run(wheel, project)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (project / "wheelhouse").iterdir()] == ["own-1.0-py3-none-any.whl"]
+
+
+def test_the_path_of_a_python_means_nothing_to_a_shell() -> None:
+    odd = Interpreter(path="/opt/$(x)'/python3", version="3.12", glibc="2.28", folder=RelPath("opt"), site=RelPath("lib"))
+    call = python_call(odd)
+    assert shlex.split(call.command) == ["/opt/$(x)'/python3", "-P"]
 
 
 def test_hooks_that_are_not_there_ask_for_nothing(project: Path) -> None:

@@ -45,6 +45,7 @@ SAID = {
     "h5py": ("error: Unable to load dependency HDF5, make sure HDF5 is installed properly", "library HDF5"),
     "distutils": ("unable to execute 'swig': No such file or directory", "program swig"),
     "setuptools": ("error: command 'nasm' failed: No such file or directory", "program nasm"),
+    "sandbox": ("bwrap: execvp /bin/sh: No such file or directory", "program sh"),
     "env": ("/usr/bin/env: ‘perl’: No such file or directory", "program perl"),  # noqa: RUF001 (as coreutils print it)
     "setuptools-rust": ("error: can't find Rust compiler", "program rustc"),
     "maturin": ("💥 maturin failed\n  Cargo, the Rust package manager, is not installed or is not on PATH.", "program cargo"),

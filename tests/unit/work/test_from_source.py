@@ -1,16 +1,11 @@
 """Python packages that are built from their sdists, over fakes: what is locked, what is built, and when."""
 
-import gzip
-import io
-import json
-import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.unit.work.sdists import Backend, offer
 
-from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.packages import make_wheel
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import BlobRef
@@ -20,7 +15,6 @@ from lockage.environment.difference import ItemKind, environment_difference
 from lockage.environment.lock import InvalidLock, Lock, LockedEnvironment
 from lockage.plan.plan import make_plan
 from lockage.ports import PackageChanged, RootDrift, Unresolvable
-from lockage.recipe.hooks import HOOK_OUTPUT
 from lockage.recipe.inference import PACKAGES
 from lockage.record.event import Phase
 from lockage.work.build import build
@@ -49,50 +43,6 @@ artifacts = ["x"]
 """
 
 
-def sdist(name: str, version: str, files: Mapping[str, str]) -> bytes:
-    """A project that says how it is built: with `backend`, unless its files say otherwise."""
-    given = {
-        "PKG-INFO": f"Metadata-Version: 1.0\nName: {name}\nVersion: {version}\n",
-        "pyproject.toml": '[build-system]\nrequires = ["backend"]\nbuild-backend = "backend"\n',
-        **files,
-    }
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w") as tar:
-        for path, text in given.items():
-            member = tarfile.TarInfo(f"{name}-{version}/{path}")
-            member.size = len(text.encode())
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return gzip.compress(plain.getvalue(), mtime=0)
-
-
-class Backend:
-    """A build backend: a wheel's requirements are the lines of `requires`, its content the file `content`; `fails` says what it lacks."""
-
-    def __init__(self) -> None:
-        self.built: list[str] = []
-        self.asks: tuple[str, ...] = ()
-        self.fickle: set[str] = set()
-        self.broken: set[str] = set()
-
-    def __call__(self, workspace: Workspace) -> int:
-        (output,) = workspace.request.action.outputs
-        files = {str(path): data.decode() for path, data in workspace.files.items()}
-        if output == HOOK_OUTPUT:
-            workspace.write(HOOK_OUTPUT, json.dumps({"build_wheel": self.asks}).encode())
-            return 0
-        fields = dict(line.split(": ", 1) for line in files["PKG-INFO"].splitlines() if line)
-        name, version = fields["Name"], fields["Version"]
-        self.built.append(f"{name} {version}")
-        if "fails" in files or name in self.broken:
-            workspace.log += files.get("fails", "").encode()
-            return 1
-        content = files.get("content", "") + (str(len(self.built)) if name in self.fickle else "")
-        named = files.get("named", f"{name}-{version}")
-        wheel = make_wheel(name, {f"{name}.py": content.encode()}, version=version, requires=files.get("requires", "").splitlines())
-        workspace.write(f"{output}/{named}-py3-none-any.whl", wheel)
-        return 0
-
-
 @pytest.fixture
 def backend() -> Backend:
     return Backend()
@@ -111,10 +61,6 @@ def services(services: MemoryServices, backend: Backend) -> MemoryServices:
     offer(services, "wheeled", "1", {})
     offer(services, "plain", "1", {})
     return services
-
-
-def offer(services: MemoryServices, name: str, version: str, files: Mapping[str, str]) -> None:
-    services.python_index.files[f"{name}-{version}.tar.gz"] = sdist(name, version, files)
 
 
 def locked(services: MemoryServices, environment: str, **options: bool) -> LockedEnvironment:

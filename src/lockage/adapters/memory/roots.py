@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import stat
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from lockage.ports import RealisedRoot, RootDrift
 from lockage.ports.storage import Audit, Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lockage.base.instant import Instant
     from lockage.environment.base import LockedImage
@@ -69,24 +71,28 @@ class MemoryRoots:
         return Path(f"/memory/instruments/{Digest.of(self._read('instruments', (package.ref for package in environment.instruments)))}")
 
     def layers(self, environment: LockedEnvironment) -> Sequence[RootLayer]:
-        """Layers with a file for every package, whose bytes are the package's."""
+        """Layers with a file for every package, whose bytes are the package's; of an image with the files that it has, but no whiteouts."""
         self.realise(environment)
-        refs = environment.pulled.layers if environment.pulled is not None else ()
-        system = [(f"layer-{number}", ref) for number, ref in enumerate(refs, 1)]
-        system += [(package.name, package.ref) for package in environment.packages]
-        found: list[RootLayer] = [_MemoryLayer(self._blobs, "", system, folder=environment.pulled is not None)]
+        found: list[RootLayer] = []
+        if environment.pulled is not None:
+            found.append(_ImageLayer([self._blobs.get(ref) for ref in environment.pulled.layers]))
+        else:
+            found.append(_MemoryLayer(self._blobs, "", [(package.name, package.ref) for package in environment.packages]))
         wheels = [(wheel.name, wheel.ref) for wheel in environment.python]
         return found if not wheels else [*found, _MemoryLayer(self._blobs, _place_of(environment), wheels)]
 
     def received(self, image: LockedImage) -> tuple[ReceivedLayer, ...]:
-        """Each with the one file that the root has of it, and a device that the root has not; layers are packed with gzip or not at all."""
+        """Each with what the root has of it, and a device that the root has not; layers are packed with gzip or not at all."""
         found = []
         for number, ref in enumerate(image.layers, 1):
             data = self._blobs.get(ref)
             plain = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-            file = Member(path=RelPath(f"os/layer-{number}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest)
-            device = Member(path=RelPath(f"os/device-{number}"), kind=Kind.FILE, mode=stat.S_IFCHR | 0o666)
-            found.append(ReceivedLayer(diff_id=Digest.of(plain), members=(file, device)))
+            members = [
+                Member(path=entry.path, kind=entry.kind, mode=entry.mode, target=entry.target, size=entry.size, sha256=entry.sha256)
+                for entry, _ in _members(plain)
+            ]
+            device = Member(path=RelPath(f"device-{number}"), kind=Kind.FILE, mode=stat.S_IFCHR | 0o666)
+            found.append(ReceivedLayer(diff_id=Digest.of(plain), members=(*members, device)))
         return tuple(found)
 
     def _read(self, kind: str, refs: Iterable[BlobRef]) -> bytes:
@@ -118,16 +124,40 @@ def _place_of(environment: LockedEnvironment) -> str:
 
 
 class _MemoryLayer:
-    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]], *, folder: bool = False) -> None:
+    def __init__(self, blobs: Blobs, place: str, items: Sequence[tuple[str, BlobRef]]) -> None:
         self._blobs = blobs
         self.place = place
         above = place or "os"
         self.entries = [
             Entry(path=RelPath(f"{above}/{name}"), kind=Kind.FILE, mode=0o644, size=ref.size, sha256=ref.digest) for name, ref in items
         ]
-        if folder:
-            self.entries.append(Entry(path=RelPath(above), kind=Kind.DIRECTORY, mode=0o755))
 
     def read(self, entry: Entry) -> bytes:
         assert entry.sha256 is not None
         return self._blobs.get(BlobRef(entry.sha256, entry.size))
+
+
+class _ImageLayer:
+    place = ""
+
+    def __init__(self, layers: Sequence[bytes]) -> None:
+        found = {entry.path: (entry, data) for layer in layers for entry, data in _members(layer)}
+        self.entries = [entry for entry, _ in found.values()]
+        self._data = {path: data for path, (_, data) in found.items()}
+
+    def read(self, entry: Entry) -> bytes:
+        return self._data[entry.path]
+
+
+def _members(layer: bytes) -> Iterator[tuple[Entry, bytes]]:
+    """What a root can have of an image's layer that a test made, with the bytes of files."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+        for info in tar:
+            name = info.name.removeprefix("./").strip("/.")
+            kind = Kind.DIRECTORY if info.isdir() else Kind.LINK if info.issym() else Kind.FILE if info.isreg() else None
+            if not name or kind is None:
+                continue
+            stream = tar.extractfile(info) if kind is Kind.FILE else None
+            data = b"" if stream is None else stream.read()
+            digest = None if stream is None else Digest.of(data)
+            yield Entry(path=RelPath(name), kind=kind, mode=info.mode, target=info.linkname, size=info.size, sha256=digest), data

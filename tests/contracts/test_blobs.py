@@ -255,7 +255,7 @@ def test_what_was_put_once_is_looked_at_no_more_than_it_must_be(local: LocalBlob
 def test_quarantine_spares_a_file_that_was_healed_meanwhile(local: LocalBlobs) -> None:
     ref = local.put(b"good")
     path = local._path(ref.digest)
-    local._set_aside(path, path.stat().st_ino + 1)
+    local._files.set_aside(path, path.stat().st_ino + 1)
     assert local.get(ref) == b"good"
 
 

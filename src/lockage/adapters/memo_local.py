@@ -27,18 +27,11 @@ class LocalMemo:
         self._folder = folder
         self._text = str(folder)
         self._spool = durable.Spool(folder / "tmp")
-        #: Kind → whether there was any fact of it when one was asked for first. A store that is new is asked for thousands in vain.
-        self._any: dict[str, bool] = {}
 
     def _path(self, kind: str, key: str) -> Path:
         return self._folder / place_of(kind, key)
 
     def get(self, kind: str, key: str) -> bytes | None:
-        some = self._any.get(kind)
-        if some is None:
-            some = self._any[kind] = os.access(f"{self._text}/{kind}", os.F_OK)
-        if not some:
-            return None
         place = f"{self._text}/{place_of(kind, key)}"
         if not os.access(place, os.F_OK):  # most are asked for in vain
             return None
@@ -56,7 +49,6 @@ class LocalMemo:
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         path = self._path(kind, key)
-        self._any[kind] = True
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             staged = self._spool.stage()

@@ -8,23 +8,22 @@ are not its name's is moved to ``quarantine/`` when a read finds it, so that a l
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import suppress
 from io import BytesIO
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO
 
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
+from lockage.adapters.blobs_local.standing import AT_ONCE, WORD, Files, open_file
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.portable import READ
-from lockage.ports import BlobCorrupt, BlobMissing, StoreUnreadable
+from lockage.ports import BlobCorrupt, BlobMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from io import BufferedReader
+    from pathlib import Path
 
     from lockage.adapters.blobs_local.taking import Taker
     from lockage.base.instant import Instant
@@ -35,19 +34,10 @@ __all__ = ["LocalBlobs"]
 #: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
-#: Up to this size a blob is read with one call.
-_AT_ONCE = 1 << 16
 #: So many blobs are put one by one before threads are begun for the others.
 _FEW = 512
 #: Of so many blobs a process remembers how they looked when it wrote or hashed them.
 _KNOWN = 1 << 16
-#: A file may be put into the trash again between being taken out and being looked at.
-_LOOKS = 3
-#: The numbers of a witness have 64 bits.
-_WORD = (1 << 64) - 1
-
-
-T = TypeVar("T")
 
 
 class LocalBlobs:
@@ -61,45 +51,36 @@ class LocalBlobs:
         self._begin = begin
         self._lost = lost
         self._objects = folder / "sha256"
-        self._text = str(self._objects)
-        self._quarantine = folder / "quarantine"
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
+        self._files = Files(folder, self._lease)
         self._shards: set[str] = set()
         self._good: dict[Digest, tuple[int, int]] = {}
 
     def _path(self, digest: Digest) -> Path:
-        return Path(self._place(digest))
-
-    def _place(self, digest: Digest) -> str:
-        """The path of a blob's file; a build asks for 100,000, and an object for each would cost more than what is done with it."""
-        return f"{self._text}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
+        return self._files.path(digest)
 
     def _size(self, digest: Digest) -> int | None:
         self._lease.take()
         try:
-            found = self._found(digest, os.stat)
+            found = self._files.found(digest, os.stat)
         except OSError as error:
-            raise self._unreadable(digest, error) from error
+            raise self._files.unreadable(digest, error) from error
         return None if found is None else found.st_size
-
-    def _unreadable(self, digest: Digest, error: OSError) -> StoreUnreadable:
-        cause = error.strerror or str(error)
-        return StoreUnreadable(f"cannot read blob {digest} in {self._folder}: {cause}", path=str(self._path(digest)), cause=cause)
 
     def has(self, ref: BlobRef) -> bool:
         return self._size(ref.digest) == ref.size
 
     def recognises(self, ref: BlobRef) -> bool | None:
         self._lease.take()
-        place, good = self._place(ref.digest), self._good.get(ref.digest)
+        place, good = self._files.place(ref.digest), self._good.get(ref.digest)
         if good is None:
             return None if os.access(place, os.F_OK) else False  # no exception for what is nearly always so
         try:
             state = os.stat(place)  # noqa: PTH116  # as above
         except OSError:
             return False
-        return True if state.st_size == ref.size and good == (state.st_mtime_ns & _WORD, state.st_ino & _WORD) else None
+        return True if state.st_size == ref.size and good == (state.st_mtime_ns & WORD, state.st_ino & WORD) else None
 
     def locate(self, digest: Digest) -> BlobRef | None:
         size = self._size(digest)
@@ -157,15 +138,15 @@ class LocalBlobs:
         return lambda ref: self._is_present(ref, trash=trash)
 
     def _is_present(self, ref: BlobRef, *, trash: bool) -> bool:
-        place = self._place(ref.digest)
+        place = self._files.place(ref.digest)
         if not trash and not os.access(place, os.F_OK):  # most are new, and an exception for each costs more than the look
             return False
         try:
-            found = self._found(ref.digest, os.stat) if trash else os.stat(place)  # noqa: PTH116  # as above
+            found = self._files.found(ref.digest, os.stat) if trash else os.stat(place)  # noqa: PTH116  # as above
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise self._unreadable(ref.digest, error) from error
+            raise self._files.unreadable(ref.digest, error) from error
         return found is not None and found.st_size == ref.size
 
     def _begun(self) -> durable.Staged:
@@ -190,9 +171,9 @@ class LocalBlobs:
         with durable.unwritable(self._folder):
             self._ensure_shards({*present, *(ref.digest[:2] for ref in staged)})
             # Whoever renamed what is present may not have come to that yet.
-            durable.sync_folders([f"{self._text}{os.sep}{shard}" for shard in present])
+            durable.sync_folders([f"{self._objects}{os.sep}{shard}" for shard in present])
             if staged:
-                self._spool.publish(list(staged.values()), [self._place(ref.digest) for ref in staged])
+                self._spool.publish(list(staged.values()), [self._files.place(ref.digest) for ref in staged])
                 self._know({ref.digest: one.facts for ref, one in staged.items()})
 
     def put_soon(self, items: Iterable[bytes]) -> list[BlobRef]:
@@ -249,7 +230,7 @@ class LocalBlobs:
         if len(self._good) + len(good) > _KNOWN:
             self._good.clear()
         for digest, (changed, inode) in islice(good.items(), _KNOWN):
-            self._good[digest] = changed & _WORD, inode & _WORD
+            self._good[digest] = changed & WORD, inode & WORD
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
@@ -264,10 +245,10 @@ class LocalBlobs:
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        if ref.size <= _AT_ONCE:
+        if ref.size <= AT_ONCE:
             self._lease.take()
             with suppress(OSError):
-                data = _read(self._place(ref.digest), ref.size)
+                data = _read(self._files.place(ref.digest), ref.size)
                 if len(data) == ref.size and Digest.of(data) == ref.digest:
                     return data
         with self._verified(ref) as stream:  # which also says what is wrong
@@ -279,9 +260,9 @@ class LocalBlobs:
     def _verified(self, ref: BlobRef) -> BinaryIO:
         self._lease.take()
         try:
-            stream = self._found(ref.digest, _open)
+            stream = self._files.found(ref.digest, open_file)
         except OSError as error:
-            raise self._unreadable(ref.digest, error) from error
+            raise self._files.unreadable(ref.digest, error) from error
         if stream is None:
             self._lost()
             raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder))
@@ -296,18 +277,18 @@ class LocalBlobs:
                 verified = stream
             if found != ref.digest:
                 path = self._path(ref.digest)
-                self._set_aside(path, os.fstat(stream.fileno()).st_ino)
+                self._files.set_aside(path, os.fstat(stream.fileno()).st_ino)
                 self._lost()
                 raise BlobCorrupt(
                     f"blob {ref.digest} has other bytes in {path}: expected sha256 {ref.digest}, found {found}",
                     path=str(path),
                     expected=str(ref.digest),
                     found=str(found),
-                    quarantine=str(self._quarantine),
+                    quarantine=str(self._files.quarantine),
                 )
         except OSError as error:
             stream.close()
-            raise self._unreadable(ref.digest, error) from error
+            raise self._files.unreadable(ref.digest, error) from error
         except BlobCorrupt:
             stream.close()
             raise
@@ -320,21 +301,10 @@ class LocalBlobs:
             )
         return verified
 
-    def _found(self, digest: Digest, look: Callable[[str], T]) -> T | None:
-        """What a look at a blob's file gives, back from the trash if a sweep put it there; None if there is none. Raises OSError."""
-        place = self._place(digest)
-        for _ in range(_LOOKS):
-            try:
-                return look(place)
-            except (FileNotFoundError, NotADirectoryError):
-                if not self._lease.rescue(digest, place):
-                    return None
-        return None
-
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         names = bytes.fromhex("".join([ref.digest for ref in refs]))
         named = sha256(names)
-        seen = self._stats(refs)
+        seen = self._files.stats(refs)
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
@@ -346,7 +316,7 @@ class LocalBlobs:
         lost = False
         for place in doubted:
             if refs[place] not in whole:
-                hashed = self._hashed(refs[place]) if seen[2 * place + 1] else None
+                hashed = self._files.hashed(refs[place]) if seen[2 * place + 1] else None
                 seen[2 * place], seen[2 * place + 1] = hashed or (0, 0)
                 if hashed is None:
                     lost = True
@@ -368,52 +338,10 @@ class LocalBlobs:
 
         return whole(os.fsencode(self._objects), [ref for ref, inode in files if inode])
 
-    def _stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
-        """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
-
-        There may be tens of thousands in a build that does nothing else, so no object is made for any of them.
-        """
-        self._lease.take()
-        found = _numbers(bytearray(16 * len(refs)))
-        top, place, stat = f"{self._objects}{os.sep}", 0, os.stat
-        for ref in refs:
-            digest = ref.digest
-            try:
-                state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
-            except (FileNotFoundError, NotADirectoryError):
-                back = self._found(digest, stat)
-                if back is not None and back.st_size == ref.size:
-                    found[place], found[place + 1] = back.st_mtime_ns & _WORD, back.st_ino & _WORD
-            except OSError as error:
-                raise self._unreadable(digest, error) from error
-            else:
-                if state.st_size == ref.size:
-                    found[place] = state.st_mtime_ns & _WORD
-                    found[place + 1] = state.st_ino & _WORD
-            place += 2
-        return found
-
-    def _hashed(self, ref: BlobRef) -> tuple[int, int] | None:
-        """What :meth:`_stats` says of a blob that has just been hashed; None if it is not there or not whole."""
-        try:
-            opened = self._found(ref.digest, _open)
-            if opened is None:
-                return None
-            with opened as stream:
-                state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
-                small = state.st_size <= _AT_ONCE  # of which there are many
-                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
-        except OSError as error:
-            raise self._unreadable(ref.digest, error) from error
-        if not whole:
-            self._set_aside(self._path(ref.digest), state.st_ino)
-            return None
-        return state.st_mtime_ns & _WORD, state.st_ino & _WORD
-
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        found = audit(self._objects, self._set_aside, heard)
+        found = audit(self._objects, self._files.set_aside, heard)
         if found.damaged:
             self._lost()
         return found
@@ -426,23 +354,6 @@ class LocalBlobs:
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
 
-    def _set_aside(self, path: Path, inode: int) -> Path | None:
-        """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
-        aside = self._quarantine / f"{path.parent.name}{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            durable.ensure_folder(self._quarantine)
-            path.rename(aside)
-            if aside.stat().st_ino != inode:
-                with suppress(FileExistsError):
-                    path.hardlink_to(aside)
-                aside.unlink()
-                return None
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
-                raise
-            return None
-        return aside
-
 
 def _read(place: str, size: int) -> bytes:
     """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
@@ -451,12 +362,3 @@ def _read(place: str, size: int) -> bytes:
         return os.read(handle, size + 1)
     finally:
         os.close(handle)
-
-
-def _open(place: str) -> BufferedReader:
-    return open(place, "rb")  # noqa: PTH123 (read thousands of times)
-
-
-def _numbers(data: bytearray) -> memoryview[int]:
-    """Bytes seen as numbers of 64 bits."""
-    return memoryview(data).cast("Q")

@@ -1,0 +1,134 @@
+"""The files of blobs as they stand in the folder: found, also where a sweep put them, looked at, hashed and set aside."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lockage import durable
+from lockage.base.digest import Digest
+from lockage.ports import StoreUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from io import BufferedReader
+
+    from lockage.adapters.blobs_local.lease import Lease
+    from lockage.base.digest import BlobRef
+
+__all__ = ["AT_ONCE", "WORD", "Files", "open_file"]
+
+#: Up to this size a blob is read with one call.
+AT_ONCE = 1 << 16
+#: A file may be put into the trash again between being taken out and being looked at.
+_LOOKS = 3
+#: The numbers of a witness have 64 bits.
+WORD = (1 << 64) - 1
+
+T = TypeVar("T")
+
+
+class Files:
+    """The files below ``folder``; ``lease`` is this process's."""
+
+    def __init__(self, folder: Path, lease: Lease) -> None:
+        self.quarantine = folder / "quarantine"
+        self._folder = folder
+        self._lease = lease
+        self._text = str(folder / "sha256")
+
+    def path(self, digest: Digest) -> Path:
+        """See :meth:`place`."""
+        return Path(self.place(digest))
+
+    def place(self, digest: Digest) -> str:
+        """The path of a blob's file; a build asks for 100,000, and an object for each would cost more than what is done with it."""
+        return f"{self._text}{os.sep}{digest[:2]}{os.sep}{digest[2:]}"
+
+    def unreadable(self, digest: Digest, error: OSError) -> StoreUnreadable:
+        """What is raised where the system refuses a look."""
+        cause = error.strerror or str(error)
+        return StoreUnreadable(f"cannot read blob {digest} in {self._folder}: {cause}", path=str(self.path(digest)), cause=cause)
+
+    def found(self, digest: Digest, look: Callable[[str], T]) -> T | None:
+        """What a look at a blob's file gives, back from the trash if a sweep put it there; None if there is none. Raises OSError."""
+        place = self.place(digest)
+        for _ in range(_LOOKS):
+            try:
+                return look(place)
+            except (FileNotFoundError, NotADirectoryError):
+                if not self._lease.rescue(digest, place):
+                    return None
+        return None
+
+    def stats(self, refs: Sequence[BlobRef]) -> memoryview[int]:
+        """Time of change in nanoseconds and inode of each blob's file; zeros if there is none of that size.
+
+        There may be tens of thousands in a build that does nothing else, so no object is made for any of them.
+        """
+        self._lease.take()
+        found = _numbers(bytearray(16 * len(refs)))
+        top, place, stat = f"{self._text}{os.sep}", 0, os.stat
+        for ref in refs:
+            digest = ref.digest
+            try:
+                state = stat(f"{top}{digest[:2]}{os.sep}{digest[2:]}")
+            except (FileNotFoundError, NotADirectoryError):
+                back = self.found(digest, stat)
+                if back is not None and back.st_size == ref.size:
+                    found[place], found[place + 1] = back.st_mtime_ns & WORD, back.st_ino & WORD
+            except OSError as error:
+                raise self.unreadable(digest, error) from error
+            else:
+                if state.st_size == ref.size:
+                    found[place] = state.st_mtime_ns & WORD
+                    found[place + 1] = state.st_ino & WORD
+            place += 2
+        return found
+
+    def hashed(self, ref: BlobRef) -> tuple[int, int] | None:
+        """What :meth:`stats` says of a blob that has just been hashed; None if it is not there or not whole."""
+        try:
+            opened = self.found(ref.digest, open_file)
+            if opened is None:
+                return None
+            with opened as stream:
+                state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
+                small = state.st_size <= AT_ONCE  # of which there are many
+                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
+        except OSError as error:
+            raise self.unreadable(ref.digest, error) from error
+        if not whole:
+            self.set_aside(self.path(ref.digest), state.st_ino)
+            return None
+        return state.st_mtime_ns & WORD, state.st_ino & WORD
+
+    def set_aside(self, path: Path, inode: int) -> Path | None:
+        """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""
+        aside = self.quarantine / f"{path.parent.name}{path.name}-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            durable.ensure_folder(self.quarantine)
+            path.rename(aside)
+            if aside.stat().st_ino != inode:
+                with suppress(FileExistsError):
+                    path.hardlink_to(aside)
+                aside.unlink()
+                return None
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
+                raise
+            return None
+        return aside
+
+
+def open_file(place: str) -> BufferedReader:
+    """A look that opens the file. Raises OSError."""
+    return open(place, "rb")  # noqa: PTH123 (read thousands of times)
+
+
+def _numbers(data: bytearray) -> memoryview[int]:
+    """Bytes seen as numbers of 64 bits."""
+    return memoryview(data).cast("Q")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ TOGETHER = 14
 def recipe(head: str, bugs: dict[str, Any]) -> str:
     """One step a bug in the environment of ``head``, a recipe that has steps of its own."""
     steps = [
-        f'[step.{name.replace(".", "-")}]\nenvironment = "build"\ninputs = ["causes.c", "causes.py", "parts/**", "later"]\n'
+        f'[step.{name.replace(".", "-")}]\nenvironment = "build"\ninputs = ["causes.c", "causes.py", "parts/**", "later", "niceness"]\n'
         f"run = {json.dumps(f'mkdir made; out=made/{name}; ' + bug['run'])}\n"
         f'outputs = ["made/{name}"]\nartifacts = ["made/{name}"]\nstabilize = {str(name.endswith((".whl",))).lower()}\n'
         for name, bug in bugs.items()
@@ -49,6 +50,7 @@ def files(project: Path) -> None:
     for name in ("alpha", "beta", "gamma", "delta", "epsilon"):
         (project / "parts" / name).write_text(f"{name}\n")
     (project / "later").write_text(f"{int(time.time()) + LATER}\n")
+    (project / "niceness").write_text(f"{os.nice(0)}\n")
 
 
 def told(here: Bench, bugs: dict[str, Any], head: str) -> tuple[dict[str, list[dict[str, Any]]], Any]:

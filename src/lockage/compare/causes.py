@@ -294,7 +294,7 @@ CAUSES: tuple[Cause, ...] = (
         "source-modes-kept",
         "source-modes",
         "the modes of the source's files are taken over",
-        "Set them where it is packed or installed: `install -m 644`, `tar --mode=u=rwX,go=rX`.",
+        "Set them where it is packed or installed: `install -m 644`, `tar --mode=u=rwX,go=rX,g-s`.",
     ),
     # Language, time zone, modes
     _cause(

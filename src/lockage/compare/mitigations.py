@@ -137,7 +137,8 @@ MITIGATIONS: tuple[Mitigation, ...] = (
         "all files have the step's date",
         before=('find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +',),
     ),
-    _mitigation("source-modes", "source-modes", "all may read the files", before=("chmod -R u=rwX,go=rX .",)),
+    # `=` alone leaves a folder its setgid bit, which those of a shared checkout have.
+    _mitigation("source-modes", "source-modes", "all may read the files", before=("chmod -R u=rwX,go=rX,g-s .",)),
     _mitigation(
         "one-job",
         "cpu-count cpu-affinity priority parallelism load -",

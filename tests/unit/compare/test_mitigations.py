@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
+from lockage.adapters.memory.store import MemoryBlobs
+from lockage.base.path import RelPath
+from lockage.base.tree import FileNode, Tree
 from lockage.compare.blame import Blame
 from lockage.compare.causes import CAUSES
 from lockage.compare.mitigations import ITSELF, MITIGATIONS, Mitigation, candidates
+from lockage.running.workspace import populate
 from lockage.variation import AXES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: What no value that is pinned within a step can hide from it: for these there is only advice.
 ADVICE_ONLY = {"group", "root-order", "kernel", "hostname"}
@@ -65,3 +76,19 @@ def test_the_declared_variables_are_named_and_instruments_are_kept() -> None:
     assert "'ALPHA|BETA|PWD|" in line
     assert "LD_PRELOAD" in line
     assert msgspec.structs.replace(one, declared_only=False).change_of([]) == one.change
+
+
+@pytest.mark.parametrize("modes", ["plain", "shared", "private"])
+def test_modes_of_the_source_are_the_contracts_whatever_they_were(modes: str, tmp_path: Path) -> None:
+    blobs = MemoryBlobs()
+    files = [FileNode(RelPath(f"parts/{name}"), blobs.put(b""), executable=name == "run") for name in ("a", "run")]
+    ref, directories = Tree.of(files).encode()
+    blobs.put_many(directories.values())
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        populate(folder, ref, blobs, order="sorted", time=315532800, modes=modes)
+    finally:
+        os.close(folder)
+    (one,) = (each for each in MITIGATIONS if each.name == "source-modes")
+    subprocess.run(["sh", "-ec", "\n".join(one.change_of([]).before)], cwd=tmp_path, check=True)
+    assert [f"{(tmp_path / path).stat().st_mode & 0o7777:o}" for path in ("parts", "parts/a", "parts/run")] == ["755", "644", "755"]

@@ -286,9 +286,7 @@ class Execution:
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
         root = self._roots.of(planned)
         variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
-        action = resolved.action
-        if variables is not action.variables:
-            action = msgspec.structs.replace(action, variables=variables)
+        action = msgspec.structs.replace(resolved.action, variables=variables)
         self._services.blobs.put_messages(resolved.directories)
         if planned.services:
             from lockage.work.recordings import check_recordings  # few steps have services

@@ -112,7 +112,7 @@ def second_layer() -> bytes:
         add("etc/.wh.hostname")
         for name, data in {
             f"{SITE}/packaging/old.py": b"old",
-            f"{SITE}/packaging-1.0.dist-info/RECORD": b"packaging/old.py,,\npackaging-1.0.dist-info/RECORD,,\n",
+            f"{SITE}/packaging-1.0.dist-info/RECORD": b"packaging/old.py,,\npackaging/__init__.py,,\npackaging-1.0.dist-info/RECORD,,\n",
             f"{SITE}/own.py": b"own",
         }.items():
             add(name, data)

@@ -97,6 +97,9 @@ class Keeping:
     def _environment(self, environment: LockedEnvironment) -> None:
         for package in (*environment.packages, *environment.instruments):
             self._note(package.sha256, f"the package {package.name} {package.version}", _FETCH)
+        image = environment.pulled
+        for what, ref in image.parts if image is not None else ():
+            self._note(ref.digest, f"{what} of the image {image.name if image is not None else ''}", _FETCH)
         for wheel in environment.python:
             self._note(wheel.sha256, f"the wheel {wheel.file}", _FETCH)
         for sdist in environment.sdists:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lockage.adapters.memory.images import make_image
+from lockage.adapters.memory.packages import TarNode
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import Digest
 from lockage.evidence.predicate import PROVENANCE
@@ -73,6 +75,18 @@ def test_a_package_is_fetched_again(services: MemoryServices, closed: Closed, co
     services.blobs.data[package.sha256] += b"?"
     found = broken(services, package.sha256)
     assert found.used == ("the package dash 0.5.12-2",)
+    assert "lockage env fetch" in found.remedy
+
+
+def test_what_an_image_consists_of_is_fetched_again(services: MemoryServices, commit: Commit) -> None:
+    image = make_image([[TarNode(name="a", data=b"1")], [TarNode(name="b", data=b"2")]])
+    services.base_images.places["registry.example.org/team/base"] = dict(image.blobs)
+    base = f'[environment.base]\nimage = "registry.example.org/team/base@sha256:{image.index.digest}"\n'
+    step = '[step.a]\nenvironment = "base"\nrun = ["constant", "a"]\noutputs = ["a"]\nartifacts = ["a"]\n'
+    release_project(services, commit(services, recipe=base + step))
+    services.blobs.data[image.layers[1].digest] += b"?"
+    found = broken(services, image.layers[1].digest)
+    assert found.used == ("layer 2 of the image base",)
     assert "lockage env fetch" in found.remedy
 
 

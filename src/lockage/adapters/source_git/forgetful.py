@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lockage.base.instant import Instant
-    from lockage.ports import Memo, Swept
+    from lockage.ports import Memo
+    from lockage.ports.storage import Swept
 
 __all__ = ["Forgetful"]
 

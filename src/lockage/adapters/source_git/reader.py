@@ -6,14 +6,12 @@ of every git tree is remembered.
 
 from __future__ import annotations
 
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lockage.adapters.source_git.commit import FILES, Commit, answered, ask
-from lockage.adapters.source_git.forgetful import Forgetful
 from lockage.adapters.source_git.objects import listed
 from lockage.adapters.source_git.place import Place, asked
 from lockage.adapters.source_git.process import Git, GitFailed, Running, ending
@@ -260,6 +258,10 @@ class GitSource:
                 if error.message in met or len(met) == _MOST:
                     raise
                 met.add(error.message)  # which names the blob
+                from copy import copy  # few stores lose anything
+
+                from lockage.adapters.source_git.forgetful import Forgetful
+
                 reader = copy(self)
                 reader._memo = Forgetful(self._memo)  # noqa: SLF001 (of the same class)
 

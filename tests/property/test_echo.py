@@ -20,6 +20,8 @@ from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.store import MemoryBlobs
 from lockage.base.digest import BlobRef, Digest
+from lockage.base.path import RelPath
+from lockage.base.tree import FileNode, Tree
 from lockage.cli.app import run
 from lockage.echo.echo import ECHO_MEMO
 from lockage.echo.front import answered
@@ -379,6 +381,24 @@ def test_a_loss_that_anybody_finds_ends_every_echo() -> None:
         there.words = ["build", "--recheck"]
         assert not answers(there)
         assert there.files(f"memo/{ECHO_MEMO}") == []
+
+
+@pytest.mark.parametrize("what", [Path.unlink, damage])
+@pytest.mark.parametrize("name", ["lockage.lock", "lockage.toml", "src"])
+def test_what_the_store_has_lost_of_a_changed_working_copy_is_read_again(name: str, what: Callable[[Path], object]) -> None:
+    with place() as there:
+        lost = there.project / name
+        if lost.is_dir():
+            files = [FileNode(RelPath(one.name), BlobRef.of(one.read_bytes())) for one in lost.iterdir()]
+            digest = Tree.of(files).encode()[0].digest  # of the commit, which the changed copy's tree is made from
+        else:
+            digest = Digest.of(lost.read_bytes())
+        written("src/new.txt", "new\n")(there)
+        assert [answers(there) for _ in range(3)] == [False, False, True]
+        _done(what, there.store / "blobs" / "sha256" / digest[:2] / digest[2:])
+        answers(there)
+        status, *printed = there.told(lambda words: run(list(words)))
+        assert (status, "unchanged" in printed[0]) == (0, True), printed
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -25,7 +25,7 @@ from lockage.base.path import RelPath
 from lockage.base.tree import Tree, read_tree
 from lockage.base.tree import file_at as blob_at
 from lockage.echo.git import COMPARING
-from lockage.ports import SourceRead, SourceUnusable
+from lockage.ports import BlobCorrupt, BlobMissing, SourceRead, SourceUnusable
 from lockage.record.locator import Remote, public_address
 from lockage.record.source import CommitOrigin, DirectoryOrigin
 from lockage.record.version import VersionCandidates, pyproject_version, unnamed_version
@@ -47,6 +47,8 @@ OBJECTS_MEMO = "git-objects-1"
 _PYPROJECT = "pyproject-version-1"
 #: The trees of working copies whose Directory messages were made durable.
 _KEPT_MEMO = "copy-kept-1"
+#: So many different blobs of a working copy may be found lost one after the other; more means a failing disk.
+_MOST = 8
 
 
 class GitSource:
@@ -246,14 +248,31 @@ class GitSource:
             return None  # a memo counts for nothing
 
     def _read_changed(self, place: Place, scope: Scope, commit: Commit | None, status: Status, version: Version | None) -> SourceRead:
-        """The working copy: what git knows or would add, as it is now."""
+        """The working copy: what git knows or would add, as it is now. What the store has lost of it is read once more."""
+        met: set[str] = set()
+        reader = self
+        while True:
+            try:
+                return reader._changed(place, scope, commit, status, version)
+            except (BlobCorrupt, BlobMissing) as error:
+                if error.message in met or len(met) == _MOST:
+                    raise
+                met.add(error.message)  # which names the blob
+                from copy import copy  # few stores lose anything
+
+                from lockage.adapters.source_git.forgetful import Forgetful
+
+                reader = copy(self)
+                reader._memo = Forgetful(self._memo)  # noqa: SLF001 (of the same class)
+
+    def _changed(self, place: Place, scope: Scope, commit: Commit | None, status: Status, version: Version | None) -> SourceRead:
         from lockage.adapters.source_git.changed import ChangedCopy  # an unchanged one needs none
 
-        copy = ChangedCopy(
+        changed = ChangedCopy(
             self._git, self._importer(), snapshot=self._snapshot, status=self._status_of, committed=partial(self._committed, None)
         )
         committed = self._tree(place, commit, scope.tree) if commit else None
-        root, directories = copy.root(place, committed, scope.tree, status, self._blobs.get)
+        root, directories = changed.root(place, committed, scope.tree, status, self._blobs.get)
         if not (self._memo.get(_KEPT_MEMO, root.digest) and all(self._blobs.has(BlobRef.of(data)) for data in directories)):
             self._blobs.put_many(directories)  # a look is cheaper than a sync
             self._memo.put(_KEPT_MEMO, root.digest, b"kept")

@@ -86,7 +86,9 @@ def _plainly_ordered(value: Any) -> bool:  # Any: as above
 
 def encode_hook(value: object) -> object:
     """How our own types are written in JSON: digests, paths and names as text, times as RFC 3339."""
-    if isinstance(value, str | Instant):
+    if isinstance(value, str):  # a class by itself, as a union is made anew each time: this is asked for every name and digest
+        return str(value)
+    if isinstance(value, Instant):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 

@@ -25,11 +25,7 @@ class Plain:
     def told(self, event: Event) -> list[str]:
         """Take an event in; the lines that stay because of it."""
         match event:
-            case kinds.StepQueued() | kinds.StepStarted():  # of every step
-                return []
-            case kinds.Phase(text=text):
-                return [f"  {text}"]
-            case kinds.StepEnded():
+            case kinds.StepEnded():  # what is told of every step comes first
                 if self._hits is not None and self._hits.takes(event):
                     return []
                 if self._ended_line is None:
@@ -37,6 +33,10 @@ class Plain:
 
                     self._ended_line = ended_line  # as this is asked thousands of times
                 return [f"  {self._ended_line(event)}"]
+            case kinds.StepStarted() | kinds.StepQueued():
+                return []
+            case kinds.Phase(text=text):
+                return [f"  {text}"]
             case kinds.StepRetried() | kinds.StepSkipped() | kinds.StepBlocked():
                 from lockage.cli.view import step_line
 

@@ -75,6 +75,7 @@ class Progress:
             attend_settings()
         self._quiet = quiet
         self._terminal = terminal_of(sys.stderr)
+        self._folds = self._terminal.log is not Log.PLAIN
         self._painter: Painter | None = None
         self._read: Callable[[BlobRef], bytes] | None = None
         self._now: Callable[[], Instant] | None = None
@@ -126,7 +127,7 @@ class Progress:
 
     def _say(self, event: Event, lines: list[str]) -> None:
         """Print what an event leaves; the output of a step that ran goes with it where a log folds."""
-        if self._terminal.log is not Log.PLAIN and self._read is not None:
+        if self._folds and self._read is not None:
             from lockage.cli.folded import folded
             from lockage.record.event import StepEnded
 
@@ -140,5 +141,5 @@ class Progress:
 
     def _print(self, lines: list[str]) -> None:
         if lines:
-            sys.stderr.write("".join(f"{line}\n" for line in lines))
+            sys.stderr.write("\n".join([*lines, ""]))
             sys.stderr.flush()

@@ -98,7 +98,9 @@ class Schedule:
 
     def _first(self) -> list[int]:
         """The most urgent of those that wait for each demand of CPUs and memory."""
-        return sorted([queue[0] for queue in self._queues.values()])
+        first = [queue[0] for queue in self._queues.values()]
+        first.sort()
+        return first
 
     def queue(self, name: StepName) -> None:
         """The job has to be run. Raises KeyError if it was not looked at."""
@@ -109,10 +111,11 @@ class Schedule:
         heappush(self._queues.setdefault(self._takes[rank], []), rank)
 
     def _dequeue(self, rank: int) -> None:
-        queue = self._queues[self._takes[rank]]
+        takes = self._takes[rank]
+        queue = self._queues[takes]
         heappop(queue)
         if not queue:
-            del self._queues[self._takes[rank]]
+            del self._queues[takes]
 
     def start(self) -> Job | None:
         """The next job to be started now, which counts as running from here on; None if there is none.
@@ -123,8 +126,9 @@ class Schedule:
             for rank in self._first():
                 if self._ready and self._ready[0] < rank:
                     return None
-                if not self._claims.admits(rank, self._wants[rank]):
-                    self._claims.wait(rank, self._wants[rank])
+                wants = self._wants[rank]
+                if wants and not self._claims.admits(rank, wants):
+                    self._claims.wait(rank, wants)
                     self._dequeue(rank)
                     self._parked.add(rank)
                     break

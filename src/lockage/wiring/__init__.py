@@ -43,7 +43,7 @@ class Wiring(Places):
 
     # The store
 
-    @property
+    @cached_property
     def blobs(self) -> ports.Blobs:
         return self._blobs
 

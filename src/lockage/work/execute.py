@@ -98,7 +98,8 @@ class Execution:
         #: The request of the step that was prepared and has not been started, if there is one.
         self._prepared: dict[StepName, ExecutionRequest] = {}
         self._last = None if fresh else last
-        self._zero = services.clock.steady()
+        self._steady = services.clock.steady
+        self._zero = self._steady()
         self.results: Final[dict[StepName, StepRun]] = {}  # also what actions and roots of later steps are told by
         self.observed: dict[StepName, Observed] = {}
         self.lost: list[Lost] = []
@@ -135,7 +136,7 @@ class Execution:
 
     def _elapsed(self) -> int:
         """Milliseconds since the execution of the plan began."""
-        return self._services.clock.steady() - self._zero
+        return self._steady() - self._zero
 
     def _all_known(self) -> bool:
         """Whether every step's result is known, as far as steps in plan order tell up to the first of which it is not."""
@@ -159,7 +160,7 @@ class Execution:
         request = self._prepared.pop(name, None) or self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
         self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
-        self._begin(_Started(planned, resolved.encoded.ref, request, began=self._elapsed()), self._pending)
+        self._begin(_Started(planned, resolved.encoded.ref, request, began=self._elapsed()))
 
     @property
     def prepares(self) -> bool:
@@ -178,13 +179,13 @@ class Execution:
         """See :class:`lockage.work.turns.Performer`."""
         key, outcome = self._services.workers.wait()
         started = self._pending.pop(key)
-        if isinstance(outcome, BaseException):
-            raise outcome
         if isinstance(outcome, Observed):
             self.observed[started.planned.name] = outcome
             outcome = outcome.outcome
-        assert isinstance(outcome, ActionResult | ExecutionFailed)
-        return self._finish(started, outcome, self._pending, again=again)
+        if isinstance(outcome, (ActionResult, ExecutionFailed)):
+            return self._finish(started, outcome, again=again)
+        assert isinstance(outcome, BaseException)
+        raise outcome
 
     def _settle(self) -> None:
         """Wait until everything that came of it is durable."""
@@ -239,9 +240,9 @@ class Execution:
                 return run_of(planned.name, resolved.encoded.ref, hit, cached=True)
         return resolved
 
-    def _begin(self, started: _Started, pending: dict[str, _Started]) -> None:
+    def _begin(self, started: _Started) -> None:
         self.begin(started.planned, started.request)
-        pending[started.planned.name] = started  # only what has begun is waited for
+        self._pending[started.planned.name] = started  # only what has begun is waited for
 
     def begin(self, planned: PlannedStep, request: ExecutionRequest) -> None:
         """Let the workers execute a step, with the latches that it asks for."""
@@ -301,9 +302,7 @@ class Execution:
             keep=None if self._keep is None else self._keep / planned.name,
         )
 
-    def _finish(
-        self, started: _Started, outcome: ActionResult | ExecutionFailed, pending: dict[str, _Started], *, again: bool
-    ) -> StepRun | None:
+    def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, *, again: bool) -> StepRun | None:
         """The step's result; None if it is run once more, as it may be with ``again``."""
         planned = started.planned
         attempts = planned.step.retries + 1
@@ -313,16 +312,17 @@ class Execution:
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage, **times)
             self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
             tried = (*started.attempts, attempt)
-            self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()), pending)
+            self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()))
             return None
-        if isinstance(outcome, ActionResult) and not self._fresh:
+        if not self._fresh and isinstance(outcome, ActionResult):
             lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
             if lost and not started.again:  # what it wrote was there before, and damaged: now it is set aside, and can be written
                 self._lose(planned, lost)
-                self._begin(msgspec.structs.replace(started, again=True, began=self._elapsed()), pending)
+                self._begin(msgspec.structs.replace(started, again=True, began=self._elapsed()))
                 return None
             self._keep_result(started.action, outcome)
-        return self._ended(planned, started.action, outcome, cached=False, attempts=started.attempts, began=started.began)
+        lasted = (started.began, self._elapsed())
+        return self._told(run_of(planned.name, started.action, outcome, cached=False, attempts=started.attempts, times=lasted))
 
     def _keep_result(self, action: BlobRef, result: ActionResult) -> None:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""
@@ -333,19 +333,6 @@ class Execution:
             known = cache.get(action)
             if known is None or known.exit_code:
                 cache.put_soon(action, result)
-
-    def _ended(
-        self,
-        planned: PlannedStep,
-        action: BlobRef,
-        outcome: ActionResult | ExecutionFailed,
-        *,
-        cached: bool,
-        attempts: tuple[Attempt, ...] = (),
-        began: int | None = None,
-    ) -> StepRun:
-        times = None if began is None else (began, self._elapsed())
-        return self._told(run_of(planned.name, action, outcome, cached=cached, attempts=attempts, times=times))
 
     def _told(self, run: StepRun) -> StepRun:
         self.results[run.step] = run

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 from lockage.base.instant import ZIP_FLOOR
-from lockage.compare import compare_files
+from lockage.compare.files import compare_files
 from lockage.stabilize import content_digest, stabilize
 
 

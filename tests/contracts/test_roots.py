@@ -16,7 +16,8 @@ from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory.packages import TarNode, make_deb, make_wheel
 from lockage.adapters.memory.roots import MemoryRoots
 from lockage.adapters.memory.store import MemoryBlobs
-from lockage.adapters.roots_local import LocalRoots, copy_root, remove_root
+from lockage.adapters.roots_local import LocalRoots
+from lockage.adapters.roots_local.copy import copy_root, remove_root
 from lockage.adapters.roots_local.sweep import Kept
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import BlobRef, Digest

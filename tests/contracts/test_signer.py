@@ -113,6 +113,17 @@ DEFECTS = {
 }
 
 
+@pytest.mark.parametrize("change", [lambda pem: b"a comment\n" + pem, lambda pem: pem.replace(b"\n", b"\r\n"), lambda pem: pem[:-1]])
+def test_a_key_that_another_program_wrote_is_read(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    made = FileKeys(folder).load_or_create("builder")
+    path = folder / "builder.pem"
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    assert path.read_bytes() == _private(key)
+    path.write_bytes(change(path.read_bytes()))
+    assert FileKeys(folder).load("builder").public == made.public
+
+
 @pytest.mark.parametrize("defect", list(DEFECTS))
 def test_a_damaged_key_is_named_and_never_replaced(folder: Path, defect: str) -> None:
     FileKeys(folder).load_or_create("builder")

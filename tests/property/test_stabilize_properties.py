@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from lockage.base.canonical import canonical_of
 from lockage.base.errors import StepFailed
 from lockage.base.instant import Instant
-from lockage.compare import Grade, compare_files, render_text
+from lockage.compare.files import compare_files
+from lockage.compare.grade import Grade
+from lockage.compare.render import render_text
 from lockage.stabilize import Choice, content_digest, stabilize
 from lockage.stabilize.compressor import deflate, inflate
 from lockage.stabilize.finding import Level, check_archive

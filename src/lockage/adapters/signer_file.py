@@ -6,15 +6,16 @@ the same new key at the same time get one key; a key that others can read is ref
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lockage.durable import ensure_folder, locked_folder, sync_folder, unwritable, write_file
+from lockage.evidence.keys import ed25519_spki
 from lockage.portable import READ_ONLY_PLAIN, user_id
 from lockage.ports import KeyUnusable, StoreUnwritable
 
@@ -26,6 +27,10 @@ __all__ = ["Ed25519Signer", "FileKeys"]
 _SUFFIX = ".pem"
 #: A PEM of an Ed25519 key has 119 bytes.
 _LARGEST = 16_384
+_BEGIN = b"-----BEGIN PRIVATE KEY-----\n"
+_END = b"\n-----END PRIVATE KEY-----\n"
+#: RFC 8410, section 7: version, AlgorithmIdentifier id-Ed25519, and a string in a string, of the 32 bytes that are the key.
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
 
 
 class Ed25519Signer:
@@ -33,7 +38,7 @@ class Ed25519Signer:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self._public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        self._public = ed25519_spki(key.public_key().public_bytes_raw())
 
     @property
     def public(self) -> bytes:
@@ -62,13 +67,7 @@ class FileKeys:
         self._check_folder()
         path = self._path(name)
         data = self._read(path)
-        try:
-            key = serialization.load_pem_private_key(data, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise KeyUnusable(f"{path} holds no private key without a password: {error}", file=str(path)) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise KeyUnusable(f"{path} holds a key that is not Ed25519", file=str(path))
-        return Ed25519Signer(key)
+        return Ed25519Signer(_written_here(data) or _of_others(data, path))
 
     def load_or_create(self, name: str) -> Ed25519Signer:
         """The key of that name, made now if it is not there, and durable. Raises :class:`KeyUnusable`."""
@@ -123,18 +122,45 @@ class FileKeys:
 
     def _create(self, name: str) -> None:
         path = self._path(name)
-        data = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
         try:
             with locked_folder(self._folder):
                 if not path.exists():
-                    write_file(path, data, mode=0o600)
+                    write_file(path, _pem(Ed25519PrivateKey.generate().private_bytes_raw()), mode=0o600)
                 else:  # by a process that may have been killed before its name was durable
                     with unwritable(self._folder):
                         sync_folder(self._folder)
         except StoreUnwritable as error:
             raise KeyUnusable(f"the key {path} cannot be made: {error.message}", file=str(path)) from error
+
+
+def _pem(key: bytes) -> bytes:
+    return _BEGIN + base64.b64encode(_PKCS8 + key) + _END  # 48 bytes are one line
+
+
+def _written_here(data: bytes) -> Ed25519PrivateKey | None:
+    """The key of a file such as :func:`_pem` gives; None for any other.
+
+    What reads every form of every key takes 10 ms to import, with all its algorithms.
+    """
+    try:
+        key = base64.b64decode(data[len(_BEGIN) : -len(_END)], validate=True)[len(_PKCS8) :]
+    except binascii.Error:
+        return None
+    return Ed25519PrivateKey.from_private_bytes(key) if len(key) == 32 and _pem(key) == data else None
+
+
+def _of_others(data: bytes, path: Path) -> Ed25519PrivateKey:
+    """The key of a file in any form of PEM. Raises :class:`KeyUnusable`."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyUnusable(f"{path} holds no private key without a password: {error}", file=str(path)) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnusable(f"{path} holds a key that is not Ed25519", file=str(path))
+    return key
 
 
 def _refuse_others(path: Path, found: os.stat_result, wanted: str) -> None:

@@ -98,7 +98,9 @@ _ENCODER = msgspec.json.Encoder(enc_hook=encode_hook, order="sorted")
 #: For what is in order already, by another one than that of characters.
 _AS_IT_IS = msgspec.json.Encoder(enc_hook=encode_hook)
 #: Outside of text a number stands behind one of these: one that is large, or is no integer. Inside of text it may look like that too.
-_DOUBTFUL = re.compile(rb"[:,\[]-?(?:[0-9]{16}|[0-9]+[.eE])")
+#: It is looked for in bytes that have one letter for each class, as a pattern that begins with fixed letters is found five times as fast.
+_CLASSES = bytes.maketrans(b":,[0123456789.eE", b":::0000000000eee")
+_DOUBTFUL = re.compile(rb":0(?:0{15}|0*e)")
 
 
 def canonical(value: Json) -> bytes:
@@ -129,11 +131,14 @@ def plain(value: object) -> Any:  # Any: the JSON value of an arbitrary struct
     return msgspec.to_builtins(value, enc_hook=encode_hook, str_keys=True)
 
 
-def canonical_of(value: msgspec.Struct) -> bytes:
-    """The RFC 8785 bytes of a struct. It has no field that takes a float: what JSON cannot say of those is not looked for."""
+def canonical_of(value: msgspec.Struct | dict[str, Any]) -> bytes:  # Any: as above
+    """The RFC 8785 bytes of a struct, or of names with text, structs and what :func:`plain` made of one.
+
+    It has no field that takes a float: what JSON cannot say of those is not looked for.
+    """
     data = _encoded(_ENCODER, value)
     # Only names beyond ASCII can be in another order, and of all types that a struct has only integers can be too large.
-    return data if data.isascii() and not _DOUBTFUL.search(data) else canonical(plain(value))
+    return data if data.isascii() and not _DOUBTFUL.search(data.translate(_CLASSES, b"-")) else canonical(plain(value))
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

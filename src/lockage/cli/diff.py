@@ -11,7 +11,7 @@ import click
 from lockage.cli.options import json_option
 
 if TYPE_CHECKING:
-    from lockage.compare import Comparison
+    from lockage.compare.difference import Comparison
     from lockage.compare.render import Role
     from lockage.compare.side import Side
 
@@ -42,7 +42,7 @@ def command(a: str, b: str, page: str | None, limit: int, handed_on: bool, as_js
     """
     from lockage.base.errors import ExitCode, Usage
     from lockage.cli.screen import print_json, say
-    from lockage.compare import Grade
+    from lockage.compare.grade import Grade
     from lockage.compare.side import compare_sides
 
     if (page is not None) + as_json + handed_on > 1:

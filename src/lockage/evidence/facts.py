@@ -17,7 +17,7 @@ from lockage.base.digest import Digest
 from lockage.base.errors import Integrity
 from lockage.base.instant import Instant
 from lockage.base.name import PrincipalName, StepName
-from lockage.compare import Grade, worst
+from lockage.compare.grade import Grade, worst
 from lockage.evidence.bundle import make_bundle, parse_bundle
 from lockage.evidence.dsse import BadSignature
 from lockage.evidence.predicate import (

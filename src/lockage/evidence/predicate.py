@@ -15,7 +15,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import StepName
 from lockage.base.path import RelPath
-from lockage.compare import Grade, worst
+from lockage.compare.grade import Grade, worst
 from lockage.evidence.statement import Descriptor, statements
 from lockage.evidence.trust import LOCAL_BUILDER
 from lockage.plan.action import CONTRACT_VERSION

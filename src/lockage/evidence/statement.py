@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from lockage.base.canonical import canonical, decode, plain
+from lockage.base.canonical import canonical_of, decode
 from lockage.base.digest import Digest
 from lockage.base.errors import Integrity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lockage.base.canonical import Json
     from lockage.record.artifact import Artifact
 
 __all__ = ["MAX_SUBJECTS", "Descriptor", "InvalidStatement", "Statement", "Subject", "statements"]
@@ -100,5 +99,5 @@ def statements(
     ordered = sorted(artifacts, key=lambda artifact: artifact.name)
     for start in range(0, len(ordered), MAX_SUBJECTS):
         some = ordered[start : start + MAX_SUBJECTS]
-        subjects: list[Json] = [{"name": artifact.name, "digest": {"sha256": str(artifact.blob.digest)}} for artifact in some]
-        yield canonical({"_type": _TYPE, "subject": subjects, "predicateType": predicate_type, "predicate": plain(predicate(some))})
+        subjects = [{"name": artifact.name, "digest": {"sha256": str(artifact.blob.digest)}} for artifact in some]
+        yield canonical_of({"_type": _TYPE, "subject": subjects, "predicateType": predicate_type, "predicate": predicate(some)})

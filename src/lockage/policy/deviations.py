@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence.facts import ReproductionFact, TestFact
 from lockage.policy.case import Case, GateResult, Need, by_artifact, latest_results, listed, names_of, of_build, passes, refuses
 from lockage.policy.refusal import Refusal

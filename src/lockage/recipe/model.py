@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from lockage.base.canonical import canonical, plain
+from lockage.base.canonical import canonical_of, plain
 from lockage.base.digest import Digest
 from lockage.base.name import EnvironmentName, FetchName, FlagName, LatchName, PoolName, ProjectName, ServiceName, StepName
 from lockage.base.path import RelPath
@@ -139,4 +139,4 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for key in ("fetch", "fetches", "crates", "modes", "unset", "retries", "exclusive", "pools", "services"):
                 if not table.get(key, True):
                     del table[key]
-        return Digest.of(canonical(document))
+        return Digest.of(canonical_of(document))

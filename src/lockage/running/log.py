@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ class Log:
             self._memory += data
             if len(self._memory) <= _IN_MEMORY:
                 return
+            import tempfile  # slow to import; few steps print as much
+
             self._file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 (closed with it)
             data, self._memory = bytes(self._memory), bytearray()
         self._file.write(data)

@@ -48,7 +48,7 @@ def varied_roots(roots: ports.Roots, world: World, beside: Path) -> Iterator[Cal
         return
     import tempfile
 
-    from lockage.adapters.roots_local import copy_root, remove_root
+    from lockage.adapters.roots_local.copy import copy_root, remove_root
 
     made: list[Path] = []
     elsewhere = _elsewhere(beside)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.compare import compare_files
 from lockage.compare.blame import Blame, Blamed
 from lockage.compare.causes import cause_of
+from lockage.compare.files import compare_files
 from lockage.compare.smallest import smallest
 from lockage.compare.spot import CONTENT, FAILED, MISSING, Spot, spots
 from lockage.compare.trace import Mark, Trace, trace

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
@@ -202,6 +203,16 @@ def _recorded(services: Services, plan: Plan, run: Run, results: Mapping[StepNam
 def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, StepRun]) -> bytes:
     """The log of a run: every step's output in plan order under a heading, without times; the same for any number of jobs."""
     parts: list[bytes] = []
+    read: dict[BlobRef, bytes] = {}
+
+    def lines(log: BlobRef) -> bytes:
+        """What was printed, read once: most steps print nothing."""
+        found = read.get(log)
+        if found is None:
+            text = services.blobs.get(log)
+            found = read[log] = text if text.endswith(b"\n") or not text else text + b"\n"
+        return found
+
     left_out = {one.step: one for one in skipped(plan, results)}
     for planned in plan.steps:
         run = results.get(planned.name)
@@ -211,15 +222,11 @@ def canonical_log(services: Services, plan: Plan, results: Mapping[StepName, Ste
             continue
         parts.append(f"== {planned.name} · action {run.action.digest}\n".encode())
         for number, attempt in enumerate(run.attempts, 1):
-            parts.append(_lines(services.blobs.get(attempt.log)))
+            parts.append(lines(attempt.log))
             parts.append(f"== {planned.name} · attempt {number} of {planned.step.retries + 1}: {attempt.failure}\n".encode())
-        parts.append(_lines(services.blobs.get(run.log)))
+        parts.append(lines(run.log))
         parts.append(f"== {planned.name} · {run.failure or 'done'}\n".encode())
     return b"".join(parts)
-
-
-def _lines(text: bytes) -> bytes:
-    return text if text.endswith(b"\n") or not text else text + b"\n"
 
 
 def see_output(run_id: str, *steps: str) -> str:

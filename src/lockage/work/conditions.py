@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lockage.base.digest import Digest
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.record.conditions import Conditions, ExecutedOn, deviations_of_environments, failed_attempts, repaired
 
 if TYPE_CHECKING:

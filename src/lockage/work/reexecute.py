@@ -14,7 +14,8 @@ from lockage.base.digest import Digest
 from lockage.base.errors import NotReproduced
 from lockage.base.name import StepName
 from lockage.base.tree import FileNode, read_tree
-from lockage.compare import Grade, grade, worst
+from lockage.compare.files import grade
+from lockage.compare.grade import Grade, worst
 from lockage.ports import ExecutionFailed
 from lockage.record.artifact import DifferentOutput, Reexecuted, Reexecution
 from lockage.record.event import Phase

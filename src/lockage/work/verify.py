@@ -15,8 +15,10 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import StepName
-from lockage.compare import Grade, MemberDifference, compare_files, worst
 from lockage.compare.blame import Blamed
+from lockage.compare.difference import MemberDifference
+from lockage.compare.files import compare_files
+from lockage.compare.grade import Grade, worst
 from lockage.recipe.model import StepKind
 from lockage.record.event import Phase
 from lockage.variation import AXES, Claim, Side, axis_of, count_pairs, covering, flaky_at_most, held_axes, select
@@ -70,7 +72,8 @@ class ArtifactVerdict(msgspec.Struct, frozen=True, kw_only=True):
         """What differs, a line each, for people."""
         if not self.differences:
             return []
-        from lockage.compare import Comparison, render_text  # only where something differs
+        from lockage.compare.difference import Comparison  # only where something differs
+        from lockage.compare.render import render_text
 
         return render_text(Comparison(name=self.filename, grade=self.robust, members=self.differences))
 

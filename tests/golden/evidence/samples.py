@@ -15,7 +15,7 @@ from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import ChannelName, PrincipalName, ProjectName, StepName, Version
 from lockage.base.path import RelPath
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.environment.lock import RootRef
 from lockage.evidence import (
     Evidence,

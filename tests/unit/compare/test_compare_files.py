@@ -13,7 +13,10 @@ import pytest
 
 from lockage.base.canonical import canonical_of, decode
 from lockage.base.instant import ZIP_FLOOR
-from lockage.compare import Comparison, DifferenceKind, Grade, best, compare_files, grade, render_text, worst
+from lockage.compare.difference import Comparison, DifferenceKind
+from lockage.compare.files import compare_files, grade
+from lockage.compare.grade import Grade, best, worst
+from lockage.compare.render import render_text
 from lockage.stabilize import stabilize
 
 

@@ -24,9 +24,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockage.compare import DifferenceKind, Grade, compare_files
 from lockage.compare.budget import Budget, Nesting
+from lockage.compare.difference import DifferenceKind
+from lockage.compare.files import compare_files
 from lockage.compare.forms import inspect
+from lockage.compare.grade import Grade
 
 if TYPE_CHECKING:
     from lockage.compare.difference import MemberDifference

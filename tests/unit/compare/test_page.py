@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lockage.compare import compare_files
+from lockage.compare.files import compare_files
 from lockage.compare.page import render_page
 from lockage.compare.render import Role, lines_of
 

@@ -16,7 +16,7 @@ from lockage.base.canonical import canonical
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
 from lockage.base.name import PrincipalName, StepName
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence import (
     Evidence,
     FactKind,

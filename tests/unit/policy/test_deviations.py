@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from lockage.base.name import StepName
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence import Evidence, Role, gather, sign_statements
 from lockage.policy import (
     DEFAULT_POLICIES,

@@ -10,7 +10,7 @@ import pytest
 from lockage.adapters.memory.signer import MemoryKeys
 from lockage.base.digest import Digest
 from lockage.base.name import PrincipalName, StepName, Version
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence import Evidence, Role, TrustRoot, gather, sign_statements
 from lockage.evidence.trust import Principal, PrincipalKind, TrustedKey
 from lockage.policy import (

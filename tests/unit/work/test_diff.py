@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lockage.adapters.memory.services import MemoryServices
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.compare.side import FileSide, Incomparable, SetSide, compare_sides
 from lockage.work.diff import NothingToCompare, stored_side
 from lockage.work.prepare import Project

@@ -10,7 +10,7 @@ from lockage.adapters.memory import MemoryActionCache, MemoryMemo
 from lockage.adapters.memory.packages import make_wheel
 from lockage.base.errors import ExitCode
 from lockage.base.tree import FileNode, read_tree
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence.predicate import REPRODUCTION
 from lockage.variation import Claim
 from lockage.work.book import Book

@@ -8,7 +8,7 @@ from lockage.adapters.memory import MemoryActionCache
 from lockage.adapters.memory.executor import Workspace
 from lockage.adapters.memory.services import MemoryServices
 from lockage.base.digest import BlobRef
-from lockage.compare import Grade
+from lockage.compare.grade import Grade
 from lockage.evidence.facts import Evidence, ReproductionFact, TestFact, gather
 from lockage.evidence.predicate import TestVerdict
 from lockage.plan.plan import make_plan

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import BlobRef, Hasher
@@ -131,19 +131,16 @@ def taken(items: Iterable[Opened], sizes: Iterable[int], batch: Batch, taker: Ta
     """The blobs of the streams, in their order; ``sizes`` are guesses. Only the calling thread adds to the batch."""
     refs: list[BlobRef] = []
     source, guesses = iter(items), iter(sizes)
-    workers = _workers()
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="storing")
     try:
         while window := list(islice(source, _WINDOW)):
             found: list[BlobRef | None] = [None] * len(window)
             pieces = _pieces(len(window), list(islice(guesses, len(window))))
-            with closing(_taken(window, pieces, taker, pool, workers)) as taking:
+            with closing(_taken(window, pieces, taker)) as taking:
                 for number, ref, staged in taking:
                     taker.hand_over(batch, ref, staged)
                     found[number] = ref
             refs += [ref for ref in found if ref is not None]
     finally:
-        pool.shutdown(cancel_futures=True)
         taker.discard()
     return refs
 
@@ -169,10 +166,11 @@ def _pieces(count: int, sizes: Sequence[int]) -> deque[list[int]]:
     return pieces
 
 
-def _taken(
-    items: Sequence[Opened], pieces: deque[list[int]], taker: Taker, pool: ThreadPoolExecutor, workers: int
-) -> Generator[tuple[int, BlobRef, Staged | None]]:
-    """Each stream's number, blob and file as they get ready. Raises what a stream or a file raised, and then nobody begins another."""
+def _taken(items: Sequence[Opened], pieces: deque[list[int]], taker: Taker) -> Generator[tuple[int, BlobRef, Staged | None]]:
+    """Each stream's number, blob and file as they get ready. Raises what a stream or a file raised, and then nobody begins another.
+
+    No thread is left when this ends.
+    """
     ready: SimpleQueue[Taken | BaseException] = SimpleQueue()
     count = len(pieces)
 
@@ -191,9 +189,12 @@ def _taken(
 
     # What is small and comes first says whether the others are likely to be present.
     yield from take(pieces.pop(), memoryview(bytearray(_BUFFER)))
-    for number in range(min(workers, count - 1)):
-        pool.submit(work, pieces.popleft if number else pieces.pop)
+    threads: list[Thread] = []
     try:
+        for number in range(min(_workers(), count - 1)):
+            thread = Thread(target=work, args=(pieces.popleft if number else pieces.pop,), name=f"storing-{number}")
+            thread.start()
+            threads.append(thread)
         for _ in range(count - 1):
             found = ready.get()
             if isinstance(found, BaseException):
@@ -201,10 +202,14 @@ def _taken(
             yield from found
     finally:
         pieces.clear()
+        for thread in threads:
+            thread.join()
 
 
 def put_beside(items: Iterator[bytes], batch: Batch, taker: Taker) -> list[BlobRef]:
     """The blobs of bytes that come one after the other, hashed and written by other threads while the next ones come."""
+    from concurrent.futures import ThreadPoolExecutor  # it brings logging; few builds take a stream of bytes
+
     refs: list[BlobRef] = []
     workers = _workers()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="storing") as pool:

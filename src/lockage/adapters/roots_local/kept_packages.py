@@ -10,7 +10,6 @@ the bytes decide.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from array import array
 from contextlib import ExitStack, contextmanager, suppress
@@ -188,6 +187,8 @@ class KeptPackages:
 
     def remove_layer(self, folder: Path) -> None:
         """Delete a layer, whose files lose a name each. Raises StoreUnwritable, OSError."""
+        import shutil  # slow to import; no build of a root that is kept needs it
+
         keys = listed(folder)
         if not keys:
             shutil.rmtree(folder)
@@ -214,6 +215,8 @@ class KeptPackages:
 
     def set_aside(self, key: Digest) -> Path | None:
         """Keep a damaged package where it does not count; None if this user may not move it. To be done while linking. Raises OSError."""
+        import shutil  # as above
+
         aside = self.folder.parent / "damaged" / f"packages-{key}-{os.getpid()}"
         shutil.rmtree(aside, ignore_errors=True)
         with suppress(FileNotFoundError):

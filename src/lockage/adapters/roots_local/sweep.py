@@ -33,6 +33,7 @@ __all__ = ["Hashes", "Kept", "Walked", "first_difference", "set_times", "stamp_o
 #: Paths and states.
 Walked = list[tuple[str, os.stat_result]]
 
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NONE: Mapping[int, int] = MappingProxyType({})
 
 
@@ -101,12 +102,16 @@ def _walk(top: str) -> Walked:
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        with os.scandir(f"{top}/{prefix}") as items:
-            for item in items:
-                path = prefix + item.name
-                found.append((path, item.stat(follow_symlinks=False)))
-                if item.is_dir(follow_symlinks=False):
-                    waiting.append(f"{path}/")
+        folder = os.open(f"{top}/{prefix}", _FOLDER)  # so that the kernel walks the long way to it once, not for every file
+        try:
+            with os.scandir(folder) as items:
+                for item in items:
+                    path = prefix + item.name
+                    found.append((path, item.stat(follow_symlinks=False)))
+                    if item.is_dir(follow_symlinks=False):
+                        waiting.append(f"{path}/")
+        finally:
+            os.close(folder)
     return found
 
 

@@ -6,8 +6,6 @@ Invariant: what is handed out was compared byte for byte in this process, so a t
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +47,9 @@ class Fixtures:
             return found
 
     def _make(self, target: Path, files: Mapping[str, bytes]) -> None:
+        import shutil  # both are slow to import, and what was made once is kept
+        import tempfile
+
         self._folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
         for path, content in files.items():

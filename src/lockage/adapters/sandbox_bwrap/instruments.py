@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import shutil
 import struct
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +72,10 @@ def compiled_locale(locale: str, sources: Path, root: RealisedRoot, bwrap: Path,
     kept = scratch / "locales" / name
     if (kept / locale / "LC_CTYPE").is_file() and (kept / "whole").is_file():
         return kept
+    import gzip  # all three are slow to import, and what was compiled once is kept
+    import shutil
+    import tempfile
+
     kept.parent.mkdir(parents=True, exist_ok=True)
     language, _, charmap = locale.partition(".")
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=kept.parent))

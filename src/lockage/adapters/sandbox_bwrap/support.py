@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +93,8 @@ def _unfit(scratch: Path) -> str | None:
     scratch.mkdir(parents=True, exist_ok=True)
     if os.statvfs(scratch).f_flag & os.ST_NOEXEC:
         return "nothing may be executed where the store lies"
+    import tempfile  # slow to import; no build asks this
+
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         if Path(folder).stat().st_size == _EMPTY_IN_MEMORY:
             return "the store lies in memory, as workspaces do"

@@ -583,6 +583,24 @@ def test_cancel_from_another_thread_ends_every_step(bench: Bench) -> None:
     assert sandboxes_below(os.getpid()) == []
 
 
+def test_a_sandbox_that_is_cancelled_while_it_is_made_is_cancelled(bench: Bench) -> None:
+    for _ in range(60):  # bubblewrap is killed at another of its mounts each time
+        outcomes: list[ActionResult | ExecutionFailed] = []
+        threads = [threading.Thread(target=lambda found=outcomes: found.append(bench.run("sleep 1000"))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        while len(sandboxes_below(os.getpid())) < 4:
+            pass
+        bench.executor.cancel()
+        for thread in threads:
+            thread.join(10)
+        assert [failed(outcome) for outcome in outcomes] == ["cancelled"] * 2
+        until = time.monotonic() + 10  # who is killed early in its life is not waited for
+        while sandboxes_below(os.getpid()) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sandboxes_below(os.getpid()) == []
+
+
 def test_steps_beside_each_other_do_not_see_each_other(bench: Bench) -> None:
     said: dict[int, str] = {}
 

@@ -103,7 +103,8 @@ class Maker:
                 hint="Mount /proc without hidepid, and allow ptrace-like access to one's own processes (docs/sandbox.md).",
             ) from error
         except OSError as error:
-            if error.errno in _NO_ROOM:
+            # Who was killed meanwhile has no mounts any more: what is below them in the root cannot be written.
+            if error.errno in _NO_ROOM and watch.reason is None:
                 raise StoreUnwritable(f"cannot write below {self._scratch}: {error}", file=str(self._scratch)) from error
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
 

@@ -16,6 +16,7 @@ import pytest
 
 from lockage.adapters.memory.executor import MemoryExecutor, Workspace
 from lockage.adapters.memory.store import MemoryBlobs
+from lockage.adapters.workers_local import LoopWorkers
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
@@ -41,6 +42,8 @@ from lockage.variation.world import CONTRACT, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lockage.ports.workers import Performance
 
 REF = RootRef(tree=EMPTY_TREE.ref, metadata=Digest.of(b"host"))
 HOST = RootRef(tree=BlobRef.of(b"a fingerprint"), metadata=HOST_METADATA)
@@ -98,6 +101,11 @@ def _nothing(_: Workspace) -> int:
     return 0
 
 
+def _much(workspace: Workspace) -> int:
+    workspace.write("out/zeros", bytes(6_000_000))
+    return 0
+
+
 def _halfway(workspace: Workspace) -> int:
     workspace.write("made/part", workspace.files[RelPath("in/a")])
     return 4
@@ -117,6 +125,7 @@ SCRIPTS: dict[str, Callable[[Workspace], int]] = {
     _CURL + "tea": _ask,
     _CURL + "coffee || true": _ask_strangely,
     "nproc": _count,
+    "mkdir out; head -c 6000000 /dev/zero > out/zeros": _much,
     "mkdir made; cp in/a made/part; exit 4": _halfway,
 }
 NAMES = {function.__name__.strip("_"): script for script, function in SCRIPTS.items()}
@@ -342,53 +351,105 @@ def test_what_fails_fails_the_same_when_it_is_observed(bench: Bench) -> None:
     assert hung.reason == "timeout"
 
 
-def test_what_is_prepared_gives_the_same_and_another_is_passed_over(bench: Bench) -> None:
-    first, second = bench.request("copy", outputs=("out",)), bench.request("say")
-    bench.executor.prepare(first)
-    bench.executor.prepare(second)
-    between = bench.run("variables")  # another one goes first
-    outcome, after = bench.executor.execute(first), bench.executor.execute(second)
-    unprepared = bench.run("copy", outputs=("out",))
-    assert isinstance(outcome, ActionResult)
-    assert isinstance(unprepared, ActionResult)
-    assert (outcome.exit_code, outcome.outputs, outcome.log) == (0, unprepared.outputs, unprepared.log)
-    assert (bench.log(between), bench.log(after)) == ("good day\n", "hello\n")
+def in_pieces(bench: Bench, request: ExecutionRequest) -> Performance:
+    if isinstance(bench.executor, MemoryExecutor):
+        bench.executor.performs = True
+    found = bench.executor.perform(request)
+    assert found is not None
+    assert bench.executor.performs
+    return found
 
 
-def test_what_is_wrong_with_what_is_prepared_is_told_when_it_is_executed(bench: Bench) -> None:
-    request = bench.request("nothing", cpus=4096)
-    bench.executor.prepare(request)
-    with pytest.raises(TooManyCpus):
-        bench.executor.execute(request)
-    hanging = bench.request("hang", timeout=1)
-    bench.executor.prepare(hanging)
-    outcome = bench.executor.execute(hanging)
+def test_the_host_does_everything_in_one_go(on_host: Bench) -> None:
+    assert (on_host.executor.performs, on_host.executor.perform(on_host.request("copy"))) == (False, None)
+
+
+def test_performed_in_pieces_it_gives_the_same_beside_others(sandboxed: Bench) -> None:
+    workers = LoopWorkers()
+    workers.begin("first", in_pieces(sandboxed, sandboxed.request("copy", outputs=("out",))))
+    workers.begin("second", in_pieces(sandboxed, sandboxed.request("say")))
+    between = sandboxed.run("variables")
+    for key in ("second", "first"):
+        workers.release(key)
+    found = dict(workers.wait() for _ in range(2))
+    at_once = sandboxed.run("copy", outputs=("out",))
+    assert isinstance(at_once, ActionResult)
+    first, second = found["first"], found["second"]
+    assert isinstance(first, ActionResult)
+    assert isinstance(second, ActionResult)
+    assert (first.exit_code, first.outputs, first.log) == (0, at_once.outputs, at_once.log)
+    assert (sandboxed.log(between), sandboxed.log(second)) == ("good day\n", "hello\n")
+
+
+def test_what_goes_wrong_in_pieces_is_the_result(sandboxed: Bench) -> None:
+    workers = LoopWorkers()
+    workers.begin("large", in_pieces(sandboxed, sandboxed.request("nothing", cpus=4096)))
+    workers.release("large")
+    assert isinstance(workers.wait()[1], TooManyCpus)
+    workers.begin("hanging", in_pieces(sandboxed, sandboxed.request("hang", timeout=1)))
+    workers.release("hanging")
+    outcome = workers.wait()[1]
     assert isinstance(outcome, ExecutionFailed)
     assert outcome.reason == "timeout"
 
 
-def test_what_is_prepared_and_not_executed_leaves_nothing(bench: Bench) -> None:
+def test_what_is_not_released_leaves_nothing(sandboxed: Bench) -> None:
     before = _processes()
-    for wait in (0.0, 0.2):
-        bench.executor.prepare(bench.request("copy", outputs=("out",)))
-        time.sleep(wait)
-        bench.executor.dismiss()
-        bench.executor.dismiss()
+    workers = LoopWorkers()
+    for others in (False, True):
+        workers.begin("held", in_pieces(sandboxed, sandboxed.request("copy", outputs=("out",))))
+        if others:  # while others are waited for, it comes to where it is held
+            workers.begin("other", in_pieces(sandboxed, sandboxed.request("nothing")))
+            workers.release("other")
+            assert workers.wait()[0] == "other"
+        workers.dismiss(["held"])
         assert _processes() == before
-    assert isinstance(bench.run("copy", outputs=("out",)), ActionResult)
+    assert isinstance(sandboxed.run("copy", outputs=("out",)), ActionResult)
+
+
+def test_what_is_abandoned_leaves_nothing(sandboxed: Bench) -> None:
+    before = _processes()
+    workers = LoopWorkers()
+    workers.begin("held", in_pieces(sandboxed, sandboxed.request("copy", outputs=("out",))))
+    if isinstance(sandboxed.executor, MemoryExecutor):  # whose pieces wait for nothing
+        workers.abandon(lambda: None)
+        return
+    workers.begin("running", in_pieces(sandboxed, sandboxed.request("hang", timeout=60)))
+    workers.release("running")
+    workers.start("aside", lambda: time.sleep(0.3))
+    assert workers.wait()[0] == "aside"
+    workers.abandon(sandboxed.executor.cancel)
+    assert _processes() == before
+    with pytest.raises(RuntimeError):
+        workers.wait()
 
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("wait", [0.0, 0.2])
 def test_what_was_cancelled_before_its_turn_does_not_run(tmp_path: Path, wait: float) -> None:
     bench = Bench("bwrap", tmp_path)
-    request = bench.request("say")
-    bench.executor.prepare(request)
-    time.sleep(wait)
+    workers = LoopWorkers()
+    workers.begin("said", in_pieces(bench, bench.request("say")))
+    workers.start("while", lambda: time.sleep(wait))
+    assert workers.wait()[0] == "while"
     bench.executor.cancel()
-    outcome = bench.executor.execute(request)
+    workers.release("said")
+    _, outcome = workers.wait()
     assert isinstance(outcome, ExecutionFailed)
     assert (outcome.reason, bench.log(outcome)) == ("cancelled", "")
+
+
+@pytest.mark.sandbox
+def test_large_outputs_are_read_while_others_go_on(tmp_path: Path) -> None:
+    bench = Bench("bwrap", tmp_path)
+    workers = LoopWorkers()
+    workers.begin("large", in_pieces(bench, bench.request("much", outputs=("out",))))
+    workers.release("large")
+    key, outcome = workers.wait()
+    at_once = bench.run("much", outputs=("out",))
+    assert isinstance(outcome, ActionResult)
+    assert isinstance(at_once, ActionResult)
+    assert (key, outcome.outputs) == ("large", at_once.outputs)
 
 
 def _processes() -> set[str]:

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockage.adapters.memory.services import MemoryServices
+from lockage.adapters.memory.workers import MemoryWorkers
 from lockage.base.canonical import canonical
 from lockage.base.errors import ExitCode, StepFailed
 from lockage.base.name import StepName
@@ -138,19 +139,19 @@ class Overcommitted(AssertionError):
     """Steps were under way together that should not have been."""
 
 
-class SimulatedWorkers:
-    """Implements ports.Workers: any of what is under way may end next; what is under way together is checked whenever it grows."""
+class SimulatedWorkers(MemoryWorkers):
+    """Any of what is under way may end next; what is under way together is checked whenever it grows."""
 
     def __init__(self, case: Case, world: World) -> None:
+        super().__init__()
         self._steps = {step.name: step for step in case.steps}
         self._pools = dict(case.pools)
         self._capacity = world.capacity
         self._rng = random.Random(world.seed)
-        self._under_way: dict[str, Callable[[], object]] = {}
 
     def start(self, key: str, task: Callable[[], object]) -> None:
-        self._under_way[key] = task
-        steps = [self._steps[name] for name in self._under_way]
+        super().start(key, task)
+        steps = [self._steps[name] for name in self.waiting]
         alone = len(steps) == 1
         latches = Counter(latch for step in steps for latch in step.exclusive)
         pools: Counter[str] = Counter()
@@ -166,17 +167,8 @@ class SimulatedWorkers:
         if not held:
             raise Overcommitted(f"{steps} with {self._capacity} and {self._pools}")
 
-    def wait(self) -> tuple[str, object]:
-        key = self._rng.choice(sorted(self._under_way))
-        try:
-            return key, self._under_way.pop(key)()
-        except BaseException as error:  # noqa: BLE001 (what a task raised is its result)
-            return key, error
-
-    def abandon(self, interrupt: Callable[[], None]) -> None:
-        if self._under_way:
-            interrupt()
-        self._under_way.clear()
+    def _chosen(self) -> int:
+        return self.waiting.index(self._rng.choice(sorted(self.waiting)))
 
 
 def _commands(case: Case) -> Mapping[str, Callable[[Workspace], int]]:
@@ -219,8 +211,8 @@ def _prepared(case: Case, world: World) -> tuple[MemoryServices, Project]:
     services.told.clear()
     services.memo.put("durations", "shop", canonical({"wall_ms": world.believed}))
     services.capacity = world.capacity
-    services.executor.prepares = world.prepares
-    services.workers = SimulatedWorkers(case, world)  # type: ignore[assignment]  # another fake of the same port
+    services.executor.performs = world.prepares
+    services.workers = SimulatedWorkers(case, world)
     return services, project
 
 
@@ -243,8 +235,8 @@ def outcome_of(case: Case, world: World, *, keep_going: bool) -> tuple[Outcome, 
 
 def _check_prepared(case: Case, services: MemoryServices) -> None:
     """What was prepared was executed or given up; nothing that has to wait for a latch or a pool was, nor anything twice."""
-    assert services.executor.waiting is None, f"{case}"
-    names = [request.action.arguments[1] for request in services.executor.prepared]
+    assert not services.workers.held, f"{case}"
+    names = services.workers.prepared
     assert len(names) == len(set(names)), f"{case}"
     assert not [name for name in names if _by_name(case, name).exclusive or _by_name(case, name).pools or name in case.cached], f"{case}"
 

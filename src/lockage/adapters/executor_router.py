@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockage.ports import Attached, ExecutionFailed, ExecutionRequest, Executor, Observed
+    from lockage.ports.workers import Performance
     from lockage.record.result import ActionResult
 
 __all__ = ["ExecutorRouter"]
@@ -29,20 +30,13 @@ class ExecutorRouter:
         return self._for(request).execute(request)
 
     @property
-    def prepares(self) -> bool:
+    def performs(self) -> bool:
         """Whether one of those that were made does."""
-        return any(executor.prepares for executor in tuple(self._made.values()))
+        return any(executor.performs for executor in tuple(self._made.values()))
 
-    def prepare(self, request: ExecutionRequest) -> None:
+    def perform(self, request: ExecutionRequest) -> Performance | None:
         """See :class:`lockage.ports.Executor`."""
-        executor = self._for(request)
-        if executor.prepares:
-            executor.prepare(request)
-
-    def dismiss(self) -> None:
-        """See :class:`lockage.ports.Executor`."""
-        for executor in list(self._made.values()):
-            executor.dismiss()
+        return self._for(request).perform(request)
 
     def observe(self, request: ExecutionRequest) -> Observed:
         """See :class:`lockage.ports.Executor`."""

@@ -126,6 +126,7 @@ from lockage.ports.storage import ActionCache as ActionCache
 from lockage.ports.storage import Blobs as Blobs
 from lockage.ports.storage import Memo as Memo
 from lockage.ports.storage import Storage as Storage
+from lockage.ports.workers import Workers as Workers
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 
@@ -160,22 +161,6 @@ class Latches(Protocol):
 
     def interrupt(self) -> None:
         """Those of this process that wait do so no longer, and hold nothing; who comes later waits. Safe from any thread."""
-        ...
-
-
-class Workers(Protocol):
-    """Runs tasks beside each other."""
-
-    def start(self, key: str, task: Callable[[], object]) -> None: ...
-    def wait(self) -> tuple[str, object]:
-        """The key and result of the next task that ends; what a task raised is its result."""
-        ...
-
-    def abandon(self, interrupt: Callable[[], None]) -> None:
-        """Forget every task: none begins any more, and those under way are ended by ``interrupt``, called until all have.
-
-        Holds wherever a signal broke off another method; other tasks may be started afterwards.
-        """
         ...
 
 

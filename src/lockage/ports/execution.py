@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockage.environment.lock import LockedEnvironment, LockedPackage
     from lockage.environment.root import Entry
     from lockage.ports.storage import Audit, Heard, Swept
+    from lockage.ports.workers import Performance
 
 
 class RealisedRoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,19 +160,15 @@ class Executor(Protocol):
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed: ...
 
     @property
-    def prepares(self) -> bool:
-        """Whether :meth:`prepare` saves time, so that it is worth finding out early which action is next."""
+    def performs(self) -> bool:
+        """Whether :meth:`perform` may give anything, so that it is worth finding out early which action is next."""
         ...
 
-    def prepare(self, request: ExecutionRequest) -> None:
-        """Begin to make the sandbox for an action that will be executed soon: by this very request, from any thread.
+    def perform(self, request: ExecutionRequest) -> Performance | None:
+        """What :meth:`execute` does, in pieces; it is held once its sandbox is made. None where it can only be done in one go.
 
-        What is wrong is raised when it is executed. One is made ahead at a time; another is passed over.
+        The thread that does the pieces must live as long as they. Who closes it before its end leaves nothing of it.
         """
-        ...
-
-    def dismiss(self) -> None:
-        """Give up what was prepared and will not be executed, and wait until nothing is left of it."""
         ...
 
     def observe(self, request: ExecutionRequest) -> Observed:

@@ -25,12 +25,7 @@ class CpuShare:
 
     def take(self, request: ExecutionRequest) -> list[int]:
         """The least busy CPUs, as many as declared; ties go to the first or the last, as the world says. Raises :class:`TooManyCpus`."""
-        if request.action.cpus > len(self._cpus):
-            raise TooManyCpus(
-                f"the step declares {request.action.cpus} CPUs, this host has {len(self._cpus)}",
-                expected=request.action.cpus,
-                found=len(self._cpus),
-            )
+        self.check(request)
         order = self._cpus if request.world.affinity == "first" else self._cpus[::-1]
         count = min(request.world.cpus or request.action.cpus, len(order))
         with self._lock:
@@ -38,6 +33,15 @@ class CpuShare:
             for cpu in found:
                 self._load[cpu] += 1
         return found
+
+    def check(self, request: ExecutionRequest) -> None:
+        """Raises :class:`TooManyCpus` if there are not as many as declared."""
+        if request.action.cpus > len(self._cpus):
+            raise TooManyCpus(
+                f"the step declares {request.action.cpus} CPUs, this host has {len(self._cpus)}",
+                expected=request.action.cpus,
+                found=len(self._cpus),
+            )
 
     def give_back(self, cpus: Sequence[int]) -> None:
         """Those that were taken."""

@@ -13,10 +13,11 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from lockage.base.units import human_duration, human_size
+from lockage.ports.workers import Waiting
 from lockage.record.result import Exceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Generator, Sequence
 
     from lockage.recipe.model import Resources
     from lockage.running.cgroup import Group
@@ -83,21 +84,19 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, step: Watched, folders: Sequence[int]) -> bool:
+    def run(self, step: Watched, folders: Sequence[int]) -> Generator[Waiting, Collection[int], bool]:
         """Until the step's first process has ended: copy the log and hold the limits. Whether all of it is known to have ended.
 
         All that could write to the log has ended then, and with it everything in the sandbox and bubblewrap itself.
         """
         log, monitor = step.log, step.monitor
-        poll = select.poll()
-        poll.register(log, select.POLLIN)
-        poll.register(monitor, select.POLLIN)
+        descriptors = ((log, select.POLLIN), (monitor, select.POLLIN))
         now = started = time.monotonic()
         until = now + self._resources.timeout
         interval = _FIRST
         look = now + interval
         while True:
-            ready = [descriptor for descriptor, _ in poll.poll(max(0.0, min(look, until) - now) * 1000)]
+            ready = yield Waiting(descriptors, max(0.0, min(look, until) - now))
             if log in ready and not self._copy(log):
                 return True
             if monitor in ready:

@@ -261,9 +261,9 @@ class Wiring(Places):
 
     @cached_property
     def workers(self) -> ports.Workers:
-        from lockage.adapters.workers_threads import ThreadWorkers
+        from lockage.adapters.workers_local import LoopWorkers
 
-        return ThreadWorkers()
+        return LoopWorkers()
 
     @cached_property
     def latches(self) -> ports.Latches:

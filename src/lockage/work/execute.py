@@ -119,14 +119,12 @@ class Execution:
 
         try:
             take_turns(self._services, self._plan, self, keep_going=self._keep_going)
+            self._services.workers.dismiss(self._prepared)
         except BaseException:
             self._services.workers.abandon(self.cancel)
-            self._services.executor.dismiss()
             with suppress(LockageError):
                 self._settle()  # what has ended is kept, whatever broke off the rest
             raise
-        if self._prepared:
-            self._services.executor.dismiss()
         self._settle()
         if not self._fresh:  # another world may be slower
             remember_durations(self._services.memo, self._plan, self.results.values())
@@ -157,23 +155,30 @@ class Execution:
         planned = self._by_name[name]
         self._roots.of_all()
         resolved = self._looked_at.pop(name, None) or self._actions.resolve(planned)
-        request = self._prepared.pop(name, None) or self._request(planned, resolved)
         reason = Reason.REBUILD if self._fresh else Reason.LOST if name in self._lost_steps else Reason.NOT_KEPT
         self._services.tell(StepStarted(step=name, action=resolved.encoded.ref.digest, reason=reason))
-        self._begin(_Started(planned, resolved.encoded.ref, request, began=self._elapsed()))
+        request = self._prepared.pop(name, None)
+        if request is None:
+            self._begin(_Started(planned, resolved.encoded.ref, self._request(planned, resolved), began=self._elapsed()))
+        else:
+            self._pending[name] = _Started(planned, resolved.encoded.ref, request, began=self._elapsed())
+            self._services.workers.release(name)
 
     @property
     def prepares(self) -> bool:
         """See :class:`lockage.work.turns.Performer`."""
-        return self._services.executor.prepares and not self._observing
+        return self._services.executor.performs and not self._observing
 
     def prepare(self, name: StepName) -> None:
         """See :class:`lockage.work.turns.Performer`; one at a time."""
         planned, resolved = self._by_name[name], self._looked_at.get(name)
-        if self._prepared or resolved is None or planned.services or resolved.size > _MOST_EARLY:
+        if self._prepared or resolved is None or planned.step.exclusive or resolved.size > _MOST_EARLY:
             return
-        request = self._prepared[name] = self._request(planned, resolved)
-        self._services.executor.prepare(request)
+        request = self._request(planned, resolved)
+        performance = self._services.executor.perform(request)
+        if performance is not None:
+            self._prepared[name] = request
+            self._services.workers.begin(name, performance)
 
     def wait(self, *, again: bool) -> StepRun | None:
         """See :class:`lockage.work.turns.Performer`."""
@@ -246,11 +251,16 @@ class Execution:
 
     def begin(self, planned: PlannedStep, request: ExecutionRequest) -> None:
         """Let the workers execute a step, with the latches that it asks for."""
-        executor = self._services.executor
+        executor, workers = self._services.executor, self._services.workers
         run = executor.observe if self._observing else executor.execute
         names = planned.step.exclusive
         if not names:
-            self._services.workers.start(planned.name, partial(run, request))
+            performance = None if self._observing else executor.perform(request)
+            if performance is None:
+                workers.start(planned.name, partial(run, request))
+            else:
+                workers.begin(planned.name, performance)
+                workers.release(planned.name)
             return
         tell = self._services.tell
         blocked: list[LatchName] = []
@@ -265,7 +275,7 @@ class Execution:
                     tell(StepUnblocked(step=planned.name))
                 return run(request) if held else None  # not held: nobody waits for a result any more
 
-        self._services.workers.start(planned.name, task)
+        workers.start(planned.name, task)
 
     def look(self) -> dict[StepName, Resolved]:
         """The actions of all steps as far as they are known without running any, with ``results`` from the cache.

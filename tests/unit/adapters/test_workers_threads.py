@@ -4,7 +4,7 @@ import gc
 import threading
 import weakref
 
-from lockage.adapters.workers_threads import ThreadWorkers
+from lockage.adapters.workers_local.threads import ThreadWorkers
 
 
 class _Held:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lockage.adapters.memory.services import MemoryServices
-from lockage.adapters.workers_threads import ThreadWorkers
+from lockage.adapters.workers_local import LoopWorkers
 from lockage.base.canonical import canonical, parse
 from lockage.base.name import LatchName, StepName
 from lockage.evidence.bundle import parse_bundle
@@ -163,7 +163,7 @@ def test_builds_of_one_store_exclude_each_other_by_the_names_of_latches(services
 
     def one(name: str) -> None:
         own = MemoryServices({"hold": hold}, jobs=3)
-        own.workers, own.latches = ThreadWorkers(), services.latches  # type: ignore[assignment]  # real threads, and latches that are shared
+        own.workers, own.latches = LoopWorkers(), services.latches  # type: ignore[assignment]  # real threads, and latches that are shared
         built(own, commit(own, recipe=HOLDING.format(held='exclusive = ["port-5432"]'), name=name))
 
     threads = [threading.Thread(target=one, args=(name,)) for name in ("one", "other")]
@@ -180,7 +180,7 @@ def test_who_waits_for_a_latch_is_let_go_when_the_build_ends(services: MemorySer
         raise ZeroDivisionError
 
     services.commands |= {"hold": broken}
-    services.workers = ThreadWorkers()  # type: ignore[assignment]  # threads that wait
+    services.workers = LoopWorkers()  # type: ignore[assignment]  # threads that wait
     recipe = HOLDING.replace("{held}", 'exclusive = ["port-5432"]', 2).format(held="")
     services.capacity = msgspec.structs.replace(services.capacity, jobs=4)
     before = set(threading.enumerate())
@@ -216,7 +216,7 @@ def test_many_steps_that_wait_are_told_once_each(services: MemoryServices, commi
 
 def test_a_step_that_waits_for_another_build_is_told(services: MemoryServices, commit: Commit) -> None:
     services.commands["hold"] = services.commands["constant"]
-    services.workers = ThreadWorkers()  # type: ignore[assignment]  # threads that wait
+    services.workers = LoopWorkers()  # type: ignore[assignment]  # threads that wait
     project = commit(services, recipe=HOLDING.replace("{held}", 'exclusive = ["port-5432"]', 1).format(held=""))
     told = services.tell
     with ExitStack() as other:
@@ -337,30 +337,30 @@ def test_the_next_step_is_prepared_while_others_run_and_results_are_the_same(com
     found = []
     for prepares in (False, True):
         services = MemoryServices(dict(commands), jobs=2)
-        services.executor.prepares = prepares
+        services.executor.performs = prepares
         project = commit(services, recipe=SIX + THREE)
         found.append([(step.step, step.action, step.outputs, step.failure) for step in built(services, project).run.steps])
-        assert services.executor.waiting is None
-        assert bool(services.executor.prepared) == prepares
+        assert not services.workers.held
+        assert bool(services.workers.prepared) == prepares
     assert found[0] == found[1]
 
 
 def test_what_was_prepared_is_given_up_where_a_step_fails(commands: Commands, commit: Commit) -> None:
     services = MemoryServices(dict(commands), jobs=1)
-    services.executor.prepares = True
+    services.executor.performs = True
     project = commit(services, recipe='[step.bad]\ninputs = []\nrun = ["no-such-command"]\noutputs = ["bad"]\n' + SIX)
     with pytest.raises(StepNotDone):
         built(services, project)
-    assert services.executor.prepared
-    assert services.executor.waiting is None
+    assert services.workers.prepared
+    assert not services.workers.held
     assert started(services) == ["bad"]
 
 
 def test_a_step_that_holds_something_is_not_prepared(commands: Commands, commit: Commit) -> None:
     services = MemoryServices(dict(commands), jobs=1)
-    services.executor.prepares = True
+    services.executor.performs = True
     built(services, commit(services, recipe=SIX.replace("inputs = []", 'inputs = []\nexclusive = ["x"]')))
-    assert not services.executor.prepared
+    assert not services.workers.prepared
 
 
 def test_a_step_with_large_inputs_waits_for_its_turn(commands: Commands, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,19 +368,19 @@ def test_a_step_with_large_inputs_waits_for_its_turn(commands: Commands, commit:
     monkeypatch.setattr("lockage.work.execute._MOST_EARLY", 9)
     for size in (9, 10):
         services = MemoryServices(dict(commands), jobs=1)
-        services.executor.prepares = True
+        services.executor.performs = True
         recipe = THREE.replace("[step.slow]\ninputs = []", '[step.slow]\ninputs = ["src/**"]')
         built(services, commit(services, {"src/a": b"1234", "src/b": b"5" * (size - 4)}, recipe=recipe))
-        assert ("slow" in [request.action.arguments[1] for request in services.executor.prepared]) == (size == 9)
+        assert ("slow" in services.workers.prepared) == (size == 9)
 
 
 def test_a_step_that_was_prepared_and_is_passed_by_a_more_urgent_one_is_told_once(commands: Commands, commit: Commit) -> None:
     services = MemoryServices(dict(commands), jobs=1)
-    services.executor.prepares = True
+    services.executor.performs = True
     recipe = THREE.replace("[step.slow]", "[step.free]").replace('"slow"', '"free"')
     project = commit(services, recipe=recipe)
     services.memo.put("durations", "shop", canonical({"wall_ms": {"quick": 10, "last": 9000}}))
     built(services, project)
     told = [(type(event).__name__, event.step) for event in services.told if isinstance(event, StepQueued | StepStarted)]
     assert told == [("StepStarted", "quick"), ("StepStarted", "last"), ("StepQueued", "free"), ("StepStarted", "free")]
-    assert [request.action.arguments[1] for request in services.executor.prepared] == ["free"]
+    assert services.workers.prepared == ["free"]

@@ -12,6 +12,7 @@ from lockage.base.path import RelPath, link_stays_inside
 from lockage.base.tree import EMPTY_TREE, Directory, FileNode, LinkNode, Node, Tree, read_tree
 from lockage.base.units import human_duration
 from lockage.ports import ExecutionFailed, Observed, TooManyCpus, Writer
+from lockage.ports.workers import HELD
 from lockage.record.result import ActionResult, Exceeded
 from lockage.replay import Replay, Request, Response, read_recording
 from lockage.variation import held
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lockage.ports import Attached, Blobs, ExecutionRequest
+    from lockage.ports.workers import Performance
 
     Command = Callable[["Workspace"], int]
 
@@ -72,21 +74,18 @@ class MemoryExecutor:
         self._host_cpus = host_cpus
         self.ran: list[Ended] = []
         self.cancelled = False
-        #: Set by tests: whether it is worth to prepare anything. What was, and what of that has neither been executed nor given up.
-        self.prepares = False
-        self.prepared: list[ExecutionRequest] = []
-        self.waiting: ExecutionRequest | None = None
+        #: Set by tests: whether it performs in pieces.
+        self.performs = False
         #: Set by tests: why writers cannot be told.
         self.unobserved: str | None = None
         self._written: set[str] = set()
 
-    def prepare(self, request: ExecutionRequest) -> None:
-        if self.waiting is None:
-            self.waiting = request
-            self.prepared.append(request)
+    def perform(self, request: ExecutionRequest) -> Performance | None:
+        return self._pieces(request) if self.performs else None
 
-    def dismiss(self) -> None:
-        self.waiting = None
+    def _pieces(self, request: ExecutionRequest) -> Performance:
+        yield HELD
+        return self.execute(request)
 
     def observe(self, request: ExecutionRequest) -> Observed:
         """Everything that was written was written by the action's own command."""
@@ -100,8 +99,6 @@ class MemoryExecutor:
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         action = request.action
-        if self.waiting is request:
-            self.waiting = None
         if action.cpus > self._host_cpus:
             raise TooManyCpus(
                 f"the step declares {action.cpus} CPUs, this host has {self._host_cpus}", expected=action.cpus, found=self._host_cpus

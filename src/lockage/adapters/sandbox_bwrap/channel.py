@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import select
 import socket
 
 from lockage.adapters.sandbox_bwrap.libc import at_once, failure
@@ -23,7 +22,10 @@ _Buffer = ctypes.c_char * _ROOM
 
 
 class Channel:
-    """Our end and bubblewrap's, which whoever made it closes: ours at last, theirs once bubblewrap has been started."""
+    """Our end and bubblewrap's, which whoever made it closes: ours at last, theirs once bubblewrap has been started.
+
+    Ours has hung up (POLLHUP) once bubblewrap has closed all that it had of it.
+    """
 
     __slots__ = ("ours", "theirs")
 
@@ -42,13 +44,6 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):  # it has ended already, and what it said is read
             return
         at_once().shutdown(self.ours, socket.SHUT_WR)
-
-    def wait(self, monitor: int, seconds: float) -> None:
-        """Until bubblewrap has closed what it had of it; or ``monitor``, a descriptor of its process, tells that it has ended."""
-        poll = select.poll()
-        poll.register(self.ours, 0)  # POLLHUP
-        poll.register(monitor, select.POLLIN)
-        poll.poll(seconds * 1000)
 
     def told(self) -> int | None:
         """Which process is the sandbox's first, as bubblewrap tells before it makes mounts; None if it has not."""

@@ -6,26 +6,28 @@ import contextlib
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lockage.adapters.sandbox_bwrap.ahead import Ahead, Early
 from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
+from lockage.adapters.sandbox_bwrap.situation import changes
 from lockage.base.errors import StepFailed
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
+from lockage.ports.workers import HELD, Aside, Held, Waiting
 from lockage.running.cgroup import Groups
 from lockage.running.cpus import CpuShare
 from lockage.running.log import Log
 from lockage.running.outcome import failed, finished, keep_failed
+from lockage.running.pieces import in_one_go
 from lockage.running.scratch import Scratch
 from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.running.workspace import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.services import Standing
@@ -35,9 +37,13 @@ if TYPE_CHECKING:
     from lockage.running.cgroup import Group, Totals
     from lockage.running.ended import Ended
 
+    Execution = Generator[Waiting | Aside | Held, Any, ActionResult | ExecutionFailed]  # Any: see Performance
+
 __all__ = ["BwrapExecutor"]
 
 _CANCELLED = "the build was cancelled"
+#: Up to so many bytes, and files and folders, a workspace is read at once; of more, another thread reads what is to be kept.
+_LITTLE, _FEW = 4 << 20, 1024
 #: For so many seconds before a step began, what the kernel killed then counts as killed while it ran.
 _STALE = 0.1
 
@@ -68,39 +74,27 @@ class BwrapExecutor:
         self._cpus = CpuShare(host_cpus or tuple(sorted(os.sched_getaffinity(0))))
         self._log_limit = log_limit
         self._groups = control_groups or Groups.of_this_process()
-        self._ahead = Ahead(self._make_early)
         self._running: dict[int, Watch] = {}
         #: When it was asked how many processes the kernel had killed for want of memory, and the answer.
         self._killed: tuple[float, int | None] = (-1.0, None)
 
     def execute(self, request: ExecutionRequest) -> ActionResult | ExecutionFailed:
         """Run one action; see :class:`lockage.ports.Executor`."""
-        return self._once(request)
+        return in_one_go(self._once(request))
 
     @property
-    def prepares(self) -> bool:
+    def performs(self) -> bool:
         """See :class:`lockage.ports.Executor`."""
         return True
 
-    def prepare(self, request: ExecutionRequest) -> None:
-        """Begin to make the sandbox; see :class:`lockage.ports.Executor`."""
-
-        def begun() -> Early:
-            sandbox, log = Sandbox(), Log(self._folder)
-            return Early(request, sandbox, self._new_watch(request, sandbox, log), log)
-
-        self._ahead.begin(begun)
-
-    def _make_early(self, early: Early) -> list[int]:
-        with self._scratch:
-            return self._maker.make(with_modes(early.request), early.sandbox, early.watch, ())
+    def perform(self, request: ExecutionRequest) -> Execution | None:
+        """See :class:`lockage.ports.Executor`; what only a verification or services ask for is waited for where it is begun."""
+        world = request.world
+        alone = not (request.action.services or world.load or world.on_disk or changes(world))
+        return self._once(request) if alone else None
 
     def _new_watch(self, request: ExecutionRequest, sandbox: Sandbox, log: Log) -> Watch:
         return Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)
-
-    def dismiss(self) -> None:
-        """See :class:`lockage.ports.Executor`."""
-        self._ahead.dismiss()
 
     def observe(self, request: ExecutionRequest) -> Observed:
         """Run one action under a tracer; see :class:`lockage.ports.Executor`."""
@@ -108,32 +102,25 @@ class BwrapExecutor:
 
         try:
             tracer = Tracer(os.uname())
-            outcome = self._once(request, tracer)
+            outcome = in_one_go(self._once(request, tracer))
         except Untraceable as error:
-            return Observed(outcome=self._once(request), unobserved=str(error))
+            return Observed(outcome=self.execute(request), unobserved=str(error))
         writers = tuple(Writer(path=path, argv=argv) for path, argv in tracer.writers.found.items())
         return Observed(outcome=outcome, writers=writers)
 
-    def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> ActionResult | ExecutionFailed:
-        early = None if tracer is not None else self._ahead.take(request)
-        if early is None:
-            sandbox, log = Sandbox(), Log(self._folder)
-            watch = self._new_watch(request, sandbox, log)
-        else:
-            sandbox, watch, log = early.sandbox, early.watch, early.log
-        cpus: list[int] = []
+    def _once(self, request: ExecutionRequest, tracer: Tracer | None = None) -> Execution:
+        self._cpus.check(request)
+        request = with_modes(request)
+        sandbox, log, cpus = Sandbox(), Log(self._folder), list[int]()
+        watch = self._new_watch(request, sandbox, log)
         try:
-            request = with_modes(request)
-            cpus = self._cpus.take(request)
             with self._scratch:
                 self._running[id(watch)] = watch
                 try:
-                    return self._execute(request, sandbox, watch, log, cpus, early, tracer)
+                    return (yield from self._execute(request, sandbox, watch, log, cpus, tracer))
                 finally:
                     del self._running[id(watch)]
         finally:
-            if early is not None:
-                early.discard()
             sandbox.close()
             log.close()
             if tracer is not None:
@@ -153,7 +140,8 @@ class BwrapExecutor:
             with self._scratch:
                 pass  # it is there
             with attach(attached) as streams:
-                self._maker.make(request, sandbox, watch, cpus, streams=streams)
+                in_one_go(self._maker.make(request, sandbox, watch, streams=streams))
+                sandbox.pin(cpus)
                 with self._services(request, sandbox, watch):
                     sandbox.release()
                     streams.relay(sandbox.monitor)
@@ -168,7 +156,6 @@ class BwrapExecutor:
 
     def cancel(self) -> None:
         """Kill everything that is running; takes no lock, so it is safe in a signal handler."""
-        self._ahead.cancel(_CANCELLED)
         for watch in list(self._running.values()):
             watch.end("cancelled", _CANCELLED)
 
@@ -178,23 +165,23 @@ class BwrapExecutor:
         sandbox: Sandbox,
         watch: Watch,
         log: Log,
-        cpus: Sequence[int],
-        early: Early | None,
+        cpus: list[int],
         tracer: Tracer | None,
-    ) -> ActionResult | ExecutionFailed:
+    ) -> Execution:
+        """``cpus`` is given those that it takes."""
         try:
-            if early is None:
-                folders = self._maker.make(request, sandbox, watch, cpus, tracer=tracer)
-            else:
-                folders = early.taken()
-                sandbox.pin(cpus)
+            folders = yield from self._maker.make(request, sandbox, watch, tracer=tracer)
         except Full:
+            yield HELD
             keep_failed(request, watch, sandbox.open(request.world.build_path.lstrip("/")))
             return failed(self._blobs, watch, log)
         except SandboxUnavailable:
             if watch.reason is None:  # else it was cancelled while it was being made
                 raise
             return failed(self._blobs, watch, log)
+        yield HELD
+        cpus += self._cpus.take(request)
+        sandbox.pin(cpus)
         if watch.reason is not None:  # cancelled before there was anything to kill
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
@@ -202,7 +189,7 @@ class BwrapExecutor:
         with contextlib.ExitStack() as around:
             asked = self._surrounded(around, request, sandbox, watch, cpus)
             kills = self._kills()
-            ended, wall = self._run(sandbox, watch, watched)
+            ended, wall = yield from self._run(sandbox, watch, watched)
             totals = None if watch.group is None else watch.group.totals()
             if watch.reason is None and ended.exit_code != 0:
                 self._explain(request, ended, watch, watched, totals, kills)
@@ -215,7 +202,10 @@ class BwrapExecutor:
             keep_failed(request, watch, folders[0])
             return failed(self._blobs, watch, log, usage)
         assert ended.exit_code is not None
-        return finished(self._blobs, request, watch, log, folders[0], ended.exit_code, usage)
+        exit_code = ended.exit_code
+        if _is_little(folders[0]):
+            return finished(self._blobs, request, watch, log, folders[0], exit_code, usage)
+        return (yield Aside(lambda: finished(self._blobs, request, watch, log, folders[0], exit_code, usage)))  # type: ignore[no-any-return]
 
     def _kills(self) -> int | None:
         """What :func:`host_kills` says, or said a moment ago: the kernel sums up a hundred counters for each answer."""
@@ -224,12 +214,12 @@ class BwrapExecutor:
             self._killed = now, host_kills()
         return self._killed[1]
 
-    def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> tuple[Ended, float]:
+    def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> Generator[Waiting, Collection[int], tuple[Ended, float]]:
         """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
         started = time.monotonic()
         if not sandbox.release() and watch.reason is None:
             raise unavailable(sandbox.words())
-        over = watch.run(sandbox, folders)
+        over = yield from watch.run(sandbox, folders)
         ended = sandbox.wait(over=over)
         wall = time.monotonic() - started
         if not over:
@@ -289,3 +279,9 @@ class BwrapExecutor:
         explain_kill(watch, request.resources, ended.exit_code, totals, kills)
         if ended.exit_code is None:
             watch.end("killed", "the sandbox was killed from outside")
+
+
+def _is_little(workspace: int) -> bool:
+    """Whether there is so little in a file system that others need not be kept waiting while it is read."""
+    status = os.fstatvfs(workspace)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize <= _LITTLE and status.f_files - status.f_ffree <= _FEW

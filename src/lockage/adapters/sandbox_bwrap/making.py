@@ -32,13 +32,16 @@ from lockage.running.workspace import Full, populate, scatter
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Generator, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.ports import Blobs, ExecutionRequest
+    from lockage.ports.workers import Waiting
     from lockage.variation.world import World
+
+    Making = Generator[Waiting, Collection[int], list[int]]
 
 __all__ = ["Maker"]
 
@@ -84,14 +87,13 @@ class Maker:
         request: ExecutionRequest,
         sandbox: Sandbox,
         watch: Watch,
-        cpus: Sequence[int],
         *,
         streams: Streams | None = None,
         tracer: Tracer | None = None,
-    ) -> list[int]:
+    ) -> Making:
         """Make, fill and limit the sandbox, and hold it; the writable folders' descriptors, the workspace's first."""
         try:
-            return self._make(request, sandbox, cpus, streams, tracer)
+            return (yield from self._make(request, sandbox, streams, tracer))
         except NotBuilt as error:
             raise unavailable(str(error)) from error
         except Full:
@@ -108,9 +110,7 @@ class Maker:
                 raise StoreUnwritable(f"cannot write below {self._scratch}: {error}", file=str(self._scratch)) from error
             raise SandboxUnavailable(f"the sandbox could not be made with {self._bwrap.name}: {error}") from error
 
-    def _make(
-        self, request: ExecutionRequest, sandbox: Sandbox, cpus: Sequence[int], streams: Streams | None, tracer: Tracer | None
-    ) -> list[int]:
+    def _make(self, request: ExecutionRequest, sandbox: Sandbox, streams: Streams | None, tracer: Tracer | None) -> Making:
         world, action = request.world, request.action
         disk = self._folder_on_disk(sandbox) if world.on_disk else None
         scheme = self._scheme(request, disk, session=streams is None or streams.terminal is None, filtered=tracer is not None)
@@ -125,9 +125,9 @@ class Maker:
             streams=streams,
             seccomp=None if tracer is None else tracer.program,
         )
-        sandbox.await_mounts()
-        sandbox.limit(cpus=cpus, processes=request.resources.processes, world=world)  # while bubblewrap does what is left
-        sandbox.hold(scheme.last, scheme.layout.whole)
+        yield from sandbox.await_mounts()
+        sandbox.limit(processes=request.resources.processes, world=world)  # while bubblewrap does what is left
+        yield from sandbox.hold(scheme.last, scheme.layout.whole)
         freeze(sandbox.root, scheme.made, scheme.layout.links, time=ZIP_FLOOR)
         opened = {path: sandbox.open(below) for path, below in scheme.folders}
         populate(

@@ -20,14 +20,17 @@ from lockage.adapters.sandbox_bwrap.limits import set_limits
 from lockage.adapters.sandbox_bwrap.situation import change, empty_pipe, launched, null_device, terminal
 from lockage.adapters.sandbox_bwrap.spawn import Request
 from lockage.adapters.sandbox_bwrap.standing import bound_root, standing_root
+from lockage.ports.workers import Waiting
 from lockage.running.ended import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
     from lockage.variation.world import World
+
+    Pieces = Generator[Waiting, Collection[int], None]
 
 __all__ = ["NotBuilt", "Sandbox"]
 
@@ -130,24 +133,24 @@ class Sandbox:
             return False
         return True
 
-    def await_mounts(self) -> None:
+    def await_mounts(self) -> Pieces:
         """Wait until bubblewrap has made all mounts and is about to hold. Raises :class:`NotBuilt`."""
         assert self._channel is not None
-        self._channel.wait(self._monitor_handle, _BUILD_TIME)
+        yield Waiting(((self._channel.ours, 0), (self._monitor_handle, select.POLLIN)), _BUILD_TIME)  # 0: POLLHUP
         if not self._learn_init():
             raise NotBuilt(self.words())
 
-    def hold(self, place: str, whole: str | None = None) -> None:
+    def hold(self, place: str, whole: str | None = None) -> Pieces:
         """Take hold of the sandbox's root, in which ``place`` was mounted last; ``whole`` is the folder that is bound as ``/``, if one is.
 
         Raises :class:`NotBuilt`, PermissionError.
         """
-        self.root = self._found_root(place, whole)
+        self.root = yield from self._found_root(place, whole)
         self._folders.append(self.root)
         os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
         self._open_counters()
 
-    def _found_root(self, place: str, whole: str | None) -> int:
+    def _found_root(self, place: str, whole: str | None) -> Generator[Waiting, Collection[int], int]:
         began = now = time.monotonic()
         while True:
             try:
@@ -161,7 +164,8 @@ class Sandbox:
             if found is not None:
                 return found
             # The longer it takes, the less often we look: on a busy machine every look takes from what is being waited for.
-            if not self._alive(max(_LOOK, (now - began) / _PATIENCE)) or now > began + _BUILD_TIME:
+            ended = yield Waiting(((self._monitor_handle, select.POLLIN),), max(_LOOK, (now - began) / _PATIENCE))
+            if ended or now > began + _BUILD_TIME:
                 raise NotBuilt(self.words())
             now = time.monotonic()
 
@@ -217,11 +221,9 @@ class Sandbox:
         except OSError as error:
             raise NotBuilt(str(error)) from error
 
-    def limit(self, *, cpus: Collection[int], processes: int, world: World) -> None:
+    def limit(self, *, processes: int, world: World) -> None:
         """Set the limits of the held process, which the step inherits; a host's lower hard limit stays."""
         set_limits(self._init, processes=processes, world=world)
-        if cpus:
-            self.pin(cpus)
         if world.niceness:  # below our own: whoever runs lockage under nice may not raise it
             os.setpriority(os.PRIO_PROCESS, self._init, min(19, os.getpriority(os.PRIO_PROCESS, self._init) + world.niceness))
 
@@ -313,9 +315,9 @@ class Sandbox:
         while self._last:
             self._last.pop()()
 
-    def _alive(self, wait: float = 0.0) -> bool:
-        """Whether bubblewrap has not ended, nor ends within so many seconds."""
-        return not select.select([self._monitor_handle], [], [], wait)[0]
+    def _alive(self) -> bool:
+        """Whether bubblewrap has not ended."""
+        return not select.select([self._monitor_handle], [], [], 0)[0]
 
     def words(self) -> str:
         """What bubblewrap said; ends the sandbox, so that the log has an end."""

@@ -21,6 +21,7 @@ from lockage.record.result import Usage
 from lockage.running.cpus import CpuShare
 from lockage.running.log import Log
 from lockage.running.outcome import failed, finished, keep_failed
+from lockage.running.pieces import in_one_go
 from lockage.running.scratch import Scratch
 from lockage.running.watch import LOG_LIMIT, disk_exceeded, disk_message
 from lockage.running.workspace import Full, populate
@@ -71,14 +72,11 @@ class HostExecutor:
             self._cpus.give_back(cpus)
 
     @property
-    def prepares(self) -> bool:
-        """There is nothing that would be worth it."""
+    def performs(self) -> bool:
+        """It does everything in one go."""
         return False
 
-    def prepare(self, request: ExecutionRequest) -> None:
-        """See :class:`lockage.ports.Executor`."""
-
-    def dismiss(self) -> None:
+    def perform(self, request: ExecutionRequest) -> None:
         """See :class:`lockage.ports.Executor`."""
 
     def observe(self, request: ExecutionRequest) -> Observed:
@@ -128,7 +126,7 @@ class HostExecutor:
                 process.kill()
             started = time.monotonic()
             process.release()
-            watch.run(process, ())
+            in_one_go(watch.run(process, ()))
             ended = process.wait()
             usage = _usage(ended, time.monotonic() - started, watch)
             watch.drain(process.log)

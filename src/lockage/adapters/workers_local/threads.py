@@ -1,4 +1,4 @@
-"""Tasks beside each other on threads that live as long as they: a sandbox's parent-death signal follows its thread."""
+"""Tasks on threads that live as long as they: a sandbox's parent-death signal follows its thread."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class _Crew:
         self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self.ended: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self.over = False
+        #: Called when a task has ended, by its thread.
+        self.told: Callable[[], None] | None = None
 
 
 class _Worker(threading.Thread):
@@ -47,11 +49,13 @@ class _Worker(threading.Thread):
             self.crew.ended.put((key, call()))
         except BaseException as error:  # noqa: BLE001 (handed to the waiting thread)
             self.crew.ended.put((key, error))
+        if self.crew.told is not None:
+            self.crew.told()
         return True
 
 
 class ThreadWorkers:
-    """Implements :class:`lockage.ports.Workers`; as many threads as there are tasks at one time, reused."""
+    """As many threads as there are tasks at one time, reused; what :class:`LoopWorkers` does that may wait."""
 
     def __init__(self) -> None:
         self._crew = self._new_crew()
@@ -82,6 +86,19 @@ class ThreadWorkers:
                 continue  # wake up regularly so that a signal's handler runs on the main thread
         self._busy -= 1
         return ended
+
+    def taken(self) -> tuple[str, object] | None:
+        """As :meth:`wait`, of a task that has ended by now; None if there is none."""
+        try:
+            ended = self._crew.ended.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy -= 1
+        return ended
+
+    def tell_by(self, told: Callable[[], None]) -> None:
+        """Let this be called whenever a task has ended, from its thread."""
+        self._crew.told = told
 
     def abandon(self, interrupt: Callable[[], None]) -> None:
         # A signal may have come between any two instructions of the methods above, so their counts say nothing here, and a

@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -113,8 +113,8 @@ def reading(pipe: Pipe, closed: list[str]) -> Performance:
     try:
         yield HELD
         while not found.endswith(b"."):
-            ready: Collection[int] = yield pipe.said
-            assert list(ready) == [pipe.read]
+            ready: Mapping[int, int] = yield pipe.said
+            assert ready == {pipe.read: select.POLLIN}
             found += os.read(pipe.read, 100)
         return found
     finally:
@@ -168,11 +168,11 @@ def test_a_performance_goes_on_when_the_time_is_over(workers: Workers, pipe: Pip
     def patient() -> Performance:
         yield HELD
         ready = yield Waiting(((pipe.read, select.POLLIN),), 0.01)
-        return list(ready)
+        return dict(ready)
 
     workers.begin("patient", patient())
     workers.release("patient")
-    assert workers.wait() == ("patient", [])
+    assert workers.wait() == ("patient", {})
 
 
 def test_what_is_dismissed_is_closed_and_forgotten(workers: Workers, pipe: Pipe) -> None:

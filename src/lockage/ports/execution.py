@@ -109,7 +109,8 @@ class Attached(StrEnum):
 class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One action to be run, where, and within which limits. ``world`` is the contract unless a verification varies it.
 
-    ``keep`` is the folder that its workspace is copied to if it fails, in the place of what is there.
+    ``keep`` is the folder that its workspace is copied to if it fails, in the place of what is there. ``large``: its inputs are so many,
+    or so large, that others should not be kept waiting while they are written.
     """
 
     action: Action
@@ -118,6 +119,7 @@ class ExecutionRequest(msgspec.Struct, frozen=True, kw_only=True):
     world: World
     instruments: Path | None = None
     keep: Path | None = None
+    large: bool = False
 
 
 class ExecutionFailed(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ __all__ = ["HELD", "Aside", "Held", "Performance", "Waiting", "Workers"]
 class Waiting(NamedTuple):
     """What a performance waits for: descriptors, each with the events of poll(2) that are asked for, but for so many seconds at most.
 
-    It goes on with those that something has happened to, which are none if it was not in time.
+    It goes on with those that something has happened to, each with what that was; there are none if it was not in time.
     """
 
     descriptors: tuple[tuple[int, int], ...]
@@ -34,7 +34,7 @@ class Held(Enum):
 HELD = Held.HELD
 
 #: A task in pieces, none of which waits: it yields what it waits for between them, is held once, and returns its result.
-Performance = Generator[Waiting | Aside | Held, Any, object]  # Any: descriptors, or what was done aside
+Performance = Generator[Waiting | Aside | Held, Any, object]  # Any: a mapping of descriptors, or what was done aside
 
 
 class Workers(Protocol):

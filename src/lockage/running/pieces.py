@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lockage.ports.workers import Aside, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Generator, Mapping
 
     from lockage.ports.workers import Waiting
 
@@ -43,8 +43,8 @@ def _done(pieces: Generator[Waiting | Aside | Held, Any, T], aside: Aside) -> Wa
     return pieces.send(given)
 
 
-def _happened(wanted: Waiting) -> Collection[int]:
+def _happened(wanted: Waiting) -> Mapping[int, int]:
     poll = select.poll()
     for descriptor, events in wanted.descriptors:
         poll.register(descriptor, events)
-    return [descriptor for descriptor, _ in poll.poll(wanted.seconds * 1000)]
+    return dict(poll.poll(wanted.seconds * 1000))

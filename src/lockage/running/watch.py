@@ -17,7 +17,7 @@ from lockage.ports.workers import Waiting
 from lockage.record.result import Exceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from lockage.recipe.model import Resources
     from lockage.running.cgroup import Group
@@ -84,7 +84,7 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, step: Watched, folders: Sequence[int]) -> Generator[Waiting, Collection[int], bool]:
+    def run(self, step: Watched, folders: Sequence[int]) -> Generator[Waiting, Mapping[int, int], bool]:
         """Until the step's first process has ended: copy the log and hold the limits. Whether all of it is known to have ended.
 
         All that could write to the log has ended then, and with it everything in the sandbox and bubblewrap itself.
@@ -97,7 +97,8 @@ class Watch:
         look = now + interval
         while True:
             ready = yield Waiting(descriptors, max(0.0, min(look, until) - now))
-            if log in ready and not self._copy(log):
+            happened = ready.get(log)
+            if happened is not None and not (happened & select.POLLIN and self._copy(log)):  # POLLHUP alone: there is nothing to read
                 return True
             if monitor in ready:
                 if not step.alone:

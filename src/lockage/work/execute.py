@@ -45,6 +45,10 @@ _KEPT_RESOLVED = 256
 _MOST_EARLY = 64 << 20
 
 
+#: Bytes of inputs, and of the messages that name them, that take so long to write that others should not be kept waiting.
+_LARGE, _MANY = 4 << 20, 100 << 10
+
+
 class _Started(msgspec.Struct, frozen=True):
     """A step that is being executed, the attempts at it that failed, and when this one began; ``again``: because the store had not kept
     what it gave.
@@ -310,6 +314,7 @@ class Execution:
             world=self._world,
             instruments=self._roots.instruments(planned),
             keep=None if self._keep is None else self._keep / planned.name,
+            large=resolved.size > _LARGE or sum(map(len, resolved.directories.values())) > _MANY,
         )
 
     def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, *, again: bool) -> StepRun | None:

@@ -27,7 +27,7 @@ from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.running.workspace import Full
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.services import Standing
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lockage.running.cgroup import Group, Totals
     from lockage.running.ended import Ended
 
+    Running = Generator[Waiting, Mapping[int, int], tuple[Ended, float, Totals | None]]
     Execution = Generator[Waiting | Aside | Held, Any, ActionResult | ExecutionFailed]  # Any: see Performance
 
 __all__ = ["BwrapExecutor"]
@@ -186,17 +187,16 @@ class BwrapExecutor:
             sandbox.kill()
         # what lies on the host's disk is not the step's alone, and cannot be summed up
         watched = folders[1:] if request.world.on_disk else folders
-        with contextlib.ExitStack() as around:
-            asked = self._surrounded(around, request, sandbox, watch, cpus)
-            kills = self._kills()
-            ended, wall = yield from self._run(sandbox, watch, watched)
-            totals = None if watch.group is None else watch.group.totals()
-            if watch.reason is None and ended.exit_code != 0:
-                self._explain(request, ended, watch, watched, totals, kills)
-        fault = None if asked is None else asked.fault(succeeded=ended.exit_code == 0)
-        if fault is not None and watch.reason is None:
-            log.write(fault.report.encode())
-            watch.end(fault.reason, fault.message)
+        if self._groups is None and not (request.world.load or request.action.services):  # as a rule nothing stands around a step
+            ended, wall, totals = yield from self._run(request, sandbox, watch, watched)
+        else:
+            with contextlib.ExitStack() as around:
+                asked = self._surrounded(around, request, sandbox, watch, cpus)
+                ended, wall, totals = yield from self._run(request, sandbox, watch, watched)
+            fault = None if asked is None else asked.fault(succeeded=ended.exit_code == 0)
+            if fault is not None and watch.reason is None:
+                log.write(fault.report.encode())
+                watch.end(fault.reason, fault.message)
         usage = measured(ended, wall, watch, totals, request.world)
         if watch.reason is not None:
             keep_failed(request, watch, folders[0])
@@ -214,8 +214,9 @@ class BwrapExecutor:
             self._killed = now, host_kills()
         return self._killed[1]
 
-    def _run(self, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> Generator[Waiting, Collection[int], tuple[Ended, float]]:
-        """Let the step run to its end, and everything that it started; how it ended, and the seconds it took."""
+    def _run(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> Running:
+        """Let the step run to its end, and everything that it started; how it ended, the seconds it took, and what its group took."""
+        kills = self._kills()
         started = time.monotonic()
         if not sandbox.release() and watch.reason is None:
             raise unavailable(sandbox.words())
@@ -224,7 +225,10 @@ class BwrapExecutor:
         wall = time.monotonic() - started
         if not over:
             watch.drain(sandbox.log)
-        return ended, wall
+        totals = None if watch.group is None else watch.group.totals()
+        if watch.reason is None and ended.exit_code != 0:
+            self._explain(request, ended, watch, folders, totals, kills)
+        return ended, wall, totals
 
     def _surrounded(
         self, around: contextlib.ExitStack, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, cpus: Sequence[int]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +26,7 @@ from lockage.adapters.sandbox_bwrap.standing import freeze
 from lockage.adapters.sandbox_bwrap.variables import CLOCK, LOCALES, variables
 from lockage.base.instant import ZIP_FLOOR
 from lockage.ports import SandboxUnavailable, StoreUnwritable
+from lockage.ports.workers import Aside, Waiting
 from lockage.recipe.modes import Mode
 from lockage.running.remove import remove_workspace
 from lockage.running.watch import Watch, disk_exceeded, disk_message
@@ -32,16 +34,15 @@ from lockage.running.workspace import Full, populate, scatter
 from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.tracer import Tracer
     from lockage.ports import Blobs, ExecutionRequest
-    from lockage.ports.workers import Waiting
     from lockage.variation.world import World
 
-    Making = Generator[Waiting, Collection[int], list[int]]
+    Making = Generator[Waiting | Aside, Any, list[int]]  # Any: see Performance
 
 __all__ = ["Maker"]
 
@@ -130,7 +131,8 @@ class Maker:
         yield from sandbox.hold(scheme.last, scheme.layout.whole)
         freeze(sandbox.root, scheme.made, scheme.layout.links, time=ZIP_FLOOR)
         opened = {path: sandbox.open(below) for path, below in scheme.folders}
-        populate(
+        fill = partial(
+            populate,
             opened[world.build_path],
             action.workspace,
             self._blobs,
@@ -140,6 +142,10 @@ class Maker:
             modes=world.source_modes,
             umask=self._spawner.taken_away(world.umask),
         )
+        if request.large:
+            yield Aside(fill)
+        else:
+            fill()
         for wanted, place, files in (
             (world.repository, world.build_path, REPOSITORY),
             (world.settings, world.home, SETTINGS),

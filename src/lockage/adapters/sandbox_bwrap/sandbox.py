@@ -24,13 +24,13 @@ from lockage.ports.workers import Waiting
 from lockage.running.ended import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 
     from lockage.adapters.sandbox_bwrap.attach import Streams
     from lockage.adapters.sandbox_bwrap.spawn import Spawner
     from lockage.variation.world import World
 
-    Pieces = Generator[Waiting, Collection[int], None]
+    Pieces = Generator[Waiting, Mapping[int, int], None]
 
 __all__ = ["NotBuilt", "Sandbox"]
 
@@ -150,7 +150,7 @@ class Sandbox:
         os.unlink(f"{place.lstrip('/')}/{READY}", dir_fd=self.root)
         self._open_counters()
 
-    def _found_root(self, place: str, whole: str | None) -> Generator[Waiting, Collection[int], int]:
+    def _found_root(self, place: str, whole: str | None) -> Generator[Waiting, Mapping[int, int], int]:
         began = now = time.monotonic()
         while True:
             try:

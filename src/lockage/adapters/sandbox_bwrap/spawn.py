@@ -45,6 +45,20 @@ _ROOM = 1024
 _SIGNALS = tuple(int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 _Actions = ctypes.c_char * _ROOM
+
+
+class _KeptActions(_Actions):  # type: ignore[misc, valid-type]  # ctypes makes it
+    """File actions that are used more than once, and go with it."""
+
+    def __init__(self, descriptors: Sequence[int]) -> None:
+        super().__init__()
+        check(at_once().posix_spawn_file_actions_init(self))
+        _add(self, descriptors)
+
+    def __del__(self) -> None:
+        at_once().posix_spawn_file_actions_destroy(self)
+
+
 _NO_VARIABLES = (ctypes.c_char_p * 1)(None)
 #: Most words of a command line are those of the one before.
 _encoded = lru_cache(maxsize=64)(os.fsencode)
@@ -168,41 +182,63 @@ def _attributes(*, leads: int) -> ctypes.Array[ctypes.c_char]:
 
 def _posix_spawn(request: Request) -> int:
     """posix_spawn(3) called by way of ctypes: that of ``os`` keeps all threads waiting until the child has executed its program."""
-    library, count = at_once(), len(request.descriptors)
+    if request.terminal is None and min(request.descriptors) >= len(request.descriptors) and _closes_from():
+        return _spawned(request, _actions(tuple(request.descriptors)), _SETPGROUP)
     moved: list[int] = []
     actions = _Actions()
-    check(library.posix_spawn_file_actions_init(actions))
+    check(at_once().posix_spawn_file_actions_init(actions))
     try:
         if request.terminal is not None:
             # The leader of a session who opens a terminal gets it as the session's own.
-            check(library.posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
-        add = library.posix_spawn_file_actions_adddup2
-        for target, given in enumerate(request.descriptors):
-            source = given
-            if given < count:  # it might be overwritten before its turn
-                source = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
-                moved.append(source)
-            if (number := add(actions, source, target)) != 0:
-                check(number)
-        add_chdir = getattr(library, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
-        if add_chdir is not None:
-            check(add_chdir(actions, b"/"))
-        close_from = getattr(library, "posix_spawn_file_actions_addclosefrom_np", None)  # glibc has it from 2.34 on
-        if close_from is not None:
-            check(close_from(actions, count))
-        else:
-            for stray in _inheritable():
-                if stray >= count:
-                    check(library.posix_spawn_file_actions_addclose(actions, stray))
-        attributes = _attributes(leads=_SETPGROUP if request.terminal is None else _SETSID)
-        arguments = [*map(_encoded, request.argv), None]
-        argv = (ctypes.c_char_p * len(arguments))(*arguments)
-        process = ctypes.c_int()
-        check(libc().posix_spawn(ctypes.byref(process), _encoded(request.executable), actions, attributes, argv, _NO_VARIABLES))
-        return process.value
+            check(at_once().posix_spawn_file_actions_addopen(actions, 0, request.terminal.encode(), os.O_RDWR, 0))
+        sources = list(request.descriptors)
+        for target, given in enumerate(sources):
+            if given < len(sources):  # it might be overwritten before its turn
+                sources[target] = fcntl.fcntl(given, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)
+                moved.append(sources[target])
+        _add(actions, sources)
+        return _spawned(request, actions, _SETPGROUP if request.terminal is None else _SETSID)
     finally:
-        library.posix_spawn_file_actions_destroy(actions)
+        at_once().posix_spawn_file_actions_destroy(actions)
         close_at_once(moved)
+
+
+def _spawned(request: Request, actions: ctypes.Array[ctypes.c_char], leads: int) -> int:
+    arguments = [*map(_encoded, request.argv), None]
+    argv = (ctypes.c_char_p * len(arguments))(*arguments)
+    process = ctypes.c_int()
+    program, attributes = _encoded(request.executable), _attributes(leads=leads)
+    check(libc().posix_spawn(ctypes.byref(process), program, actions, attributes, argv, _NO_VARIABLES))
+    return process.value
+
+
+@lru_cache(maxsize=256)
+def _actions(descriptors: tuple[int, ...]) -> _KeptActions:
+    """What most processes are started with, as their descriptors have the same few numbers again and again; never changed."""
+    return _KeptActions(descriptors)
+
+
+def _add(actions: ctypes.Array[ctypes.c_char], descriptors: Sequence[int]) -> None:
+    """Let descriptors become 0, 1, 2, … and all others be closed, in the root folder. Raises OSError."""
+    library, add = at_once(), at_once().posix_spawn_file_actions_adddup2
+    for target, source in enumerate(descriptors):
+        if (number := add(actions, source, target)) != 0:
+            check(number)
+    add_chdir = getattr(library, "posix_spawn_file_actions_addchdir_np", None)  # glibc has it from 2.29 on
+    if add_chdir is not None:
+        check(add_chdir(actions, b"/"))
+    if _closes_from():
+        check(library.posix_spawn_file_actions_addclosefrom_np(actions, len(descriptors)))
+    else:
+        for stray in _inheritable():
+            if stray >= len(descriptors):
+                check(library.posix_spawn_file_actions_addclose(actions, stray))
+
+
+@cache
+def _closes_from() -> bool:
+    """Whether the C library closes all descriptors from one on; glibc does from 2.34 on."""
+    return hasattr(at_once(), "posix_spawn_file_actions_addclosefrom_np")
 
 
 def _inheritable() -> list[int]:

@@ -59,7 +59,7 @@ class _Play:
         self.waits: tuple[tuple[int, int], ...] = ()
         self.until = 0.0
         #: What has happened that it waits for.
-        self.given: list[int] = []
+        self.given: dict[int, int] = {}
 
 
 class LoopWorkers:
@@ -140,12 +140,12 @@ class LoopWorkers:
         first = min(play.until for play in self._waiting.values())
         happened = self._poll.poll(max(0.0, first - now) * 1000)
         ready: dict[str, _Play] = {}
-        for descriptor, _ in happened:
+        for descriptor, events in happened:
             play = self._waiting.get(descriptor)
             if play is None:  # the bell
                 self._hear()
             else:
-                play.given.append(descriptor)
+                play.given[descriptor] = events
                 ready[play.key] = play
         if not ready:
             now = time.monotonic()
@@ -154,7 +154,7 @@ class LoopWorkers:
             for descriptor, _ in play.waits:
                 self._poll.unregister(descriptor)
                 del self._waiting[descriptor]
-            given, play.given = play.given, []
+            given, play.given = play.given, {}
             self._go_on(play, given)
 
     def _go_on(self, play: _Play, given: object, error: BaseException | None = None) -> None:

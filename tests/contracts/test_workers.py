@@ -231,6 +231,31 @@ def test_what_is_dismissed_is_not_closed_while_something_of_it_is_done_aside() -
     assert seen == ["done", "closed"]
 
 
+def test_who_always_has_something_to_say_does_not_keep_another_from_its_time(pipe: Pipe) -> None:
+    workers, silent, turns = LoopWorkers(), Pipe(), 0
+
+    def chatty() -> Performance:
+        nonlocal turns
+        pipe.say(b".")
+        yield HELD
+        while turns < 100_000:
+            yield pipe.said  # which is never read
+            turns += 1
+        return None
+
+    def patient() -> Performance:
+        yield HELD
+        yield Waiting(((silent.read, select.POLLIN),), 0.01)
+        return turns
+
+    for key, performance in (("chatty", chatty()), ("patient", patient())):
+        workers.begin(key, performance)
+        workers.release(key)
+    key, found = workers.wait()
+    assert (key, turns) == ("patient", found)
+    workers.abandon(lambda: None)
+
+
 def test_a_signal_that_comes_within_a_piece_is_heeded_after_it(pipe: Pipe) -> None:
     """Nothing that a piece has made is lost, and nothing waits for what will not come."""
     workers, seen = LoopWorkers(), list[str]()

@@ -29,7 +29,8 @@ class CpuShare:
         order = self._cpus if request.world.affinity == "first" else self._cpus[::-1]
         count = min(request.world.cpus or request.action.cpus, len(order))
         with self._lock:
-            found = sorted(order, key=self._load.__getitem__)[:count]
+            least = self._load.__getitem__
+            found = [min(order, key=least)] if count == 1 else sorted(order, key=least)[:count]
             for cpu in found:
                 self._load[cpu] += 1
         return found

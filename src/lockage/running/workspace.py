@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,7 +41,7 @@ class Full(Exception):
 
 def ordered(entries: Iterable[_Entry], order: str, folder: str) -> list[_Entry]:
     """Entries of one folder as ``sorted``, ``reversed`` or ``shuffled:SEED`` asks."""
-    found = sorted(entries, key=lambda entry: entry[0].encode())
+    found = sorted(entries, key=itemgetter(0))  # text sorts by code points, as its bytes in UTF-8 do
     if order == "reversed":
         found.reverse()
     elif order.startswith("shuffled:"):
@@ -158,6 +159,6 @@ def _file(folder: int, name: str, node: FileNode, blobs: Blobs, time: int, mode:
 
 
 def _write(target: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(target, view) :]
+    written = os.write(target, data) if data else 0
+    while written < len(data):  # as a rule all of it was taken at once
+        written += os.write(target, memoryview(data)[written:])

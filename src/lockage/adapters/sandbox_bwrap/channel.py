@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import socket
 
 from lockage.adapters.sandbox_bwrap.libc import at_once, failure
 
 __all__ = ["Channel"]
 
-_TOLD = re.compile(rb'"child-pid": *(\d+)')
+_CHILD = b'"child-pid":'
 #: More than bubblewrap tells.
 _ROOM = 1024
 _Pair = ctypes.c_int * 2
@@ -54,5 +53,5 @@ class Channel:
             if size <= 0:
                 return None
             said += buffer.raw[:size]
-        found = _TOLD.search(said)
-        return None if found is None else int(found[1])
+        digits = said.partition(_CHILD)[2].lstrip().partition(b",")[0].partition(b"}")[0].strip()
+        return int(digits) if digits.isdigit() else None

@@ -13,7 +13,6 @@ from lockage.adapters.sandbox_bwrap.making import Maker
 from lockage.adapters.sandbox_bwrap.measure import ceiling, explain_kill, host_kills, measured
 from lockage.adapters.sandbox_bwrap.modes import with_modes
 from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
-from lockage.adapters.sandbox_bwrap.situation import changes
 from lockage.base.errors import StepFailed
 from lockage.ports import ExecutionFailed, Observed, SandboxUnavailable, Writer
 from lockage.ports.workers import HELD, Aside, Held, Waiting
@@ -25,6 +24,7 @@ from lockage.running.pieces import in_one_go
 from lockage.running.scratch import Scratch
 from lockage.running.watch import LOG_LIMIT, Watch, disk_exceeded, disk_message
 from lockage.running.workspace import Full
+from lockage.variation.world import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -89,10 +89,8 @@ class BwrapExecutor:
         return True
 
     def perform(self, request: ExecutionRequest) -> Execution | None:
-        """See :class:`lockage.ports.Executor`; what only a verification or services ask for is waited for where it is begun."""
-        world = request.world
-        alone = not (request.action.services or world.load or world.on_disk or changes(world))
-        return self._once(request) if alone else None
+        """See :class:`lockage.ports.Executor`; what stands around a step in other worlds, and services, take their time to be made."""
+        return self._once(request) if request.world == CONTRACT and not request.action.services else None
 
     def _new_watch(self, request: ExecutionRequest, sandbox: Sandbox, log: Log) -> Watch:
         return Watch(request.resources, log, sandbox.kill, log_limit=self._log_limit)

@@ -82,6 +82,7 @@ class Maker:
         self._layouts: dict[object, Layout] = {}
         self._overs: dict[object, list[tuple[str, str]]] = {}
         self._schemes: dict[object, _Scheme] = {}
+        self._latest: tuple[object, _Scheme | None] = (None, None)
 
     def make(
         self,
@@ -174,6 +175,9 @@ class Maker:
             *(request.world, request.root.layers, request.instruments, request.resources.disk, disk, session, filtered),
             *(action.variables, action.cpus, action.architecture, action.modes, action.preload, action.services),
         )
+        before, found = self._latest
+        if key == before and found is not None:  # as a rule the very objects: to compare costs less than the digest of a whole world
+            return found
         found = self._schemes.get(key)
         if found is None:
             writable = places(request.world, request.resources.disk, disk)
@@ -191,6 +195,7 @@ class Maker:
             if len(self._schemes) >= _MOST_SCHEMES:
                 self._schemes.clear()
             self._schemes[key] = found
+        self._latest = key, found
         return found
 
     def _arguments(self, request: ExecutionRequest, layout: Layout, writable: Sequence[Place], *, session: bool, filtered: bool) -> bytes:

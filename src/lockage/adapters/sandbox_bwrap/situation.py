@@ -19,7 +19,7 @@ from lockage.adapters.sandbox_bwrap.spawn import FIRST_FREE
 if TYPE_CHECKING:
     from lockage.variation.world import World
 
-__all__ = ["change", "changes", "empty_pipe", "launched", "null_device", "terminal", "time_moves"]
+__all__ = ["change", "empty_pipe", "launched", "null_device", "terminal", "time_moves"]
 
 #: Programs of our own that are run by the interpreter alone, before bubblewrap and beside a held sandbox.
 _LAUNCH, _ENTER = (str(Path(__file__).with_name(name)) for name in ("launch.py", "enter.py"))
@@ -65,14 +65,9 @@ def launched(bwrap: str, world: World) -> tuple[str, tuple[str, ...]]:
     return sys.executable, (*_INTERPRETER, _LAUNCH, str(world.uptime), numbers, bwrap)
 
 
-def changes(world: World) -> bool:
-    """Whether there is anything for :func:`change` to do."""
-    return bool(world.domain or world.last_pid or not world.loopback)
-
-
 def change(process: int, world: World) -> None:
     """Change in the sandbox of a held process what only a process inside of it can. Raises OSError."""
-    if not changes(world):
+    if not (world.domain or world.last_pid or not world.loopback):
         return
     command = [*_INTERPRETER, _ENTER, str(process), world.domain, str(world.last_pid), "up" if world.loopback else "down"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env={}, cwd="/", check=False)

@@ -76,7 +76,7 @@ class LoopWorkers:
         self._asides: dict[str, _Play] = {}
         self._bell: _Bell | None = None
         self._plays: dict[str, _Play] = {}
-        self._poll = select.poll()
+        self._poll: select.poll | None = None  # not every system has it, nor needs it
         self._waiting: dict[int, _Play] = {}
         #: Performances that have come to their ends, with what they came to.
         self._over: dict[str, object] = {}
@@ -87,6 +87,8 @@ class LoopWorkers:
         self._threads.start(key, task)
 
     def begin(self, key: str, performance: Performance) -> None:
+        if self._poll is None:
+            self._poll = select.poll()
         play = self._plays[key] = _Play(key, performance)
         self._shield.put_up()
         self._go_on(play, None)
@@ -136,20 +138,18 @@ class LoopWorkers:
             self._listen()
             if self._ended:
                 return
-        now = time.monotonic()
-        first = min(play.until for play in self._waiting.values())
-        happened = self._poll.poll(max(0.0, first - now) * 1000)
+        assert self._poll is not None
+        until = min([play.until for play in self._waiting.values()])
         ready: dict[str, _Play] = {}
-        for descriptor, events in happened:
+        for descriptor, events in self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
             play = self._waiting.get(descriptor)
             if play is None:  # the bell
                 self._hear()
             else:
                 play.given[descriptor] = events
                 ready[play.key] = play
-        if not ready:
-            now = time.monotonic()
-            ready = {play.key: play for play in self._waiting.values() if play.until <= now}
+        if until <= (now := time.monotonic()):  # also of those that have to wait beside one that always has something to say
+            ready |= {play.key: play for play in self._waiting.values() if play.until <= now}
         for play in ready.values():
             for descriptor, _ in play.waits:
                 self._poll.unregister(descriptor)
@@ -185,6 +185,7 @@ class LoopWorkers:
                 self._end(play)
 
     def _await(self, play: _Play, wanted: Waiting) -> None:
+        assert self._poll is not None
         play.waits = wanted.descriptors
         play.until = time.monotonic() + wanted.seconds
         for descriptor, events in wanted.descriptors:
@@ -196,6 +197,7 @@ class LoopWorkers:
         del self._plays[play.key]
 
     def _close(self, play: _Play) -> None:
+        assert self._poll is not None
         while f"aside {play.key}" in self._asides:  # which uses what closing takes away
             self._heard(self._threads.wait())
         for descriptor, _ in play.waits:
@@ -212,6 +214,7 @@ class LoopWorkers:
 
     def _listen(self) -> None:
         """Hear of threads as well."""
+        assert self._poll is not None
         if self._bell is None:
             bell = self._bell = _Bell()
             self._threads.tell_by(bell.ring)

@@ -20,12 +20,13 @@ from lockage import durable
 from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
 from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
 from lockage.adapters.roots_local.read_only import if_writable, move_aside
+from lockage.adapters.roots_local.seen import as_seen, keep_seen
 from lockage.adapters.roots_local.sweep import first_difference, set_times, stamp_of, walked
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.environment.lock import RootRef
-from lockage.environment.root import LOCAL, root_ref, stacked
+from lockage.environment.root import LOCAL
 from lockage.ports import RealisedRoot, RootDrift
 
 if TYPE_CHECKING:
@@ -39,17 +40,21 @@ if TYPE_CHECKING:
     from lockage.environment.base import LockedImage
     from lockage.environment.image.received import ReceivedLayer
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.ports import Blobs, RootLayer
+    from lockage.ports import Blobs, Clock, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
 
 __all__ = ["LocalRoots"]
 
 
 class LocalRoots:
-    """Implements :class:`lockage.ports.Roots` below ``folder``, from packages in ``blobs``; ``workers`` unpack at once."""
+    """Implements :class:`lockage.ports.Roots` below ``folder``, from packages in ``blobs``; ``workers`` unpack at once.
 
-    def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2) -> None:
+    Without a clock nothing is remembered of what a sweep saw.
+    """
+
+    def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2, clock: Clock | None = None) -> None:
         self._blobs = blobs
+        self._clock = clock
         self._folder = folder
         self._packages = KeptPackages(folder)
         self._workers = workers
@@ -186,6 +191,8 @@ class LocalRoots:
         except (FileNotFoundError, NotADirectoryError):
             return False
         with durable.unwritable(home):
+            if as_seen(home, stamp):
+                return True
             keys = listed(home)
             if self._as_stamped(home, keys, stamp):
                 return True
@@ -213,7 +220,13 @@ class LocalRoots:
         )
 
     def _as_stamped(self, home: Path, keys: Sequence[Digest], stamp: str) -> bool:
-        return stamp_of(walked(home / "root"), self._packages.known(keys)) == stamp
+        now, top = None if self._clock is None else self._clock.now(), (home / "root").stat()
+        found = walked(home / "root")
+        if stamp_of(found, self._packages.known(keys)) != stamp:
+            return False
+        if now is not None:
+            keep_seen(home, stamp, [(".", top), *found], now)
+        return True
 
     def _set_aside(self, home: Path) -> Path:
         """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count, if this user may move it."""
@@ -248,6 +261,8 @@ class LocalRoots:
             known = decode(file.read_bytes(), RootRef)
         if known is not None and file not in self._doubted:
             return known
+        from lockage.environment.root import root_ref, stacked  # what is remembered is not worked out
+
         ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys, place)))
         self._doubted.discard(file)
         if ref != known:

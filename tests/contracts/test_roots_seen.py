@@ -12,7 +12,7 @@ from tests.contracts.test_roots_shared import TOOL, layer
 
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory.clock import FixedClock
-from lockage.adapters.roots_local import LocalRoots, roots
+from lockage.adapters.roots_local import LocalRoots, doubted
 from lockage.adapters.roots_local.seen import as_seen, keep_seen
 from lockage.adapters.roots_local.sweep import walked
 from lockage.ports import RootDrift
@@ -34,7 +34,7 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         swept.append(folder.parent.parent.name)
         return walked(folder)
 
-    monkeypatch.setattr(roots, "walked", told)
+    monkeypatch.setattr(doubted, "walked", told)
     return swept
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from array import array
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.adapters.roots_local.read_only import if_writable
+from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ def as_seen(home: Path, stamp: str) -> bool:
 
 
 def keep_seen(home: Path, stamp: str, found: Sequence[tuple[str, os.stat_result]], now: Instant) -> None:
-    """Keep what was found in a layer and has this stamp; ``now`` is when the search began. Raises StoreUnwritable.
+    """Keep what was found in a layer and has this stamp; ``now`` is when the search began.
 
     The first of ``found`` is the layer's own folder, ``.``.
     """
@@ -56,7 +57,7 @@ def keep_seen(home: Path, stamp: str, found: Sequence[tuple[str, os.stat_result]
         words = _words(states)
     except OverflowError:  # a time before 1970
         return
-    with if_writable():
+    with suppress(StoreUnwritable):  # nothing depends on it
         paths = os.fsencode("\0".join([path for path, _ in found]))
         durable.write_file(home / _SEEN, f"{stamp} {len(words)}\n".encode() + words + paths)
 

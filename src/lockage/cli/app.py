@@ -74,11 +74,12 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                settle()  # before click writes anything about how it ended
         except BrokenPipeError as error:
             raise _Unread from error
-        finally:
-            settle()  # before click writes anything about how it ended
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
+    from lockage.cli.lines import Lines
     from lockage.cli.live import History, Painter
     from lockage.cli.plain import Plain
     from lockage.record.event import Event
@@ -81,6 +82,7 @@ class Progress:
         self._now: Callable[[], Instant] | None = None
         self._history: History | None = None
         self._plain: Plain | None = None
+        self._lines: Lines | None = None
 
     def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant], history: History | None = None) -> None:
         """Say where the output of steps can be read, what time it is, for logs that fold; and how long steps took before, for the view."""
@@ -124,6 +126,8 @@ class Progress:
             painter.close(time.monotonic())
         if self._plain is not None:
             self._print(self._plain.closed())
+        if self._lines is not None:
+            self._lines.close()
 
     def _say(self, event: Event, lines: list[str]) -> None:
         """Print what an event leaves; the output of a step that ran goes with it where a log folds."""
@@ -140,6 +144,10 @@ class Progress:
         self._print(lines)
 
     def _print(self, lines: list[str]) -> None:
-        if lines:
-            sys.stderr.write("\n".join([*lines, ""]))
-            sys.stderr.flush()
+        if not lines:
+            return
+        if self._lines is None:
+            from lockage.cli.lines import Lines  # as above
+
+            self._lines = Lines()
+        self._lines.print(lines)

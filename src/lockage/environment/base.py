@@ -16,10 +16,11 @@ _DISTRIBUTION = re.compile("[a-z][a-z0-9]*")
 _SUITE = re.compile("[A-Za-z0-9][A-Za-z0-9.-]*")
 #: What the place of an image layout on a disk begins with.
 LAYOUT = "oci:"
-_REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+#: What only places of images are compared with is made ready when there is one.
+_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
 #: distribution-spec 1.1, "Pulling manifests".
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_REPOSITORY = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 
 
 class OsBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,16 +86,16 @@ def tagged_place(text: str) -> tuple[str, str]:
     head, slash, last = text.removeprefix(LAYOUT).rpartition("/")
     last, colon, tag = last.partition(":")
     place = f"{head}{slash}{last}"
-    if colon and not _TAG.fullmatch(tag):
+    if colon and not re.fullmatch(_TAG, tag):
         raise ValueError(f"not a tag: {tag[:140]!r}")
     if text.startswith(LAYOUT):
         if not place or "\0" in place:
             raise ValueError("an image layout needs a path, as in oci:PATH")
         return f"{LAYOUT}{place}", tag
     registry, slash, name = place.partition("/")
-    if not slash or not (_REGISTRY.fullmatch(registry) and ("." in registry or ":" in registry or registry == "localhost")):
+    if not slash or not (re.fullmatch(_REGISTRY, registry) and ("." in registry or ":" in registry or registry == "localhost")):
         raise ValueError(f"{text[:120]!r} does not begin with a registry, as in registry.example.org/team/name")
-    if not _REPOSITORY.fullmatch(name):
+    if not re.fullmatch(_REPOSITORY, name):
         raise ValueError(f"not the name of a repository of images: {name[:120]!r}")
     return place, tag
 

@@ -6,7 +6,7 @@ verified by cosign (``verify-blob-attestation --key``) and by ``@sigstore/verify
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -15,7 +15,10 @@ from lockage.base.digest import Digest
 from lockage.evidence import dsse
 from lockage.evidence.keys import PublicKey, Signing
 
-__all__ = ["IN_TOTO", "MAX_BUNDLE", "Bundle", "make_bundle", "parse_bundle"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["IN_TOTO", "MAX_BUNDLE", "Bundle", "make_bundle", "parse_bundle", "sign_statements"]
 
 IN_TOTO = "application/vnd.in-toto+json"
 _MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -54,6 +57,11 @@ def make_bundle(statement: bytes, signer: Signing) -> bytes:
             "dsseEnvelope": dsse.wire(IN_TOTO, statement, [signer]),
         }
     )
+
+
+def sign_statements(data: Iterable[bytes], signer: Signing) -> tuple[bytes, ...]:
+    """One bundle for each statement."""
+    return tuple(make_bundle(statement, signer) for statement in data)
 
 
 def parse_bundle(data: bytes) -> Bundle:

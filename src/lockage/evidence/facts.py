@@ -18,7 +18,7 @@ from lockage.base.errors import Integrity
 from lockage.base.instant import Instant
 from lockage.base.name import PrincipalName, StepName
 from lockage.compare.grade import Grade, worst
-from lockage.evidence.bundle import make_bundle, parse_bundle
+from lockage.evidence.bundle import parse_bundle
 from lockage.evidence.dsse import BadSignature
 from lockage.evidence.predicate import (
     PROVENANCE,
@@ -37,9 +37,8 @@ from lockage.record.source import Source
 from lockage.variation import Claim, axis_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
-    from lockage.evidence.keys import Signing
 
 __all__ = [
     "Evidence",
@@ -53,7 +52,6 @@ __all__ = [
     "UnknownPredicate",
     "WrongSubject",
     "gather",
-    "sign_statements",
     "verify_evidence",
 ]
 
@@ -167,11 +165,6 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     reason: str
     kind: FactKind | None = None
-
-
-def sign_statements(data: Iterable[bytes], signer: Signing) -> tuple[bytes, ...]:
-    """One bundle for each statement."""
-    return tuple(make_bundle(statement, signer) for statement in data)
 
 
 def verify_evidence(evidence: Evidence, root: TrustRoot, *, now: Instant, about: Collection[Digest] | None = None) -> Fact | Rejected:

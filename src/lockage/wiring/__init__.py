@@ -305,7 +305,7 @@ class Wiring(Places):
         host.only_linux()
         from lockage.adapters.roots_local import LocalRoots
 
-        return LocalRoots(self.blobs, self.store / "roots", workers=len(self.host_cpus))
+        return LocalRoots(self.blobs, self.store / "roots", workers=len(self.host_cpus), clock=self.clock)
 
     def varied_roots(self, world: World) -> AbstractContextManager[Callable[[LockedEnvironment], RealisedRoot]]:
         from lockage.wiring.execution import varied_roots

@@ -14,7 +14,7 @@ import msgspec
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import Integrity, LockageError, NotPermitted, Usage
 from lockage.catalog import Catalog
-from lockage.evidence.facts import sign_statements
+from lockage.evidence.bundle import sign_statements
 from lockage.evidence.statement import Statement
 from lockage.evidence.trust import Role, TrustRoot
 from lockage.evidence.trusted import initial_trust_root, read_trust_root, seal_trust_root

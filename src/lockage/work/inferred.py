@@ -60,12 +60,12 @@ def remembered_recipe(services: Services, kind: str, key: Digest) -> Recipe | No
     made: dict[tuple[type, object], object] = {}
 
     def once(kind: type, value: object) -> object:
-        """A name that is needed in many places, made once."""
-        if not isinstance(value, str):
+        """A name that is needed in many places, made once, and as it stands there: it was looked at when the recipe was read."""
+        if not isinstance(value, str) or not issubclass(kind, str):
             return decode_hook(kind, value)
         found = made.get((kind, value))
         if found is None:
-            found = made[kind, value] = decode_hook(kind, value)
+            found = made[kind, value] = str.__new__(kind, value)
         return found
 
     try:  # a memo is whole or absent, so that nothing but its form must be checked: of 10,000 steps in a third of the time

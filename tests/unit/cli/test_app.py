@@ -17,7 +17,7 @@ from lockage.base.errors import ExitCode, Fault, LockageError, Refused
 from lockage.base.name import LatchName, StepName
 from lockage.cli import app
 from lockage.cli.app import COMMANDS, program, run
-from lockage.cli.screen import Progress, human_size, print_json, short, show_error, table
+from lockage.cli.screen import Progress, human_size, print_json, settle, short, show_error, table
 from lockage.record.event import (
     Phase,
     StepBlocked,
@@ -295,6 +295,7 @@ def test_progress_is_for_standard_error_and_plain_without_a_terminal(capsys: Out
         StepUnblocked(step=name),
     ):
         tell(event)
+    settle()  # what came quickly may wait for a moment
     lines = (
         "resolving",
         "wheel: unchanged",

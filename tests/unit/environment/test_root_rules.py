@@ -21,7 +21,7 @@ from lockage.environment.root import (
     with_aliases,
     with_parents,
 )
-from lockage.environment.root.assemble import aliased
+from lockage.environment.root.assembling import aliased
 from lockage.environment.root.rules import ALIASES, ALTERNATIVES, COMPILER_SPECS, FILES, FOLDERS, LINKS
 from lockage.variation import CONTRACT
 

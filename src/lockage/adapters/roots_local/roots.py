@@ -12,26 +12,26 @@ from __future__ import annotations
 import fcntl
 import os
 import weakref
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.adapters.roots_local.kept_layer import KeptLayer, manifest
-from lockage.adapters.roots_local.kept_packages import KeptPackages, listed
-from lockage.adapters.roots_local.read_only import if_writable, move_aside
-from lockage.adapters.roots_local.sweep import first_difference, set_times, stamp_of, walked
+from lockage.adapters.roots_local.read_only import if_writable
+from lockage.adapters.roots_local.seen import as_seen
 from lockage.base.canonical import canonical, canonical_of, decode, plain
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
 from lockage.environment.lock import RootRef
-from lockage.environment.root import LOCAL, root_ref, stacked
+from lockage.environment.root import LOCAL
 from lockage.ports import RealisedRoot, RootDrift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from lockage.adapters.roots_local.kept_layer import KeptLayer
+    from lockage.adapters.roots_local.kept_packages import KeptPackages
     from lockage.adapters.roots_local.layer import LayerSpec
     from lockage.adapters.roots_local.spool import FileSpool
     from lockage.adapters.roots_local.unpack import Sources
@@ -39,23 +39,32 @@ if TYPE_CHECKING:
     from lockage.environment.base import LockedImage
     from lockage.environment.image.received import ReceivedLayer
     from lockage.environment.lock import LockedEnvironment, LockedPackage
-    from lockage.ports import Blobs, RootLayer
+    from lockage.ports import Blobs, Clock, RootLayer
     from lockage.ports.storage import Audit, Heard, Swept
 
 __all__ = ["LocalRoots"]
 
 
 class LocalRoots:
-    """Implements :class:`lockage.ports.Roots` below ``folder``, from packages in ``blobs``; ``workers`` unpack at once."""
+    """Implements :class:`lockage.ports.Roots` below ``folder``, from packages in ``blobs``; ``workers`` unpack at once.
 
-    def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2) -> None:
+    Without a clock nothing is remembered of what a sweep saw.
+    """
+
+    def __init__(self, blobs: Blobs, folder: Path, *, workers: int = 2, clock: Clock | None = None) -> None:
         self._blobs = blobs
+        self._clock = clock
         self._folder = folder
-        self._packages = KeptPackages(folder)
         self._workers = workers
         self._used: dict[str, int] = {}
         #: Remembered identities that are to be computed again, as somebody wants to know.
         self._doubted: set[Path] = set()
+
+    @cached_property
+    def _packages(self) -> KeptPackages:
+        from lockage.adapters.roots_local.kept_packages import KeptPackages  # as below
+
+        return KeptPackages(self._folder)
 
     @cached_property
     def _sources(self) -> Sources:
@@ -93,6 +102,7 @@ class LocalRoots:
             from lockage.adapters.roots_local.image_python import image_python_layer
 
             return image_python_layer(environment.pulled, environment.python, self._sources, spool, below)
+        from lockage.adapters.roots_local.kept_layer import manifest
         from lockage.adapters.roots_local.layer import python_layer
 
         return python_layer(environment.python, self._sources, spool, manifest(below))
@@ -126,6 +136,7 @@ class LocalRoots:
 
     def audit(self, heard: Heard, environment: LockedEnvironment | None = None) -> Audit:
         from lockage.adapters.roots_local.audit import audit_layers, kept_layers  # no build needs it
+        from lockage.adapters.roots_local.kept_packages import listed
 
         if environment is None:
             return audit_layers(self._folder, kept_layers(self._folder), self._packages, self._packages.keys(), heard)
@@ -186,45 +197,12 @@ class LocalRoots:
         except (FileNotFoundError, NotADirectoryError):
             return False
         with durable.unwritable(home):
-            keys = listed(home)
-            if self._as_stamped(home, keys, stamp):
+            if as_seen(home, stamp):
                 return True
-            with self._packages.looking() if keys else nullcontext():
-                if keys and self._as_stamped(home, keys, stamp):
-                    return True  # somebody was just giving more names to its files
-                found = walked(home / "root")
-                difference = first_difference(home / "root", manifest(home))
-                if difference is None and set_times(home / "root", [*found, ("", (home / "root").stat())]):
-                    found = walked(home / "root")
-                    difference = first_difference(home / "root", manifest(home))
-                if difference is None:
-                    good = {state.st_ino: state.st_ctime_ns for _, state in found}
-                    with if_writable(), durable.unwritable(home):
-                        durable.write_file(home / "stamp", stamp_of(found, self._packages.learn(keys, good)).encode())
-                    return True
-            aside = self._set_aside(home)
-        path, what = difference
-        again = "Run the command again to put the root together anew; the damaged one is in"
-        raise RootDrift(
-            f"a kept root was changed since it was put together: {path} {what}",
-            hint=f"{again} {aside} until the next is found." if aside != home else f"Remove {aside}, which this user cannot write to.",
-            path=path,
-            root=str(aside),
-        )
+        from lockage.adapters.roots_local.doubted import DoubtedLayer  # most are as they were
 
-    def _as_stamped(self, home: Path, keys: Sequence[Digest], stamp: str) -> bool:
-        return stamp_of(walked(home / "root"), self._packages.known(keys)) == stamp
-
-    def _set_aside(self, home: Path) -> Path:
-        """Keep the newest damaged layer for whoever wants to look at it, in a place where it does not count, if this user may move it."""
-        aside = self._folder / "damaged" / f"{home.parent.name}-{home.name}-{os.getpid()}"
-        for older in aside.parent.iterdir() if aside.parent.is_dir() else ():
-            with suppress(OSError):
-                self._packages.remove_layer(older)
-        with suppress(FileNotFoundError):  # another process has just done the same
-            if not move_aside(home, aside):
-                return home
-        return aside
+        DoubtedLayer(home, stamp, self._packages, self._clock).check()
+        return True
 
     def _clear_abandoned(self) -> None:
         """Remove what killed processes left: whoever makes a layer holds the lock of its name."""
@@ -248,6 +226,8 @@ class LocalRoots:
             known = decode(file.read_bytes(), RootRef)
         if known is not None and file not in self._doubted:
             return known
+        from lockage.environment.root import root_ref, stacked  # what is remembered is not worked out
+
         ref = root_ref(stacked((layer.place, layer.entries) for layer in self._kept_layers(keys, place)))
         self._doubted.discard(file)
         if ref != known:
@@ -261,6 +241,8 @@ class LocalRoots:
         return self._folder / "refs" / "-".join(key for _, key in keys)
 
     def _kept_layers(self, keys: Sequence[tuple[str, Digest]], place: str) -> list[KeptLayer]:
+        from lockage.adapters.roots_local.kept_layer import KeptLayer  # as above
+
         return [KeptLayer(self._home(kind, key), place if kind == "python" else "", kind) for kind, key in keys]
 
 

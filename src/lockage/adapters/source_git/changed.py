@@ -100,7 +100,8 @@ class ChangedCopy:
         prefix = f"{below}/".encode() if below else b""
         folder = top / below if below else top
         inside = (name[len(prefix) :] for name in names if name.startswith(prefix))
-        found = self._snapshot(folder, [name for name in inside if not _through_link(folder, name)])
+        known = {"": False}
+        found = self._snapshot(folder, [name for name in inside if not _through_link(folder, name, known)])
         return [node for node in found if not isinstance(node, Directory)]
 
     def _submodule(self, place: Place, module: Path, path: RelPath) -> Tree:
@@ -148,10 +149,17 @@ def _bytes_of(path: Path) -> bytes:
         return b""
 
 
-def _through_link(folder: Path, name: bytes) -> bool:
-    """Whether a link took the place of a directory on the way to a name: what lies behind it is not the name's any more."""
-    parts = os.fsdecode(name).split("/")[:-1]
-    return any((folder / "/".join(parts[:end])).is_symlink() for end in range(1, len(parts) + 1))
+def _through_link(folder: Path, name: bytes, known: dict[str, bool]) -> bool:
+    """Whether a link took the place of a directory on the way to a name: what lies behind it is not the name's any more.
+
+    ``known`` says it of directories that were asked for: there may be thousands of names in one.
+    """
+    way = os.fsdecode(name).rpartition("/")[0]
+    found = known.get(way)
+    if found is None:
+        parts = way.split("/")
+        found = known[way] = any((folder / "/".join(parts[:end])).is_symlink() for end in range(1, len(parts) + 1))
+    return found
 
 
 def _text(name: bytes) -> str:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockage.adapters.source_git.lfs import LfsContents
 from lockage.adapters.source_git.objects import Entry, entries, look_up, read_contents
 from lockage.adapters.source_git.pointer import LEAST, MOST, is_pointer
 from lockage.adapters.source_git.process import Git, GitFailed, ending
-from lockage.adapters.source_git.remote import Clones
 from lockage.adapters.source_git.submodules import find, read_modules
 from lockage.base.path import RelPath
 from lockage.base.tree import FileNode, Tree
@@ -94,6 +92,8 @@ class Importer:
         attributes: Mapping[RelPath, bytes],
     ) -> list[Node]:
         """The nodes with the contents of Git LFS in the place of pointers."""
+        from lockage.adapters.source_git.lfs import LfsContents  # few repositories have any
+
         whole = {_whole(below, path): data for path, data in pointers.items()}
         found = LfsContents(self._git, place, self._blobs, commit).contents(whole, attributes)
         refs = {path: found.get(_whole(below, path)) for path in pointers}
@@ -137,6 +137,8 @@ class Importer:
         return [one.data if one is not None and one.kind == "blob" else None for one in found]
 
     def _fetched(self, remote: Remote) -> Path:
+        from lockage.adapters.source_git.remote import Clones  # few repositories name others
+
         return Clones(self._git, self._clones).fetched(remote)[0]
 
 

@@ -8,7 +8,6 @@ repository's own folder that it was about play no part, as objects come through 
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -147,6 +146,8 @@ def _missing(place: Place, missing: list[Entry]) -> SourceUnusable:
     else:
         first = place.outermost or missing[0].path
         paths = [first] if place.outermost else [link.path for link in missing]
+        import shlex  # only on the way to an error
+
         update = shlex.join(["git", "-C", str(clone), "submodule", "update", "--init", "--recursive", *paths])
         hint = f"Run `{update}`; for a commit that is not checked out, `git -C {shlex.quote(str(clone / first))} fetch` first."
     return SourceUnusable(

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
-from lockage.environment.root.assemble import with_parents
+from lockage.environment.root.assembling import with_parents
 from lockage.environment.root.entry import Entry, Kind, directory
 from lockage.environment.root.rules import COMPILER_SPECS, FILES, PYTHON_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lockage.environment.root.assemble import Entries
+    from lockage.environment.root.assembling import Entries
 
 __all__ = ["fitted"]
 

@@ -17,7 +17,7 @@ from lockage.environment.root.errors import InvalidPackage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lockage.environment.root.assemble import Entries
+    from lockage.environment.root.assembling import Entries
 
 __all__ = ["followed", "layered"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lockage.base.digest import Digest
 from lockage.base.path import RelPath
 from lockage.environment.root.alternatives import alternatives_of
-from lockage.environment.root.assemble import aliased, with_aliases, with_parents
+from lockage.environment.root.assembling import aliased, with_aliases, with_parents
 from lockage.environment.root.entry import Entry, Kind, directory, link
 from lockage.environment.root.errors import UnsupportedPackage
 from lockage.environment.root.rules import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from lockage.environment.root.alternatives import Alternative
-    from lockage.environment.root.assemble import Entries
+    from lockage.environment.root.assembling import Entries
     from lockage.environment.root.entry import Package
 
 __all__ = ["complete", "python_of", "status_of"]

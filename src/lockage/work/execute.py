@@ -222,15 +222,17 @@ class Execution:
 
     def _known_or_resolved(self, planned: PlannedStep) -> StepRun | Resolved:
         """The step's result if it is known; else its action."""
-        found = None if self._last is None else self._last.result(planned.name, self._actions.key(planned))
-        if found is not None:
-            return found
-        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it.
-        asks = not self._fresh and all(self.results[need].cached for need in planned.step.needs)
-        known = self._actions.remembered(planned) if asks else None
-        if known is not None:
-            hit = self._kept(planned, known)
-            if hit is not None:
+        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it: neither is asked for by
+        # what it is made of. If it has a result all the same, it is found by the action.
+        needs = [] if self._fresh else [run for need in planned.step.needs if not (run := self.results[need]).cached]
+        last, known = self._last, None
+        if last is not None and (not needs or all(last.gave(run) for run in needs)):
+            found = last.result(planned.name, self._actions.key(planned))
+            if found is not None:
+                return found
+        if not needs and not self._fresh:
+            known = self._actions.remembered(planned)
+            if known is not None and (hit := self._kept(planned, known)) is not None:
                 return run_of(planned.name, known, hit, cached=True)
         resolved = self._actions.resolve(planned)
         if not self._fresh:
@@ -286,8 +288,10 @@ class Execution:
 
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
         root = self._roots.of(planned)
-        variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
-        action = msgspec.structs.replace(resolved.action, variables=variables)
+        action, world = resolved.action, self._world
+        if world is not CONTRACT:
+            variables = relocated(action.variables, build_path=world.build_path, temporary=world.temporary)
+            action = msgspec.structs.replace(action, variables=variables)
         self._services.blobs.put_messages(resolved.directories)
         if planned.services:
             from lockage.work.recordings import check_recordings  # few steps have services

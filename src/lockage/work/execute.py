@@ -308,15 +308,13 @@ class Execution:
 
     def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, *, again: bool) -> StepRun | None:
         """The step's result; None if it is run once more, as it may be with ``again``."""
-        planned = started.planned
-        attempts = planned.step.retries + 1
-        number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and again and may_pass(outcome):
+        planned, tried = started.planned, started.attempts
+        if len(tried) < planned.step.retries and not self._fresh and again and may_pass(outcome):
             times = {"started_ms": started.began, "finished_ms": self._elapsed()}
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage, **times)
-            self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
-            tried = (*started.attempts, attempt)
-            self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()))
+            of = planned.step.retries + 1
+            self._services.tell(StepRetried(step=planned.name, attempt=len(tried) + 1, attempts=of, failure=attempt.failure))
+            self._begin(msgspec.structs.replace(started, attempts=(*tried, attempt), began=self._elapsed()))
             return None
         if not self._fresh and isinstance(outcome, ActionResult):
             lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
@@ -326,7 +324,7 @@ class Execution:
                 return None
             self._keep_result(started.action, outcome)
         lasted = (started.began, self._elapsed())
-        return self._told(run_of(planned.name, started.action, outcome, cached=False, attempts=started.attempts, times=lasted))
+        return self._told(run_of(planned.name, started.action, outcome, cached=False, attempts=tried, times=lasted))
 
     def _keep_result(self, action: BlobRef, result: ActionResult) -> None:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""

@@ -76,6 +76,12 @@ def encode_ref(ref: BlobRef) -> bytes:
     return b"\x0a\x40" + ref.digest.encode() + size  # a digest always has 64 letters
 
 
+def ref_field(number: int, ref: BlobRef) -> bytes:
+    """A field of that number, below 16, that holds a REAPI ``Digest`` message."""
+    size = b"\x10" + varint(ref.size) if ref.size else b""
+    return b"%c%c\x0a\x40%b%b" % (number << 3 | 2, 66 + len(size), ref.digest.encode(), size)
+
+
 def parse_ref(data: bytes) -> BlobRef:
     """Read a REAPI ``Digest`` message; raises ValueError."""
     found: dict[int, int | bytes] = dict(fields(data))
@@ -133,6 +139,10 @@ class Tree(msgspec.Struct, frozen=True):
 
     def encode(self) -> tuple[BlobRef, dict[BlobRef, bytes]]:
         """The root Directory's reference, and the bytes of every Directory message by reference."""
+        if self.flat:  # as what most steps see and give is
+            data = b"".join([_file(node.path, node.blob, node.executable) for node in self.nodes if isinstance(node, FileNode)])
+            ref = BlobRef.of(data)
+            return ref, {ref: data}
         top = _Folder()
         for node in self.nodes:
             folder = top
@@ -147,6 +157,22 @@ class Tree(msgspec.Struct, frozen=True):
                 folder.folders.setdefault(name, _Folder())
         blobs: dict[BlobRef, bytes] = {}
         return _encode(top, blobs), blobs
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is one folder of files, each by a name of its own, in their order."""
+        before = ""
+        for node in self.nodes:
+            path = node.path
+            if "/" in path or path <= before or not isinstance(node, FileNode):
+                return False
+            before = path
+        return True
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum([node.blob.size for node in self.nodes if isinstance(node, FileNode)])
 
     @property
     def ref(self) -> BlobRef:
@@ -164,12 +190,24 @@ def encode_directory(
     """One Directory message of (name, blob, executable), (name, message) and (name, target), each in the order of the names' bytes."""
     out: list[bytes] = []
     for name, ref, executable in files:
-        out.append(bytes_field(1, string_field(1, name) + bytes_field(2, encode_ref(ref)) + (_EXECUTABLE if executable else b"")))
+        out.append(_file(name, ref, executable))
     for name, ref in folders:
-        out.append(bytes_field(2, string_field(1, name) + bytes_field(2, encode_ref(ref))))
+        out.append(bytes_field(2, string_field(1, name) + ref_field(2, ref)))
     for name, target in links:
         out.append(bytes_field(3, string_field(1, name) + string_field(2, target)))
     return b"".join(out)
+
+
+def _file(name: str, ref: BlobRef, executable: bool) -> bytes:
+    """One file of a Directory message, with its tag."""
+    text = name.encode()
+    size = b"\x10" + varint(ref.size) if ref.size else b""
+    more = _EXECUTABLE if executable else b""
+    digest = ref.digest.encode()
+    if len(text) > 0x7F or not text:
+        return bytes_field(1, string_field(1, name) + ref_field(2, ref) + more)
+    length = varint(70 + len(text) + len(size) + len(more))
+    return b"\x0a%b\x0a%c%b\x12%c\x0a\x40%b%b%b" % (length, len(text), text, 66 + len(size), digest, size, more)
 
 
 def _encode(folder: _Folder, blobs: dict[BlobRef, bytes]) -> BlobRef:
@@ -223,12 +261,24 @@ def _plain_file(data: bytes, at: int) -> tuple[FileNode | None, int]:
     return FileNode(RelPath(name.decode()), ref, executable is not None), found.end()
 
 
-def walk(data: bytes) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
+def _plain_files(data: bytes) -> tuple[list[FileNode], int]:
+    """The files that a Directory message begins with, as far as they are plain, and where the rest of it begins."""
+    found: list[FileNode] = []
+    at = 0
+    while at < len(data):
+        plain, at = _plain_file(data, at)
+        if plain is None:
+            break
+        found.append(plain)
+    return found, at
+
+
+def walk(data: bytes, at: int = 0) -> Iterator[tuple[str, FileNode | LinkNode | BlobRef]]:
     """The direct nodes of one Directory message, by name; a sub-directory is the reference of its own message.
 
-    Paths of the nodes are their bare names. Raises ValueError if the message is malformed or has fields we do not write.
+    Paths of the nodes are their bare names. Those before ``at`` are left out.
+    Raises ValueError if the message is malformed or has fields we do not write.
     """
-    at = 0
     while at < len(data):
         plain, at = _plain_file(data, at)
         if plain is not None:
@@ -261,24 +311,30 @@ def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     nodes: list[Node] = []
 
     def visit(ref: BlobRef, prefix: str) -> None:
-        found = 0
-        for name, node in walk(get(ref)):
-            found += 1
+        data = get(ref)
+        files, at = _plain_files(data)
+        nodes.extend(_below(prefix, files) if prefix else files)
+        for name, node in walk(data, at) if at < len(data) else ():
             if isinstance(node, BlobRef):
                 visit(node, f"{prefix}{name}/")
-            elif not prefix:
-                nodes.append(node)
             else:
-                path = str.__new__(RelPath, prefix + name)  # both are paths already
-                nodes.append(FileNode(path, node.blob, node.executable) if isinstance(node, FileNode) else LinkNode(path, node.target))
-        if not found and prefix:
+                nodes.extend(_below(prefix, [node]) if prefix else [node])
+        if not data and prefix:
             nodes.append(Directory(RelPath(prefix[:-1])))
 
     try:
         visit(root, "")
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
-    return Tree.of(nodes)
+    tree = Tree(tuple(nodes))
+    return tree if tree.flat else Tree.of(nodes)
+
+
+def _below(prefix: str, nodes: Iterable[FileNode | LinkNode]) -> Iterator[FileNode | LinkNode]:
+    """The same nodes in the folder whose path, with its slash, is ``prefix``."""
+    for node in nodes:
+        path = str.__new__(RelPath, prefix + node.path)  # both are paths already
+        yield FileNode(path, node.blob, node.executable) if isinstance(node, FileNode) else LinkNode(path, node.target)
 
 
 def file_at(root: BlobRef, path: RelPath, get: Callable[[BlobRef], bytes]) -> BlobRef | None:

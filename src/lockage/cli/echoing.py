@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockage.cli.plain import Plain
-from lockage.cli.progress import observe, observers
+from lockage.cli.progress import ignore, observe, observers
 from lockage.record.event import StepStarted
 from lockage.wiring.terminal import terminal_of
 
@@ -45,6 +45,7 @@ class Overheard:
     def hear(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             self._plain = self._view = None
+            ignore(self)  # of what thousands of steps tell
         elif self._plain is not None:
             self._lines += self._plain.told(event)
         elif self._view is not None:
@@ -63,7 +64,7 @@ class Overheard:
 
     def keep(self, wiring: Wiring, project: Project, built: Built, *, output: str, out: Path, lock_file: Path | None) -> None:
         """Keep what was printed as an echo, if nothing had to be done and only the user was told of it."""
-        if built.basis is None or len(observers()) > 1:
+        if built.basis is None or any(observer is not self for observer in observers()):
             return
         if any(environment.root.is_host for environment in project.lock.environments.values()):
             return  # an echo looks at the source and the store, and not at the machine

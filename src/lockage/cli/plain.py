@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lockage.record import event as kinds
 
@@ -17,6 +17,11 @@ __all__ = ["Plain"]
 
 class Plain:
     """Folds events into lines. What it needs of :mod:`lockage.cli.view` is imported when there is a step to tell of."""
+
+    #: What never leaves a line.
+    SILENT: ClassVar[frozenset[type]] = frozenset(
+        (kinds.StepStarted, kinds.StepQueued, kinds.StepUnblocked, kinds.Fetched, kinds.ArtifactDelivered)
+    )
 
     def __init__(self) -> None:
         self._hits: Hits | None = None
@@ -33,8 +38,6 @@ class Plain:
 
                     self._ended_line = ended_line  # as this is asked thousands of times
                 return [f"  {self._ended_line(event)}"]
-            case kinds.StepStarted() | kinds.StepQueued():
-                return []
             case kinds.Phase(text=text):
                 return [f"  {text}"]
             case kinds.StepRetried() | kinds.StepSkipped() | kinds.StepBlocked():
@@ -53,7 +56,7 @@ class Plain:
                 return self._planned(len(steps))
             case kinds.RunRecorded():
                 return self.closed()
-            case kinds.Fetched() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
+            case kinds.StepStarted() | kinds.StepQueued() | kinds.Fetched() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
                 return []
 
     def _planned(self, steps: int) -> list[str]:

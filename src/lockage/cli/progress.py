@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockage.cli.plain import Plain
     from lockage.record.event import Event
 
-__all__ = ["Observer", "Progress", "end_observers", "observe", "observers", "settle"]
+__all__ = ["Observer", "Progress", "end_observers", "ignore", "observe", "observers", "settle"]
 
 
 class Observer(Protocol):
@@ -53,6 +53,11 @@ def settle() -> None:
 def observe(observer: Observer) -> None:
     """Let it hear of all that is told from now on, up to the end of the command."""
     _observers.append(observer)
+
+
+def ignore(observer: Observer) -> None:
+    """Let it hear of nothing any more; it may say so while it hears."""
+    _observers.remove(observer)
 
 
 def observers() -> tuple[Observer, ...]:
@@ -89,8 +94,9 @@ class Progress:
         self._read, self._now, self._history = read, now, history
 
     def __call__(self, event: Event) -> None:
-        for observer in _observers:
-            observer.hear(event)
+        if _observers:
+            for observer in tuple(_observers):
+                observer.hear(event)
         if self._quiet:
             return
         if self._terminal.live:
@@ -100,9 +106,12 @@ class Progress:
             from lockage.cli.plain import Plain  # a command without progress pays nothing
 
             self._plain = Plain()
+        plain = self._plain
+        if type(event) in plain.SILENT:  # two of three
+            return
         if self not in _shown:
             _shown.append(self)  # what was counted is told at the latest when something else is printed
-        lines = self._plain.told(event)
+        lines = plain.told(event)
         if lines:
             self._say(event, lines)
 

@@ -16,8 +16,8 @@ from lockage.base.canonical import InvalidDocument, canonical, decode, plain
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.name import ServiceName
 from lockage.base.path import RelPath
-from lockage.base.protobuf import bytes_field, fields, string_field, varint_field
-from lockage.base.tree import encode_ref, parse_ref
+from lockage.base.protobuf import bytes_field, fields, string_field, varint, varint_field
+from lockage.base.tree import parse_ref, ref_field
 from lockage.environment.lock import HOST_METADATA, RootRef
 from lockage.plan.latest import Latest
 from lockage.recipe.modes import Mode
@@ -101,26 +101,31 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def input_root(self) -> bytes:
         """The Directory message of the input root: the workspace below the working directory."""
-        return bytes_field(2, _BELOW + bytes_field(2, encode_ref(self.workspace)))
+        return bytes_field(2, _BELOW + ref_field(2, self.workspace))
 
     def encode(self) -> EncodedAction:
         """The REAPI ``Command`` and ``Action`` messages (fields in tag order, sorted where the specification says so)."""
         platform = self._platform
+        size = varint(len(platform))
+        outputs = self.outputs if len(self.outputs) < 2 else sorted(set(self.outputs))  # UTF-8 keeps the order of characters
         command = b"".join(
             [
                 *[bytes_field(1, argument.encode()) for argument in self.arguments],
                 _environment(self.variables),
-                bytes_field(5, platform),
+                b"\x2a",  # field 5
+                size,
+                platform,
                 _AT,
-                *[bytes_field(7, path.encode()) for path in sorted(set(self.outputs))],  # UTF-8 keeps the order of characters
+                *[bytes_field(7, path.encode()) for path in outputs],
                 _TREES,
             ]
         )
         input_root = self.input_root
-        named = ((BlobRef.of(command), command), (BlobRef.of(input_root), input_root))
-        action = bytes_field(1, encode_ref(named[0][0])) + bytes_field(2, encode_ref(named[1][0])) + bytes_field(10, platform)
+        of_command, of_input_root = BlobRef.of(command), BlobRef.of(input_root)
+        action = b"%b%b\x52%b%b" % (ref_field(1, of_command), ref_field(2, of_input_root), size, platform)
         ref = BlobRef.of(action)
-        return EncodedAction(ref=ref, action=action, command=command, messages=((ref, action), *named))
+        messages = ((ref, action), (of_command, command), (of_input_root, input_root))
+        return EncodedAction(ref=ref, action=action, command=command, messages=messages)
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ from lockage.base.path import RelPath
 from lockage.base.tree import EMPTY_TREE, FileNode, InvalidTree, Tree
 from lockage.environment.base import HostBase
 from lockage.environment.declaration import Architecture
-from lockage.environment.lock import LockedEnvironment, RootRef
+from lockage.environment.lock import LockedEnvironment
 from lockage.plan.action import CONTRACT_VERSION, Action, EncodedAction, Stub
 from lockage.plan.contract import FIXED, prevention, search_path, stamps
 from lockage.plan.latest import Latest
@@ -290,7 +290,7 @@ def resolve(
 
     Raises :class:`NoInputs`, :class:`NoRecording`, or :class:`InputsCollide`.
     """
-    step = planned.step
+    step, services = planned.step, planned.services
     nodes: list[Node] = []
     if step.inputs:
         from lockage.recipe.glob import select  # not needed where nothing has changed
@@ -301,25 +301,25 @@ def resolve(
         nodes.extend(chosen.nodes)
     for need in step.needs:
         nodes.extend(needs[need].nodes)
-    nodes.extend(FileNode(found.path, fetched[found.sha256], found.executable) for found in planned.fetched)
+    nodes.extend([FileNode(found.path, fetched[found.sha256], found.executable) for found in planned.fetched])
     nodes.extend(crates.nodes)
     try:
         tree = Tree.of(nodes)
     except InvalidTree as error:
         raise InputsCollide(f"step {step.name!r}: {error.message}", step=step.name, path=error.details.get("path")) from error
     workspace, directories = tree.encode()
-    size = sum([node.blob.size for node in tree if isinstance(node, FileNode)])
     action = Action(
         arguments=step.run,
         variables=planned.variables,
         outputs=tuple(sorted(step.outputs)),
         workspace=workspace,
-        root=RootRef(tree=planned.environment.root.tree, metadata=planned.environment.root.metadata),
+        root=planned.environment.root,
         cpus=step.cpus,
         architecture=planned.environment.architecture,
         modes=step.modes,
         preload=_preload(planned) if step.modes else None,
-        services=tuple(_stub(service, _whole(source), directories) for service in planned.services),
+        services=tuple([_stub(service, _whole(source), directories) for service in services]) if services else (),
     )
     encoded = action.encode()
-    return Resolved(action=action, encoded=encoded, directories={**directories, **dict(encoded.messages)}, size=size)
+    directories.update(encoded.messages)
+    return Resolved(action=action, encoded=encoded, directories=directories, size=tree.size)

@@ -98,6 +98,8 @@ class Schedule:
 
     def _first(self) -> list[int]:
         """The most urgent of those that wait for each demand of CPUs and memory."""
+        if len(self._queues) == 1:  # as in most plans
+            return [next(iter(self._queues.values()))[0]]
         first = [queue[0] for queue in self._queues.values()]
         first.sort()
         return first

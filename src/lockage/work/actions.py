@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import Digest
     from lockage.base.name import StepName
+    from lockage.base.path import RelPath
     from lockage.plan.plan import Plan, PlannedStep, Resolved
     from lockage.record.artifact import StepRun
     from lockage.work.last_build import LastBuild
@@ -51,20 +52,21 @@ class StepActions:
 
     def resolve(self, planned: PlannedStep, *, partial: bool = False) -> Resolved:
         """The step's action; ``partial``: as if those of its needs that have no result had made nothing."""
-        lacking = [need for need in planned.step.needs if need not in self._results] if partial else []
-        needs = {need: EMPTY_TREE if need in lacking else self._given.tree(self._results[need].outputs) for need in planned.step.needs}
+        step, results = planned.step, self._results
+        needs: dict[StepName, Tree] = {}
+        for need in step.needs:
+            run = results.get(need) if partial else results[need]
+            needs[need] = EMPTY_TREE if run is None else self._given.tree(run.outputs)
         if self._fetched is None:  # all that the plan names: wrong bytes stop it before its first step, not after hours
-            waiting = [found for other in self._plan.steps if other.name not in self._results for found in other.fetched]
+            waiting = [found for other in self._plan.steps if other.name not in results for found in other.fetched]
             self._fetched = fetch_inputs(self._services, waiting)
-        return resolve(planned, self._source, needs, self._fetched, self._crates(planned))
+        return resolve(planned, self._source, needs, self._fetched, EMPTY_TREE if step.crates is None else self._crates(step.crates))
 
-    def _crates(self, planned: PlannedStep) -> Tree:
-        """The crates that the step sees."""
-        if planned.step.crates is None:
-            return EMPTY_TREE
+    def _crates(self, lock: RelPath) -> Tree:
+        """The crates of a Cargo.lock."""
         from lockage.work.crates import vendored  # only steps that build Rust need it
 
-        return vendored(self._services, self._source.tree, planned.step.crates)
+        return vendored(self._services, self._source.tree, lock)
 
     def key(self, planned: PlannedStep) -> Digest:
         """Identity of all that the step's action is made of; its needs have results."""

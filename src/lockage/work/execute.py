@@ -231,15 +231,17 @@ class Execution:
 
     def _known_or_resolved(self, planned: PlannedStep) -> StepRun | Resolved:
         """The step's result if it is known; else its action."""
-        found = None if self._last is None else self._last.result(planned.name, self._actions.key(planned))
-        if found is not None:
-            return found
-        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it.
-        asks = not self._fresh and all(self.results[need].cached for need in planned.step.needs)
-        known = self._actions.remembered(planned) if asks else None
-        if known is not None:
-            hit = self._kept(planned, known)
-            if hit is not None:
+        # What a step of this build has just made is as a rule new, and so is the action of whoever needs it: neither is asked for by
+        # what it is made of. If it has a result all the same, it is found by the action.
+        needs = [] if self._fresh else [run for need in planned.step.needs if not (run := self.results[need]).cached]
+        last, known = self._last, None
+        if last is not None and (not needs or all(last.gave(run) for run in needs)):
+            found = last.result(planned.name, self._actions.key(planned))
+            if found is not None:
+                return found
+        if not needs and not self._fresh:
+            known = self._actions.remembered(planned)
+            if known is not None and (hit := self._kept(planned, known)) is not None:
                 return run_of(planned.name, known, hit, cached=True)
         resolved = self._actions.resolve(planned)
         if not self._fresh:
@@ -300,8 +302,10 @@ class Execution:
 
     def _request(self, planned: PlannedStep, resolved: Resolved) -> ExecutionRequest:
         root = self._roots.of(planned)
-        variables = relocated(resolved.action.variables, build_path=self._world.build_path, temporary=self._world.temporary)
-        action = msgspec.structs.replace(resolved.action, variables=variables)
+        action, world = resolved.action, self._world
+        if world is not CONTRACT:
+            variables = relocated(action.variables, build_path=world.build_path, temporary=world.temporary)
+            action = msgspec.structs.replace(action, variables=variables)
         self._services.blobs.put_messages(resolved.directories)
         if planned.services:
             from lockage.work.recordings import check_recordings  # few steps have services
@@ -319,15 +323,13 @@ class Execution:
 
     def _finish(self, started: _Started, outcome: ActionResult | ExecutionFailed, *, again: bool) -> StepRun | None:
         """The step's result; None if it is run once more, as it may be with ``again``."""
-        planned = started.planned
-        attempts = planned.step.retries + 1
-        number = len(started.attempts) + 1
-        if number < attempts and not self._fresh and again and may_pass(outcome):
+        planned, tried = started.planned, started.attempts
+        if len(tried) < planned.step.retries and not self._fresh and again and may_pass(outcome):
             times = {"started_ms": started.began, "finished_ms": self._elapsed()}
             attempt = Attempt(failure=str(failure_of(outcome)), log=outcome.log, usage=outcome.usage, **times)
-            self._services.tell(StepRetried(step=planned.name, attempt=number, attempts=attempts, failure=attempt.failure))
-            tried = (*started.attempts, attempt)
-            self._begin(msgspec.structs.replace(started, attempts=tried, began=self._elapsed()))
+            of = planned.step.retries + 1
+            self._services.tell(StepRetried(step=planned.name, attempt=len(tried) + 1, attempts=of, failure=attempt.failure))
+            self._begin(msgspec.structs.replace(started, attempts=(*tried, attempt), began=self._elapsed()))
             return None
         if not self._fresh and isinstance(outcome, ActionResult):
             lost = () if outcome.exit_code else lost_of_new(self._services, outcome)
@@ -337,7 +339,7 @@ class Execution:
                 return None
             self._keep_result(started.action, outcome)
         lasted = (started.began, self._elapsed())
-        return self._told(run_of(planned.name, started.action, outcome, cached=False, attempts=started.attempts, times=lasted))
+        return self._told(run_of(planned.name, started.action, outcome, cached=False, attempts=tried, times=lasted))
 
     def _keep_result(self, action: BlobRef, result: ActionResult) -> None:
         """Keep what a later build may take; a failure only if that is asked for, and never in the place of a success."""

@@ -197,6 +197,14 @@ class LastBuild:
         one = self._steps.get(step)
         return self._run(step, one) if one is not None and one.key == key.raw and self._believed() else None
 
+    def gave(self, run: StepRun) -> bool:
+        """Whether the step gave the same as in this run, as far as it is remembered and to be believed."""
+        one, kept = self._steps.get(run.step), self._kept
+        if one is None or kept is None or len(one.blobs) < 2:
+            return False
+        at = 32 * one.blobs[1]
+        return kept.digests[at : at + 32] == run.outputs.digest.raw
+
     def _run(self, step: StepName, one: _Step) -> StepRun:
         log, outputs = one.blobs[:2]
         return StepRun(
@@ -211,15 +219,19 @@ class LastBuild:
 
     def keep(self, run: Run, run_id: str) -> None:
         """Remember what a build came to, in the place of what was remembered before."""
+        from lockage.work.actions import StepActions  # a build that is repeated keeps nothing
+
         table = _Table()
         room = _AT_ONCE if any(not step.cached for step in run.steps) else None
         results = {step.step: step for step in run.steps if step.failure is None}
+        actions = StepActions(self._services, self._plan, results, self)
         steps: list[_Step | None] = []
         for planned in self._plan.steps:
-            result, key = results.get(planned.name), self.keys.get(planned.name)
-            if result is None or key is None:
+            result = results.get(planned.name)
+            if result is None:
                 steps.append(None)
                 continue
+            key = actions.key(planned)  # of most that ran nobody has asked for it: here one comes after the other
             before = self._steps.get(planned.name)
             if before is not None and before.key == key.raw and self._believed():
                 refs = [self._refs[place] for place in before.blobs]

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
     from lockage.base.name import StepName
     from lockage.plan.plan import Plan
+    from lockage.ports import Clock
     from lockage.record.artifact import StepRun
     from lockage.work.services import Services
 
 __all__ = ["Performer", "take_turns"]
 
-#: So many steps are looked at one after the other while others run. Between two sandboxes nothing of lockage is in the processor's caches:
-#: looked at one by one, a step takes half as long again.
-_IN_A_ROW = 8
+#: So many steps at most are looked at one after the other while others run, for about so many milliseconds, as nothing is started
+#: meanwhile. Between two sandboxes nothing of lockage is in the processor's caches: looked at one by one, a step takes twice as long.
+_IN_A_ROW, _AT_ONCE = 48, 2
 
 
 class Performer(Protocol):
@@ -69,10 +70,11 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
             _look_at(schedule, job.name, performer, untold)
         elif schedule.running:
             if untold and not schedule.stopped:
+                tell = services.tell
                 for name in untold:
-                    services.tell(StepQueued(step=name))
+                    tell(StepQueued(step=name))
                 untold.clear()
-            _prepare_next(schedule, performer, untold)
+            _prepare_next(schedule, performer, untold, services.clock)
             done = performer.wait(again=not schedule.stopped)
             if done is not None:
                 schedule.finished(done.step, succeeded=done.failure is None)
@@ -80,7 +82,7 @@ def take_turns(services: Services, plan: Plan, performer: Performer, *, keep_goi
             return
 
 
-def _prepare_next(schedule: Schedule, performer: Performer, untold: dict[StepName, None]) -> None:
+def _prepare_next(schedule: Schedule, performer: Performer, untold: dict[StepName, None], clock: Clock) -> None:
     """While others run, have ready what the step needs that is next, so that no CPU waits for it when there is room.
 
     When none is ready, several are looked at in a row. That one waits is told when another step has ended and it waits still: as a rule
@@ -90,10 +92,13 @@ def _prepare_next(schedule: Schedule, performer: Performer, untold: dict[StepNam
         return
     ahead = schedule.ahead()
     if ahead is None:
+        until = clock.steady() + _AT_ONCE
         for _ in range(_IN_A_ROW):
             if (job := schedule.look(ahead=True)) is None:
                 break
             _look_at(schedule, job.name, performer, untold)
+            if clock.steady() > until:
+                break
         ahead = schedule.ahead()
     if ahead is not None:
         performer.prepare(ahead.name)

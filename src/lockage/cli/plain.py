@@ -59,6 +59,11 @@ class Plain:
             case kinds.StepStarted() | kinds.StepQueued() | kinds.Fetched() | kinds.StepUnblocked() | kinds.ArtifactDelivered():
                 return []
 
+    @staticmethod
+    def executed(event: Event) -> kinds.StepEnded | None:
+        """The event, if it is that a step has ended which was executed and succeeded: of those there may be hundreds in a second."""
+        return event if isinstance(event, kinds.StepEnded) and not event.cached and event.failure is None else None
+
     def _planned(self, steps: int) -> list[str]:
         """A plan of so many steps begins."""
         if self._hits is None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from lockage.base.digest import BlobRef
     from lockage.base.instant import Instant
-    from lockage.cli.lines import Lines
     from lockage.cli.live import History, Painter
     from lockage.cli.plain import Plain
-    from lockage.record.event import Event
+    from lockage.cli.together import Together
+    from lockage.record.event import Event, StepEnded
 
 __all__ = ["Observer", "Progress", "end_observers", "ignore", "observe", "observers", "settle"]
 
@@ -87,7 +87,7 @@ class Progress:
         self._now: Callable[[], Instant] | None = None
         self._history: History | None = None
         self._plain: Plain | None = None
-        self._lines: Lines | None = None
+        self._together: Together | None = None
 
     def attend(self, read: Callable[[BlobRef], bytes], now: Callable[[], Instant], history: History | None = None) -> None:
         """Say where the output of steps can be read, what time it is, for logs that fold; and how long steps took before, for the view."""
@@ -111,9 +111,23 @@ class Progress:
             return
         if self not in _shown:
             _shown.append(self)  # what was counted is told at the latest when something else is printed
-        lines = plain.told(event)
-        if lines:
-            self._say(event, lines)
+        executed = plain.executed(event)
+        if executed is None or self._folds:
+            if self._together is not None:
+                self._together.settle()
+            if lines := plain.told(event):
+                self._say(event, lines)
+            return
+        if self._together is None:
+            from lockage.cli.together import Together  # a command that executes nothing pays nothing
+
+            self._together = Together(self._tell)
+        self._together.hear(executed)
+
+    def _tell(self, ended: list[StepEnded]) -> None:
+        """Print the lines of steps that were executed."""
+        assert self._plain is not None
+        self._print([line for event in ended for line in self._plain.told(event)])
 
     def _draw(self, event: Event) -> None:
         painter = self._painter
@@ -133,10 +147,10 @@ class Progress:
         painter, self._painter = self._painter, None
         if painter is not None:
             painter.close(time.monotonic())
+        if self._together is not None:
+            self._together.settle()
         if self._plain is not None:
             self._print(self._plain.closed())
-        if self._lines is not None:
-            self._lines.close()
 
     def _say(self, event: Event, lines: list[str]) -> None:
         """Print what an event leaves; the output of a step that ran goes with it where a log folds."""
@@ -153,10 +167,6 @@ class Progress:
         self._print(lines)
 
     def _print(self, lines: list[str]) -> None:
-        if not lines:
-            return
-        if self._lines is None:
-            from lockage.cli.lines import Lines  # as above
-
-            self._lines = Lines()
-        self._lines.print(lines)
+        if lines:
+            sys.stderr.write("\n".join([*lines, ""]))
+            sys.stderr.flush()

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from lockage.base import tree
 from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
 from lockage.base.path import RelPath
-from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, encode_directory, read_tree
+from lockage.base.protobuf import bytes_field, string_field, varint_field
+from lockage.base.tree import Directory, FileNode, InvalidTree, LinkNode, Node, Tree, encode_directory, encode_ref, read_tree
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=5).filter(
     lambda s: s not in (".", "..")
@@ -37,6 +38,37 @@ def test_trees_read_back_as_they_were(nodes: list[Node]) -> None:
     root, blobs = tree.encode()
     assert read_tree(root, blobs.__getitem__) == tree
     assert Tree.of(reversed(nodes)).ref == root
+
+
+SIZES = st.sampled_from([0, 1, 127, 128, 16383, 16384, (1 << 63) - 1])
+FILES = st.builds(
+    FileNode,
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=200)
+    .filter(lambda s: s not in (".", ".."))
+    .map(RelPath),
+    st.builds(lambda n, size: BlobRef(Digest(f"{n:064x}"), size), st.integers(0, 1000), SIZES),
+    st.booleans(),
+)
+
+
+@given(st.lists(FILES, max_size=5, unique_by=lambda node: node.path), st.booleans())
+def test_a_folder_of_files_alone_is_written_and_read_as_any_other(nodes: list[FileNode], below: bool) -> None:
+    files = [
+        bytes_field(1, string_field(1, node.path) + bytes_field(2, encode_ref(node.blob)) + varint_field(4, node.executable))
+        for node in sorted(nodes, key=lambda node: node.path.encode())
+    ]
+    tree = Tree.of(nodes)
+    root, blobs = tree.encode()
+    assert blobs == {root: b"".join(files)}
+    assert root == BlobRef.of(b"".join(files))
+    assert Tree(tuple(reversed(nodes))).encode() == (root, blobs), "whatever order they are given in"
+    if below and nodes:
+        root, messages = tree.under(RelPath("folder")).encode()
+        assert b"".join(files) in messages.values()
+        assert read_tree(root, messages.__getitem__) == tree.under(RelPath("folder"))
+    else:
+        assert read_tree(root, blobs.__getitem__) == tree
+    assert tree.size == sum(node.blob.size for node in nodes)
 
 
 def test_empty_tree_is_the_empty_message() -> None:

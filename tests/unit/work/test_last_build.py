@@ -100,6 +100,26 @@ def test_where_one_file_changed_only_what_sees_it_is_asked_about(
     assert asked["blobs.vouch"] <= 6
 
 
+@pytest.mark.parametrize("width", [4, 40])
+def test_where_what_ran_gave_the_same_again_little_is_asked_about_what_needs_it(
+    services: MemoryServices, commit: Commit, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    steps = "".join(f'[step.s{n}]\ninputs = []\nneeds = ["first"]\nrun = ["cat", "out{n}"]\noutputs = ["out{n}"]\n' for n in range(width))
+    recipe = '[step.first]\ninputs = ["src/0"]\nrun = ["constant", "first"]\noutputs = ["first"]\n' + steps
+    built(services, commit(services, files(1), recipe=recipe))
+    executed(services)
+    plan = plan_of(commit(services, files(1, f0=b"changed"), recipe=recipe))
+    asked = counted(services, monkeypatch)
+    assert build(services, plan).executed == 1
+    assert executed(services) == ["first"]
+    assert asked["cache.get"] <= 2
+    assert asked["memo.get"] <= 8
+    assert asked["blobs.vouch"] <= 6
+    asked.clear()
+    assert build(services, plan).executed == 0
+    assert asked == {"memo.get": 1, "blobs.vouch": 1}
+
+
 def test_the_same_comes_of_it_with_the_memo_and_without(services: MemoryServices, commit: Commit) -> None:
     project = commit(services, files(5), recipe=wide(5))
     first = built(services, project)

@@ -309,25 +309,26 @@ def walk(data: bytes, at: int = 0) -> Iterator[tuple[str, FileNode | LinkNode | 
 def read_tree(root: BlobRef, get: Callable[[BlobRef], bytes]) -> Tree:
     """The tree whose root Directory is ``root``; ``get`` returns a blob's verified bytes. Raises :class:`InvalidTree`."""
     nodes: list[Node] = []
-
-    def visit(ref: BlobRef, prefix: str) -> None:
-        data = get(ref)
-        files, at = _plain_files(data)
-        nodes.extend(_below(prefix, files) if prefix else files)
-        for name, node in walk(data, at) if at < len(data) else ():
-            if isinstance(node, BlobRef):
-                visit(node, f"{prefix}{name}/")
-            else:
-                nodes.extend(_below(prefix, [node]) if prefix else [node])
-        if not data and prefix:
-            nodes.append(Directory(RelPath(prefix[:-1])))
-
     try:
-        visit(root, "")
+        _read_below(root, "", get, nodes)
     except ValueError as error:
         raise InvalidTree(f"not a tree: {error}", tree=str(root)) from error
     tree = Tree(tuple(nodes))
     return tree if tree.flat else Tree.of(nodes)
+
+
+def _read_below(folder: BlobRef, prefix: str, get: Callable[[BlobRef], bytes], nodes: list[Node]) -> None:
+    """Add what a Directory message names, with what is below that. A function in a function would refer to itself, and be garbage."""
+    data = get(folder)
+    files, at = _plain_files(data)
+    nodes.extend(_below(prefix, files) if prefix else files)
+    for name, node in walk(data, at) if at < len(data) else ():
+        if isinstance(node, BlobRef):
+            _read_below(node, f"{prefix}{name}/", get, nodes)
+        else:
+            nodes.extend(_below(prefix, [node]) if prefix else [node])
+    if not data and prefix:
+        nodes.append(Directory(RelPath(prefix[:-1])))
 
 
 def _below(prefix: str, nodes: Iterable[FileNode | LinkNode]) -> Iterator[FileNode | LinkNode]:

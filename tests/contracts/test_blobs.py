@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.stored import Together, alter
 
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory import MemoryBlobs
@@ -22,23 +23,21 @@ from lockage.ports.storage import Stream
 LARGE = bytes(range(256)) * 4 * 9000  # above what is served from memory
 
 
-@pytest.fixture(params=["local", "memory", "deferred"])
+@pytest.fixture(params=["local", "memory", "deferred", "together"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     local = LocalBlobs(tmp_path / "store")
     made: dict[str, Blobs] = {"local": local, "memory": MemoryBlobs(), "deferred": DeferredBlobs(local)}
-    return made[request.param]
+    return made[request.param] if request.param in made else Together(tmp_path / "store")
 
 
-def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> None:
-    """Put other bytes where a blob is."""
+def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> bytes:
+    """Put other bytes where a blob is: those that are there now."""
     if isinstance(blobs, MemoryBlobs):
         blobs.data[ref.digest] = data
-    else:
-        local = blobs._inner if isinstance(blobs, DeferredBlobs) else blobs
-        assert isinstance(local, LocalBlobs)
-        path = local._path(ref.digest)
-        path.chmod(0o644)
-        path.write_bytes(data)
+        return data
+    local = blobs._inner if isinstance(blobs, DeferredBlobs) else blobs
+    assert isinstance(local, LocalBlobs)
+    return alter(local._folder, ref.digest, data)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "small", "large"])
@@ -95,7 +94,7 @@ def test_the_size_is_part_of_the_identity(blobs: Blobs) -> None:
 def test_damaged_bytes_are_never_returned_and_can_be_healed(blobs: Blobs, data: bytes, how: str) -> None:
     ref = blobs.put(data)
     bad = {"flipped": bytes([data[0] ^ 1]) + data[1:], "truncated": data[:-1], "grown": data + b"!"}[how]
-    damage(blobs, ref, bad)
+    bad = damage(blobs, ref, bad)
     with pytest.raises(BlobCorrupt) as caught:
         blobs.open(ref)
     assert caught.value.details["expected"] == ref.digest

@@ -34,6 +34,9 @@ __all__ = ["LocalActionCache"]
 _BEGIN = b'{"action":"'
 #: Packs of fewer entries are put together by a sweep, if there are more than one.
 _SMALL = 1 << 12
+#: A pack may be put together with others between being found and being read.
+_LOOKS = 3
+_SECOND = 1_000_000_000
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,12 +78,12 @@ class LocalActionCache:
         return None if data is None else _result(data, action)
 
     def _packed(self, action: BlobRef) -> bytes | None:
-        place = self._packs.found(action.digest)
-        data = None if place is None else place[0].read(place[1], place[2])
-        if data is None and place is not None and self._packs.refresh():  # it was put together with others
-            place = self._packs.find(action.digest)
+        for _ in range(_LOOKS):
+            place = self._packs.found(action.digest)
             data = None if place is None else place[0].read(place[1], place[2])
-        return data
+            if place is None or data is not None:
+                return data
+        return None
 
     def _apart(self, action: BlobRef) -> bytes | None:
         """From a file of its own, of which no new ones are written."""
@@ -94,6 +97,7 @@ class LocalActionCache:
     def holds(self, actions: Sequence[BlobRef]) -> bool:
         looks: dict[Pack, bool] = {}
         with suppress(OSError):
+            self._packs.refresh()
             return all(self._holds(action, looks) for action in actions)
         return False
 
@@ -104,10 +108,7 @@ class LocalActionCache:
                 looks[place[0]] = place[0].looks() is not None
             if looks[place[0]]:
                 return True
-        if os.access(self._place(action), os.F_OK):
-            return True
-        place = self._packs.found(action.digest) if place is None or self._packs.refresh() else None
-        return place is not None and place[0].looks() is not None
+        return os.access(self._place(action), os.F_OK)
 
     def put(self, action: BlobRef, result: ActionResult) -> None:
         self.put_many([(action, result)])
@@ -182,7 +183,8 @@ class LocalActionCache:
         """The entries of packs that go: their packs are written anew without them."""
         gone: dict[BlobRef, int] = {}
         chosen: set[str] = set()
-        old = [pack for pack in self._packs.all() if pack.facts[0] < before * 1_000_000_000]
+        looks = [(pack, pack.looks()) for pack in self._packs.all()]
+        old = [pack for pack, look in looks if look is not None and look[0] < before * _SECOND]
         for pack, name, data in self._rows():
             if pack not in old:
                 continue
@@ -229,7 +231,7 @@ class LocalActionCache:
                     continue
                 count, size = count + len(pack.table), size + sum(pack.table.sizes)
                 heard(pack.size)
-                stray = [name for name, part in rows(pack, whole) if not _is_whole(name, part)]
+                stray = [str(_action(name, part) or name) for name, part in rows(pack, whole) if not _is_whole(name, part)]
                 if stray:
                     mend(self._packs, Path(pack.path), aside, _is_whole)
                     damaged += [Damage(name=name, what="does not fit its checksum", aside=str(aside)) for name in stray]

@@ -26,7 +26,8 @@ class Echo:
 
     ``actions`` are kept results, ``blobs`` what they and the artifacts refer to with ``facts`` of their files, ``present`` what need only
     be there: each names of 32 bytes and sizes as numbers, of those that are files. ``packs`` are the paths of files that hold others of
-    them, packed, each with three numbers: its size, and its time of change and inode. ``files`` are digests by path; ``out`` is the folder of the artifacts.
+    them, packed, each with three numbers: its size, time of change and inode.
+    ``files`` are digests by path; ``out`` is the folder of the artifacts.
     """
 
     def __init__(

@@ -98,8 +98,9 @@ def salvaged(data: bytes, whole: Callable[[str, bytes], bool]) -> Iterator[tuple
 def _counted(data: bytes) -> int | None:
     """How many rows the table has: as the head says, or, if that is damaged, so many that what comes first begins where they end."""
     said = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + _COUNT], "little")
-    for count in (said, *range(1, max(len(data) - HEAD, 0) // _ROW + 1)):
-        begin, at = HEAD + _ROW * count, HEAD + _DIGEST * count
-        if begin <= len(data) and int.from_bytes(data[at : at + 8], "little") == begin:
+    most = max(len(data) - HEAD, 0) // _ROW
+    for count in (said, *range(1, most + 1)):
+        at = HEAD + _DIGEST * count
+        if count <= most and int.from_bytes(data[at : at + 8], "little") == HEAD + _ROW * count:
             return count
-    return said if HEAD + _ROW * said <= len(data) else None
+    return said if said <= most else None

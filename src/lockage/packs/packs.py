@@ -84,7 +84,10 @@ class Packs:
         return found
 
     def found(self, digest: str) -> Place | None:
-        """As :meth:`find`, after a look at the folder if it is not known."""
+        """As :meth:`find`, after a look at the folder if it is not known, or if a later one may count."""
+        if self._ordered:
+            self.refresh()
+            return self.known(digest)
         place = self.find(digest)
         return place if place is not None or not self.refresh() else self.find(digest)
 

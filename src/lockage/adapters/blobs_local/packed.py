@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockage import durable
 from lockage.base.digest import Digest
 from lockage.packs import Pack, Packs, load, mend, pack_name, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from lockage import durable
     from lockage.base.digest import BlobRef
     from lockage.packs import Place
     from lockage.ports.storage import Damage

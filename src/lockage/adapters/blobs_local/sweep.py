@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockage import durable, portable
 from lockage.adapters.blobs_local.lease import Lease, numbered
-from lockage.adapters.blobs_local.sweep_packs import PackSweep, only_in, unneeded_packed
+from lockage.adapters.blobs_local.sweep_packs import PackSweep, only_in, put_back, unneeded_packed
 from lockage.packs import pack_name
 from lockage.ports import StoreUnwritable
 from lockage.ports.storage import BlobSweep, Swept
@@ -155,12 +155,12 @@ class _Sweeping:
         return count, size
 
     def _delete_pack(self, path: Path, needed: Collection[Digest]) -> tuple[int, int]:
-        """Delete a pack, or put it back if anything in it is needed and nowhere else: how many blobs went with it, and their bytes."""
+        """Delete a pack, after what is needed and nowhere else was put back: how many blobs went with it, and their bytes."""
         left = list(only_in(self._folder, self._packed, path))
-        if any(name in needed for name, _ in left):
-            self._packed.packs.ready()
-            path.rename(self._packed.packs.folder / path.name)
+        back = {name for name, _ in left if name in needed}
+        if back and not put_back(self._packed, path, back):
             return 0, 0
+        left = [(name, size) for name, size in left if name not in back]
         durable.reached("before-delete")
         path.unlink(missing_ok=True)
         return len(left), sum(size for _, size in left)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lockage.base.instant import Instant
     from lockage.packs import Pack
 
-__all__ = ["PackSweep", "only_in", "unneeded_packed"]
+__all__ = ["PackSweep", "only_in", "put_back", "unneeded_packed"]
 
 #: Packs of fewer blobs are small, and put together if there are more than one.
 _SMALL = 1 << 12
@@ -69,9 +69,7 @@ def unneeded_packed(folder: Path, packed: PackedBlobs, needed: Collection[Digest
     """The sizes of blobs in old packs that nothing needs and that are nowhere else."""
     old = _old(packed, before)
     young = {name for pack in packed.packs.all() if pack not in old for name in pack.table.texts()}
-    found = {
-        name: size for pack in old for name, size in zip(pack.table.texts(), pack.table.sizes, strict=True) if name not in needed
-    }
+    found = {name: size for pack in old for name, size in zip(pack.table.texts(), pack.table.sizes, strict=True) if name not in needed}
     yield from (size for name, size in found.items() if name not in young and not _apart(folder, name))
 
 
@@ -79,9 +77,20 @@ def only_in(folder: Path, packed: PackedBlobs, path: Path) -> Iterator[tuple[str
     """Names and sizes of the blobs in a pack in the trash that are nowhere else."""
     with suppress(OSError, ValueError):  # somebody has just taken it back, or it is damaged, and nothing of it can be had
         table = load(path).table
+        packed.packs.refresh()  # this pack was in its place not long ago
         for name, size in zip(table.texts(), table.sizes, strict=True):
-            if packed.packs.found(name) is None and not _apart(folder, name):
+            place = packed.packs.find(name)
+            if (place is None or place[0].looks() is None) and not _apart(folder, name):
                 yield name, size
+
+
+def put_back(packed: PackedBlobs, path: Path, names: Collection[str]) -> bool:
+    """Write some of a pack in the trash anew; False if the whole pack went back, as not all of that is whole. Raises OSError."""
+    if together(packed.packs, [load(path)], lambda _, name: name in names, is_whole):
+        return True
+    packed.packs.ready()
+    path.rename(packed.packs.folder / path.name)
+    return False
 
 
 def _apart(folder: Path, name: str) -> bool:
@@ -90,4 +99,5 @@ def _apart(folder: Path, name: str) -> bool:
 
 
 def _old(packed: PackedBlobs, before: Instant) -> list[Pack]:
-    return [pack for pack in packed.packs.all() if pack.facts[0] < before * _SECOND]
+    looks = [(pack, pack.looks()) for pack in packed.packs.all()]
+    return [pack for pack, look in looks if look is not None and look[0] < before * _SECOND]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from lockage.packs import load, pack_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lockage.packs import Place
+    from lockage.packs import Pack, Place
     from lockage.record.result import ActionResult
 
 __all__ = ["Together", "alter", "alter_in", "lose", "names_in", "places_of", "put_apart"]
@@ -37,7 +38,7 @@ def places_of(blobs: Path, digest: str) -> list[Place | Path]:
     own = blobs / "sha256" / digest[:2] / digest[2:]
     found: list[Place | Path] = [own] if own.is_file() else []
     for path in sorted((blobs / "packs").glob("*")):
-        pack = load(path) if pack_name(path.name) else None
+        pack = _loaded(path)
         place = None if pack is None else pack.place(digest)
         if pack is not None and place is not None:
             found.append((pack, *place))
@@ -47,7 +48,15 @@ def places_of(blobs: Path, digest: str) -> list[Place | Path]:
 def names_in(blobs: Path) -> set[str]:
     """Everything that lies there, whatever lies twice."""
     own = {path.parent.name + path.name for path in blobs.glob("sha256/*/*")}
-    return own.union(*(load(path).table.texts() for path in (blobs / "packs").glob("*")))
+    packs = filter(None, map(_loaded, (blobs / "packs").glob("*")))
+    return own.union(*(pack.table.texts() for pack in packs))
+
+
+def _loaded(path: Path) -> Pack | None:
+    """A pack, unless its table is damaged."""
+    with suppress(ValueError):
+        return load(path) if pack_name(path.name) else None
+    return None
 
 
 def alter_in(place: Place, data: bytes) -> bytes:

@@ -225,6 +225,7 @@ class LocalActionCache:
                     durable.ensure_folder(aside)
                     path.rename(aside / f"{path.parent.name}{path.name}")
                     damaged.append(Damage(name=str(action), what="does not fit its checksum", aside=str(aside)))
+            self._packs.forget()
             for pack in self._packs.all():
                 whole = pack.read(0, pack.size)
                 if whole is None:

@@ -131,6 +131,11 @@ class Packs:
         with self._lock:
             return [self._packs[name] for name in sorted(self._packs)]
 
+    def forget(self) -> None:
+        """Know nothing any more, so that every table is read again."""
+        with self._lock:
+            self._clear()
+
     def latest(self, pack: Pack, digest: str) -> bool:
         """Whether what a pack holds under a name counts, as no later one holds it as well."""
         place = self.find(digest)

@@ -81,8 +81,8 @@ def _packs_examined(packed: PackedBlobs) -> Iterator[tuple[int, int, list[Damage
     """Of each pack how many blobs it has, of how many bytes, and what is wrong with them."""
     folder = packed.packs.folder
     try:
-        packs = packed.packs.all()
-        for pack in packs:
+        packed.packs.forget()
+        for pack in packed.packs.all():
             data = pack.read(0, pack.size)
             if data is None:
                 continue  # another process was quicker

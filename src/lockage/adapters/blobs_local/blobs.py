@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.adapters.blobs_local.packed import PACKED, PackedBlobs, is_whole
-from lockage.adapters.blobs_local.standing import AT_ONCE, WORD, Files, open_file
+from lockage.adapters.blobs_local.reading import Reader
+from lockage.adapters.blobs_local.standing import WORD, Files
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.packs import tidy
-from lockage.portable import READ
-from lockage.ports import BlobCorrupt, BlobMissing, StoreUnwritable
+from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalBlobs"]
 
-#: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
-_IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
 #: So many blobs are put one by one before threads are begun for the others.
 _FEW = 512
@@ -57,6 +54,7 @@ class LocalBlobs:
         self._lease = Lease(folder)
         self._packed = PackedBlobs(folder, self._spool, lost=lost, begin=begin)
         self._files = Files(folder, self._lease, self._packed)
+        self._reader = Reader(folder, self._lease, self._files, self._packed, lost=lost)
         self._shards: set[str] = set()
         self._good: dict[str, tuple[int, int]] = {}
         #: Whether a pack was written here since they were last put together.
@@ -309,95 +307,10 @@ class LocalBlobs:
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        if ref.size <= AT_ONCE:
-            self._lease.take()
-            with suppress(OSError):
-                if ref.size <= PACKED and (place := self._packed.known(ref.digest)) is not None:
-                    data = place[0].read(place[1], place[2]) or b""
-                    if len(data) == ref.size and Digest.of(data) == ref.digest:
-                        return data
-                data = _read(self._files.place(ref.digest), ref.size)
-                if len(data) == ref.size and Digest.of(data) == ref.digest:
-                    return data
-        with self._verified(ref) as stream:  # which also says what is wrong
-            return stream.read()
+        return self._reader.get(ref)
 
     def open(self, ref: BlobRef) -> BinaryIO:
-        return self._verified(ref)
-
-    def _verified(self, ref: BlobRef) -> BinaryIO:
-        """From the pack that this process knows, else from its own file, else from any pack."""
-        self._lease.take()
-        stray: BlobCorrupt | None = None
-        try:
-            if ref.size <= PACKED and self._packed.known(ref.digest) is not None:
-                data, stray = self._from_pack(ref)
-                if data is not None:
-                    return BytesIO(data)
-            try:
-                stream = self._file(ref)
-            except BlobCorrupt as error:
-                stream, stray = None, error
-            if stream is None and ref.size <= PACKED:
-                data, other = self._from_pack(ref)
-                stray = stray or other
-                if data is not None:
-                    return BytesIO(data)
-        except OSError as error:
-            raise self._files.unreadable(ref.digest, error) from error
-        if stream is not None:
-            return stream
-        if stray is not None:
-            raise stray
-        self._lost()
-        raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder))
-
-    def _file(self, ref: BlobRef) -> BinaryIO | None:
-        """The blob's own file, verified; None if it has none. Raises OSError."""
-        stream = self._files.found(ref.digest, open_file)
-        if stream is None:
-            return None
-        try:
-            if os.fstat(stream.fileno()).st_size <= _IN_MEMORY:
-                data = stream.read()
-                found, size = Digest.of(data), len(data)
-                verified: BinaryIO = BytesIO(data)
-            else:
-                found, size = Digest.of_file(stream), stream.tell()
-                stream.seek(0)
-                verified = stream
-            if found != ref.digest:
-                path = self._path(ref.digest)
-                self._files.set_aside(path, os.fstat(stream.fileno()).st_ino)
-                self._lost()
-                raise self._corrupt(ref, path, found)
-        except (OSError, BlobCorrupt):
-            stream.close()
-            raise
-        if verified is not stream:
-            stream.close()
-        if size != ref.size:
-            verified.close()
-            raise BlobMissing(
-                f"blob {ref} is not in the store: {ref.digest} has {size} bytes", blob=str(ref), expected=ref.size, found=size
-            )
-        return verified
-
-    def _from_pack(self, ref: BlobRef) -> tuple[bytes | None, BlobCorrupt | None]:
-        data, found = self._packed.get(ref)
-        if found is None:
-            return data, None
-        self._lost()
-        return data, self._corrupt(ref, self._packed.packs.folder, found)
-
-    def _corrupt(self, ref: BlobRef, path: Path, found: str) -> BlobCorrupt:
-        return BlobCorrupt(
-            f"blob {ref.digest} has other bytes in {path}: expected sha256 {ref.digest}, found {found}",
-            path=str(path),
-            expected=str(ref.digest),
-            found=str(found),
-            quarantine=str(self._files.quarantine),
-        )
+        return self._reader.open(ref)
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         names = bytes.fromhex("".join([ref.digest for ref in refs]))
@@ -453,15 +366,6 @@ class LocalBlobs:
 
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
-
-
-def _read(place: str, size: int) -> bytes:
-    """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
-    handle = os.open(place, READ)
-    try:
-        return os.read(handle, size + 1)
-    finally:
-        os.close(handle)
 
 
 def _facts(found: tuple[int, int] | None) -> tuple[int, int]:

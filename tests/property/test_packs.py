@@ -69,7 +69,9 @@ class Model:
                 good = path.read_bytes()
                 path.write_bytes(good[:20] + bytes([good[20] ^ 1]) + good[21:])
             case "lose" if held:
-                self.doubt({name for place in held for name in ([str(Digest.of(data))] if isinstance(place, Path) else place[0].table.texts())})
+                self.doubt(
+                    {name for place in held for name in ([str(Digest.of(data))] if isinstance(place, Path) else place[0].table.texts())}
+                )
                 lose(self.home, Digest.of(data))
             case _:
                 self._look(what, blobs)

@@ -99,7 +99,8 @@ def _counted(data: bytes) -> int | None:
     """How many rows the table has: as the head says, or, if that is damaged, so many that what comes first begins where they end."""
     said = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + _COUNT], "little")
     most = max(len(data) - HEAD, 0) // _ROW
-    for count in [said, *range(1, most + 1)]:
+    counts: list[int] = [said, *range(1, most + 1)]
+    for count in counts:
         at = HEAD + _DIGEST * count
         if count <= most and int.from_bytes(data[at : at + 8], "little") == HEAD + _ROW * count:
             return count

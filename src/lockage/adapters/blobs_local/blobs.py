@@ -343,7 +343,7 @@ class LocalBlobs:
 
         What was seen of them before stands: what has been changed between that look and the hashing is seen the next time.
         """
-        good = self._packed.whole([ref for ref, inode in files if inode and ref.size <= PACKED])
+        good = self._packed.whole((ref, inode) for ref, inode in files if inode and ref.size <= PACKED)
         left = [ref for ref, inode in files if inode and ref not in good]
         if len(left) < _FEW:
             return good

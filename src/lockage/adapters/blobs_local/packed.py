@@ -14,7 +14,7 @@ from lockage.base.digest import Digest
 from lockage.packs import Pack, Packs, load, mend, pack_name, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lockage import durable
     from lockage.base.digest import BlobRef
@@ -121,12 +121,12 @@ class PackedBlobs:
         """Write a pack. Raises OSError."""
         return self.packs.add(items)
 
-    def whole(self, refs: Sequence[BlobRef]) -> set[BlobRef]:
-        """Those that are in a pack and whole there; packs in which any of the others is are set aside."""
+    def whole(self, refs: Iterable[tuple[BlobRef, int]]) -> set[BlobRef]:
+        """Those that are in a pack of the inode that was seen, and whole there; packs in which any of the others is are set aside."""
         by_pack: dict[Pack, dict[str, BlobRef]] = {}
-        for ref in refs:
-            place = self.find(ref.digest)
-            if place is not None and place[2] == ref.size:
+        for ref, inode in refs:
+            place = self.known(ref.digest)
+            if place is not None and place[2] == ref.size and place[0].facts[1] == inode:
                 by_pack.setdefault(place[0], {})[ref.digest] = ref
         good: set[BlobRef] = set()
         for pack, wanted in by_pack.items():

@@ -101,23 +101,28 @@ class Files:
 
     def hashed(self, ref: BlobRef) -> tuple[int, int] | None:
         """What :meth:`stats` says of a blob that has just been hashed; None if it is not there or not whole."""
+        small = ref.size <= PACKED
         try:
-            packed = self._packed.hashed(ref) if ref.size <= PACKED else None
-            if packed is not None:
-                return packed[0] & WORD, packed[1] & WORD
-            opened = self.found(ref.digest, open_file)
-            if opened is None:
-                return None
-            with opened as stream:
-                state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
-                small = state.st_size <= AT_ONCE  # of which there are many
-                whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
+            found = self._packed.hashed(ref) if small and self._packed.known(ref.digest) is not None else None
+            found = self._hashed_apart(ref) if found is None else found
+            if found is None and small and self._packed.again(ref.digest) is not None:
+                found = self._packed.hashed(ref)
         except OSError as error:
             raise self.unreadable(ref.digest, error) from error
+        return None if found is None else (found[0] & WORD, found[1] & WORD)
+
+    def _hashed_apart(self, ref: BlobRef) -> tuple[int, int] | None:
+        opened = self.found(ref.digest, open_file)
+        if opened is None:
+            return None
+        with opened as stream:
+            state = os.fstat(stream.fileno())  # from before the reading: what changes while it is read is seen the next time
+            small = state.st_size <= AT_ONCE  # of which there are many
+            whole = (Digest.of(stream.read()) if small else Digest.of_file(stream)) == ref.digest
         if not whole:
             self.set_aside(self.path(ref.digest), state.st_ino)
             return None
-        return state.st_mtime_ns & WORD, state.st_ino & WORD
+        return state.st_mtime_ns, state.st_ino
 
     def set_aside(self, path: Path, inode: int) -> Path | None:
         """Move a damaged file to quarantine; if another process has healed it meanwhile, leave the good one."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from lockage import durable, portable
 from lockage.adapters.blobs_local.lease import Lease, numbered
 from lockage.adapters.blobs_local.sweep_packs import PackSweep, only_in, put_back, unneeded_packed
-from lockage.packs import pack_name
+from lockage.packs import load, pack_name
 from lockage.ports import StoreUnwritable
 from lockage.ports.storage import BlobSweep, Swept
 
@@ -85,8 +85,10 @@ class _Sweeping:
         gone = self._empty_trash(number)
         if full:
             left = [(path, size) for path, size in victims if path.exists()]
+            held = packs.without_any()  # of all others what is needed would have to be written first
             gone = Swept(count=gone.count + len(left), size=gone.size + sum(size for _, size in left))
-            self._delete_in_place(left, number)
+            gone = Swept(count=gone.count + sum(map(len, held.values())), size=gone.size + sum(map(sum, held.values())))
+            self._delete_in_place([*(path for path, _ in left), *held], number)
         return BlobSweep(gone=gone, waiting=_trashed(self._folder, self._packed))
 
     def _discard(self, victims: list[Path], number: int) -> None:
@@ -165,7 +167,7 @@ class _Sweeping:
         path.unlink(missing_ok=True)
         return len(left), sum(size for _, size in left)
 
-    def _delete_in_place(self, victims: list[tuple[Path, int]], number: int) -> None:
+    def _delete_in_place(self, victims: list[Path], number: int) -> None:
         with ExitStack() as held:
             leases = {number, *numbered(self._leases)}
             if self._closed(leases, held) != leases:
@@ -176,8 +178,9 @@ class _Sweeping:
                     cause="the disk is full",
                 )
             needed = self._needed()
-            for path, _ in victims:
-                if f"{path.parent.name}{path.name}" not in needed:
+            for path in victims:
+                names = load(path).table.texts() if pack_name(path.name) else [f"{path.parent.name}{path.name}"]
+                if not any(name in needed for name in names):
                     path.unlink(missing_ok=True)
 
 

@@ -53,6 +53,11 @@ class PackSweep:
         """The pack that is to keep each blob that is needed: of the old ones, the latest."""
         return {name: pack for pack in self._old for name in pack.table.texts() if name in self._needed}
 
+    def without_any(self) -> dict[Path, tuple[int, ...]]:
+        """The files in which nothing is needed, and the sizes of what is in them."""
+        packs = [pack for pack in self._old if not any(name in self._needed for name in pack.table.texts())]
+        return {Path(pack.path): pack.table.sizes for pack in packs if pack.looks() is not None}
+
     def rewrite(self) -> None:
         """Write anew what is needed of the chosen. Raises OSError."""
         holders = self._holders

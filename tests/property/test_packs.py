@@ -17,7 +17,7 @@ from lockage.packs import mending
 from lockage.ports import BlobCorrupt, BlobMissing
 
 LATER = Instant(1 << 33)
-EVENTS = ["together", "apart", "tidy", "damage", "damage a table", "lose", "read", "vouch", "audit", "sweep"]
+EVENTS = ["together", "apart", "tidy", "damage", "damage a table", "cut off", "lose", "read", "vouch", "audit", "sweep"]
 DATA = [b"blob %d " % number * 3 for number in range(8)]
 
 
@@ -68,6 +68,11 @@ class Model:
                 path.chmod(0o600)
                 good = path.read_bytes()
                 path.write_bytes(good[:20] + bytes([good[20] ^ 1]) + good[21:])
+            case "cut off" if held and not isinstance(held[0], Path):
+                path, at = Path(held[0][0].path), held[0][1]
+                path.chmod(0o600)
+                path.write_bytes(path.read_bytes()[: at + 1])
+                self.doubt(set(held[0][0].table.texts()))
             case "lose" if held:
                 self.doubt(
                     {name for place in held for name in ([str(Digest.of(data))] if isinstance(place, Path) else place[0].table.texts())}

@@ -225,6 +225,7 @@ class LocalBlobs:
         with durable.unwritable(self._folder):
             if small:
                 pack = self._packed.add(small)
+                self._lease.take()  # which it could not before there was a folder
                 self._packing = True
                 self._know_all(small, pack.facts)
             elif known:

@@ -60,7 +60,12 @@ class PackedBlobs:
         """Where a blob lies that is nowhere else, after a look at what others did, and into the trash."""
         place = self.packs.found(digest)
         if place is not None and place[0].looks() is None:  # put together with others, damaged, or swept away
-            place = self.packs.find(digest) if self.packs.refresh() else None
+            if os.access(place[0].path, os.F_OK):  # it has another size
+                self._lost()
+                self.mend(place[0])
+            else:
+                self.packs.refresh()
+            place = self.packs.find(digest)
             if place is not None and place[0].looks() is None:
                 place = None
         return self._rescued(digest) if place is None else place

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.stored import alter_in, put_apart
 
 from lockage.adapters.action_cache_local import LocalActionCache
 from lockage.adapters.blobs_local import LocalBlobs
@@ -146,7 +147,23 @@ def test_a_damaged_result_is_set_aside(tmp_path: Path) -> None:
     good, bad = BlobRef.of(b"good"), BlobRef.of(b"bad")
     cache.put(good, RESULT)
     cache.put(bad, RESULT)
-    damage(cache._path(bad))
+    place = cache._packs.find(bad.digest)
+    assert place is not None
+    alter_in(place, b"damaged")
+    assert list(cache.entries()) == [(good, RESULT)]
+    (found,) = cache.audit(nobody).damaged
+    assert found.name == bad.digest
+    assert [b"damaged" in path.read_bytes() for path in (tmp_path / "actions" / "damaged").iterdir()] == [True]
+    assert cache.audit(nobody).damaged == ()
+    assert list(cache.entries()) == [(good, RESULT)]
+
+
+def test_a_damaged_result_of_an_old_store_is_set_aside(tmp_path: Path) -> None:
+    cache = LocalActionCache(tmp_path / "actions")
+    good, bad = BlobRef.of(b"good"), BlobRef.of(b"bad")
+    for action in (good, bad):
+        put_apart(cache, action, RESULT)
+    damage(Path(cache._place(bad)))
     assert list(cache.entries()) == [(good, RESULT)]
     (found,) = cache.audit(nobody).damaged
     assert found.name == str(bad)
@@ -317,18 +334,30 @@ def test_a_store_says_its_format_before_its_first_blob(tmp_path: Path) -> None:
     admit(folder)
     assert not folder.exists()
     blobs.put(b"one")
-    assert (folder / "format").read_bytes() == b"1\n"
+    assert (folder / "format").read_bytes() == b"2\n"
     admit(folder)
 
 
-def test_an_old_store_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_old_store_stays_as_it_is_until_it_gets_a_pack(tmp_path: Path) -> None:
     LocalBlobs(tmp_path / "blobs").put(b"one")
-    LocalBlobs(tmp_path / "blobs", begin=lambda: begin(tmp_path)).put(b"two")
+    blobs = LocalBlobs(tmp_path / "blobs", begin=lambda: begin(tmp_path))
+    blobs.put(b"two")
     assert not (tmp_path / "format").exists()
+    admit(tmp_path)
+    blobs.put_messages({BlobRef.of(b"three"): b"three"})
+    assert (tmp_path / "format").read_bytes() == b"2\n"
     admit(tmp_path)
 
 
-@pytest.mark.parametrize("text", [b"2\n", b"999999999999", b"", b"one", b"-1", b"1.0", b"\xff", b"0"])
+def test_a_store_says_its_format_before_its_first_pack_of_results(tmp_path: Path) -> None:
+    begun: list[bool] = []
+    cache = LocalActionCache(tmp_path / "actions", begin=lambda: begun.append((tmp_path / "actions" / "packs").exists()))
+    cache.put(BlobRef.of(b"an action"), RESULT)
+    cache.put(BlobRef.of(b"another"), RESULT)
+    assert begun == [False]
+
+
+@pytest.mark.parametrize("text", [b"3\n", b"999999999999", b"", b"one", b"-1", b"1.0", b"\xff", b"0"])
 def test_a_store_of_another_format_is_refused_by_name(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "format").write_bytes(text)
     with pytest.raises(StoreFormatUnknown, match="format") as caught:

@@ -10,35 +10,35 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.stored import Together, alter, places_of
 
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.adapters.memory import MemoryBlobs
 from lockage.adapters.store_deferred import DeferredBlobs
 from lockage.base.digest import EMPTY_BLOB, BlobRef, Digest
 from lockage.hashing import files as hashing_files
+from lockage.packs import Pack
 from lockage.ports import BlobCorrupt, BlobMissing, Blobs, StoreUnwritable
 from lockage.ports.storage import Stream
 
 LARGE = bytes(range(256)) * 4 * 9000  # above what is served from memory
 
 
-@pytest.fixture(params=["local", "memory", "deferred"])
+@pytest.fixture(params=["local", "memory", "deferred", "together"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     local = LocalBlobs(tmp_path / "store")
     made: dict[str, Blobs] = {"local": local, "memory": MemoryBlobs(), "deferred": DeferredBlobs(local)}
-    return made[request.param]
+    return made[request.param] if request.param in made else Together(tmp_path / "store")
 
 
-def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> None:
-    """Put other bytes where a blob is."""
+def damage(blobs: Blobs, ref: BlobRef, data: bytes) -> bytes:
+    """Put other bytes where a blob is: those that are there now."""
     if isinstance(blobs, MemoryBlobs):
         blobs.data[ref.digest] = data
-    else:
-        local = blobs._inner if isinstance(blobs, DeferredBlobs) else blobs
-        assert isinstance(local, LocalBlobs)
-        path = local._path(ref.digest)
-        path.chmod(0o644)
-        path.write_bytes(data)
+        return data
+    local = blobs._inner if isinstance(blobs, DeferredBlobs) else blobs
+    assert isinstance(local, LocalBlobs)
+    return alter(local._folder, ref.digest, data)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "small", "large"])
@@ -95,7 +95,7 @@ def test_the_size_is_part_of_the_identity(blobs: Blobs) -> None:
 def test_damaged_bytes_are_never_returned_and_can_be_healed(blobs: Blobs, data: bytes, how: str) -> None:
     ref = blobs.put(data)
     bad = {"flipped": bytes([data[0] ^ 1]) + data[1:], "truncated": data[:-1], "grown": data + b"!"}[how]
-    damage(blobs, ref, bad)
+    bad = damage(blobs, ref, bad)
     with pytest.raises(BlobCorrupt) as caught:
         blobs.open(ref)
     assert caught.value.details["expected"] == ref.digest
@@ -606,3 +606,130 @@ def test_vouching_finds_what_was_damaged_however_many_there_are(tmp_path: Path, 
     assert other.vouch(refs, None) is None
     assert not other.has(refs[70])
     assert [path.name[:64] for path in (tmp_path / "store" / "quarantine").iterdir()] == [str(refs[70].digest)]
+
+
+# Packs
+
+
+MENDING = """
+import sys
+from pathlib import Path
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.base.digest import BlobRef
+from lockage.ports import BlobCorrupt, BlobMissing
+blobs = LocalBlobs(Path(sys.argv[1]))
+data = [b"%d" % number for number in range(200)]
+refs = [BlobRef.of(one) for one in data]
+assert blobs.has(refs[0])
+print("ready", flush=True)
+sys.stdin.readline()
+assert blobs.vouch(refs, None) is None
+for ref, one in zip(refs, data):
+    if one != b"7":
+        assert blobs.get(ref) == one
+try:
+    blobs.get(refs[7])
+except (BlobCorrupt, BlobMissing):
+    print("missing")
+"""
+
+
+def test_processes_that_find_the_same_damage_lose_nothing_else(tmp_path: Path) -> None:
+    home = tmp_path / "blobs"
+    refs = Together(home).put_many([b"%d" % number for number in range(200)])
+    alter(home, refs[7].digest, b"x")
+    command = [sys.executable, "-c", MENDING, str(home)]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    ended = [child.communicate() for child in children]
+    assert ended == [("missing\n", "")] * 4
+    assert LocalBlobs(home).audit(lambda _: None).damaged == ()
+    assert len(list((home / "quarantine").iterdir())) == 1
+    Together(home).put(b"7")
+    assert LocalBlobs(home).vouch(refs, None) is not None
+
+
+def test_one_look_at_a_pack_tells_of_all_that_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = Together(tmp_path).put_many([b"%d" % number for number in range(100)])
+    blobs = LocalBlobs(tmp_path)
+    witness = blobs.vouch(refs, None)
+    looks: list[str] = []
+    look = Pack.looks
+
+    def counted(pack: Pack) -> tuple[int, int] | None:
+        looks.append(pack.name)
+        return look(pack)
+
+    monkeypatch.setattr(Pack, "looks", counted)
+    assert blobs.vouch(refs, witness) == witness
+    assert len(looks) == 1
+    (path,) = (tmp_path / "packs").iterdir()
+    os.utime(path)
+    again = blobs.vouch(refs, witness)
+    assert again not in (None, witness)
+
+
+def test_of_a_pack_that_was_cut_off_what_is_left_is_kept(tmp_path: Path) -> None:
+    refs = Together(tmp_path).put_many([b"%d" % number for number in range(10)])
+    reader = LocalBlobs(tmp_path)
+    assert reader.has(refs[0])
+    (path,) = (tmp_path / "packs").iterdir()
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1])
+    last = max(refs)
+    for blobs in (reader, LocalBlobs(tmp_path)):
+        assert [ref for ref in refs if not blobs.has(ref)] == [last]
+        assert all(BlobRef.of(blobs.get(ref)) == ref for ref in refs if ref != last)
+
+
+def test_a_blob_that_is_whole_somewhere_is_read_from_there(tmp_path: Path) -> None:
+    together = Together(tmp_path)
+    ref = together.put(b"twice")
+    LocalBlobs(tmp_path).put(b"twice")
+    own, packed = places_of(tmp_path, ref.digest)
+    assert isinstance(own, Path)
+    assert not isinstance(packed, Path)
+    own.chmod(0o600)
+    own.write_bytes(b"other")
+    assert LocalBlobs(tmp_path).get(ref) == b"twice"
+    assert not own.exists()
+    LocalBlobs(tmp_path).put(b"twice")
+    alter(tmp_path, ref.digest, b"twice")  # which turns what is in the pack into something else
+    assert LocalBlobs(tmp_path).get(ref) == together.get(ref) == b"twice"
+
+
+def test_a_kill_at_any_step_of_a_pack_leaves_all_of_it_or_nothing(tmp_path: Path, run_killed: Callable[[str, int, object], int]) -> None:
+    code = """
+from lockage.adapters.blobs_local import LocalBlobs
+from lockage.base.digest import BlobRef
+from lockage.packs import mending
+mending._MANY = 1
+blobs = LocalBlobs(home)
+for turn in (0, 1):
+    blobs.put_messages({BlobRef.of(data): data for data in (b"%d one" % turn, b"%d two" % turn)})
+blobs.settle()
+"""
+    pairs = [[BlobRef.of(b"%d one" % turn), BlobRef.of(b"%d two" % turn)] for turn in (0, 1)]
+    for step in range(1, 40):
+        home = tmp_path / str(step)
+        killed = run_killed(code, step, home)
+        blobs = LocalBlobs(home)
+        for one, two in pairs:
+            assert blobs.has(one) == blobs.has(two)
+            assert not blobs.has(one) or (blobs.get(one)[1:], blobs.get(two)[1:]) == (b" one", b" two")
+        assert not blobs.has(pairs[1][0]) or blobs.has(pairs[0][0])
+        blobs.put_messages({BlobRef.of(b"more"): b"more"})
+        assert len(list((home / "tmp").iterdir())) == 1  # this process's
+        if killed == 0:
+            assert step > 8
+            assert len(list((home / "packs").iterdir())) == 2
+            return
+    pytest.fail("the child was still being killed at the last step")

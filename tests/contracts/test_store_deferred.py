@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from tests.stored import alter, lose
 
 from lockage.adapters.action_cache_local import LocalActionCache
 from lockage.adapters.blobs_local import LocalBlobs
@@ -16,6 +17,8 @@ from lockage.ports import BlobMissing, StoreUnwritable
 from lockage.record.result import ActionResult
 
 ACTION = BlobRef.of(b"an action")
+#: A blob that is not put into a pack.
+GOOD = b"good" * 5000
 
 
 class Slow(MemoryBlobs):
@@ -113,34 +116,53 @@ def test_what_is_too_large_to_wait_is_kept_at_once(monkeypatch: pytest.MonkeyPat
     assert inner.has(small)
 
 
-def test_damage_that_a_blob_is_written_over_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["apart", "together"])
+def test_a_small_blob_over_which_another_is_put_is_whole_whatever_lay_there(tmp_path: Path, kept: str) -> None:
     local = LocalBlobs(tmp_path)
-    ref = local.put(b"good")
-    path = local._path(ref.digest)
-    path.chmod(0o644)
-    path.write_bytes(b"evil")
+    if kept == "apart":
+        local.put(b"good")
+    else:
+        local.put_messages({BlobRef.of(b"good"): b"good", BlobRef.of(b"other"): b"other"})
+    ref = BlobRef.of(b"good")
+    alter(tmp_path, ref.digest, b"evil")
     blobs = DeferredBlobs(LocalBlobs(tmp_path))
     assert blobs.put_soon([b"good"]) == [ref]
-    assert blobs.get(ref) == b"good"
-    assert blobs.vouch([ref], b"") is None  # it is set aside, and can be written
-    assert blobs.put_soon([b"good"]) == [ref]
+    assert not blobs.doubts  # as it is written, whatever is there
     blobs.settle()
+    for one in (blobs, LocalBlobs(tmp_path)):
+        assert one.vouch([ref], None) is not None
+        assert one.get(ref) == b"good"
     assert LocalBlobs(tmp_path).get(ref) == b"good"
 
 
+def test_damage_that_a_blob_is_written_over_is_found(tmp_path: Path) -> None:
+    local = LocalBlobs(tmp_path)
+    ref = local.put(GOOD)
+    path = local._path(ref.digest)
+    path.chmod(0o644)
+    path.write_bytes(b"evil" * (len(GOOD) // 4))
+    blobs = DeferredBlobs(LocalBlobs(tmp_path))
+    assert blobs.put_soon([GOOD]) == [ref]
+    assert blobs.get(ref) == GOOD
+    assert blobs.vouch([ref], b"") is None  # it is set aside, and can be written
+    assert blobs.put_soon([GOOD]) == [ref]
+    blobs.settle()
+    assert LocalBlobs(tmp_path).get(ref) == GOOD
+
+
 def test_what_is_new_raises_no_doubts_and_what_was_there_does_until_it_is_vouched_for(tmp_path: Path) -> None:
-    LocalBlobs(tmp_path).put(b"there")
+    LocalBlobs(tmp_path).put(GOOD)
     blobs = DeferredBlobs(LocalBlobs(tmp_path))
     blobs.put_soon([b"new"])
-    blobs.put_messages({BlobRef.of(b"there"): b"there"})
+    blobs.put_messages({BlobRef.of(GOOD): GOOD})
     assert not blobs.doubts
-    (ref,) = blobs.put_soon([b"there"])
+    (ref,) = blobs.put_soon([GOOD])
     assert blobs.doubts  # though it waits already
     blobs.settle()
     blobs.put_soon([b"new"])
     assert blobs.vouch([ref], b"") is not None
     assert not blobs.doubts
-    blobs.put_soon([b"there"])
+    blobs.put_soon([GOOD])
     assert not blobs.doubts  # as it was when it was hashed
     blobs.put_stream(BytesIO(b"other"))
     assert not blobs.doubts
@@ -151,9 +173,7 @@ def test_what_was_written_and_then_changed_is_doubted_when_it_is_put_again(tmp_p
     blobs = DeferredBlobs(local)
     (ref,) = blobs.put_soon([b"good"])
     blobs.settle()
-    path = local._path(ref.digest)
-    path.chmod(0o644)
-    path.write_bytes(b"evil")
+    alter(tmp_path, ref.digest, b"evil")
     blobs.put_soon([b"good"])
     assert blobs.doubts
     assert blobs.vouch([ref], b"") is None
@@ -177,7 +197,7 @@ def test_what_was_kept_and_then_lost_is_kept_again(tmp_path: Path) -> None:
     blobs = DeferredBlobs(local)
     (ref,) = blobs.put_soon([b"out"])
     blobs.settle()
-    local._path(ref.digest).unlink()
+    lose(tmp_path, ref.digest)
     assert blobs.vouch([ref], b"") is None  # reading may still be answered from memory, this may not
     assert blobs.put_soon([b"out"]) == [ref]
     blobs.settle()
@@ -192,8 +212,7 @@ def test_memory_of_what_was_kept_has_an_end(tmp_path: Path, monkeypatch: pytest.
     blobs = DeferredBlobs(local)
     refs = blobs.put_soon([b"one", b"two", b"six"])
     blobs.settle()
-    for ref in refs:
-        local._path(ref.digest).unlink()
+    lose(tmp_path, refs[0].digest)  # and what lies there with it
     with pytest.raises(BlobMissing):
         blobs.get(refs[0])
     assert [blobs.get(ref) for ref in refs[1:]] == [b"two", b"six"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.stored import Together, alter, names_in, places_of
 
 from lockage import durable
 from lockage.adapters.action_cache_local import LocalActionCache
@@ -19,22 +20,32 @@ from lockage.adapters.memory import MemoryActionCache, MemoryBlobs, MemoryMemo
 from lockage.adapters.store_local import StoreFolder
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
+from lockage.packs import mending
 from lockage.ports import ActionCache, BlobMissing, Blobs, Memo
-from lockage.ports.storage import Swept
+from lockage.ports.storage import BlobSweep, Swept
 from lockage.record.result import ActionResult
 
 LATER = Instant(1 << 33)
 LONG_AGO = Instant(1)
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "together"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return LocalBlobs(tmp_path / "blobs") if request.param == "local" else MemoryBlobs()
+    return MemoryBlobs() if request.param == "memory" else _made(request.param, tmp_path / "blobs")
+
+
+@pytest.fixture(params=["local", "together"])
+def local(request: pytest.FixtureRequest, tmp_path: Path) -> LocalBlobs:
+    return _made(request.param, tmp_path / "blobs")
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> LocalBlobs:
+def apart(tmp_path: Path) -> LocalBlobs:
     return LocalBlobs(tmp_path / "blobs")
+
+
+def _made(kind: str, folder: Path) -> LocalBlobs:
+    return Together(folder) if kind == "together" else LocalBlobs(folder)
 
 
 def needing(*refs: BlobRef) -> Callable[[], set[Digest]]:
@@ -100,9 +111,10 @@ def test_an_empty_store_is_swept(blobs: Blobs) -> None:
     assert blobs.sweep(needing(), LATER).gone == Swept()
 
 
-def test_what_is_young_stays(local: LocalBlobs) -> None:
-    old, young = local.put_many([b"old", b"young"])
-    os.utime(local._path(old.digest), (100, 100))
+def test_what_is_young_stays(local: LocalBlobs, tmp_path: Path) -> None:
+    old, young = local.put(b"old"), local.put(b"young")
+    for place in places_of(tmp_path / "blobs", old.digest):
+        os.utime(place if isinstance(place, Path) else place[0].path, (100, 100))
     assert local.sweep(needing(), Instant(101)).gone == Swept(count=1, size=3)
     assert [local.has(old), local.has(young)] == [False, True]
 
@@ -149,14 +161,46 @@ def test_what_comes_to_be_needed_meanwhile_comes_back(local: LocalBlobs) -> None
     assert not local.has(two)
 
 
-def test_what_is_put_again_comes_out_of_the_trash(local: LocalBlobs, tmp_path: Path) -> None:
-    ref = local.put(b"one")
+def test_what_is_put_again_comes_out_of_the_trash(apart: LocalBlobs, tmp_path: Path) -> None:
+    ref = apart.put(b"one")
     reader = LocalBlobs(tmp_path / "blobs")
     assert reader.has(ref)
-    local.sweep(needing(), LATER)
+    apart.sweep(needing(), LATER)
     inode = next((tmp_path / "blobs" / "trash").glob("*/*")).stat().st_ino
     reader.put(b"one")
     assert reader._path(ref.digest).stat().st_ino == inode
+
+
+def test_packs_are_put_together_and_only_what_is_needed_is_in_the_new_one(tmp_path: Path) -> None:
+    home = tmp_path / "blobs"
+    blobs = Together(home)
+    refs = [blobs.put_many([b"%d" % number, b"%d more" % number, b"common"]) for number in range(5)]
+    needed = needing(*(one for one, _, _ in refs))
+    reader = LocalBlobs(home)
+    assert reader.has(refs[4][1])
+    assert blobs.sweep(needed, LATER, dry=True).gone == Swept(count=6, size=36)
+    assert blobs.sweep(needed, LATER).waiting == Swept(count=6, size=36)
+    assert len(list((home / "packs").iterdir())) == 1
+    assert reader.get(refs[4][1]) == b"4 more"  # and what was in its pack
+    reader._lease.let_go()
+    again = needing(*(one for one, _, _ in refs), refs[4][1])
+    assert blobs.sweep(again, LATER).gone == Swept(count=5, size=30)
+    assert names_in(home) == again()
+    assert blobs.sweep(again, LATER) == BlobSweep()
+    assert [LocalBlobs(home).get(one) for one, _, _ in refs] == [b"%d" % number for number in range(5)]
+
+
+def test_a_pack_in_which_something_needed_is_damaged_is_not_deleted(tmp_path: Path) -> None:
+    home = tmp_path / "blobs"
+    one, two, three = Together(home).put_many([b"one", b"two", b"three"])
+    alter(home, one.digest, b"0ne")
+    LocalBlobs(home).sweep(needing(one, two), LATER)
+    (damaged,) = LocalBlobs(home).audit(lambda _: None).damaged
+    assert damaged.name == one.digest
+    assert LocalBlobs(home).get(two) == b"two"
+    LocalBlobs(home).sweep(needing(one, two), LATER)
+    assert names_in(home) == {two.digest}
+    assert not LocalBlobs(home).has(three)
 
 
 SWEEP = """
@@ -169,13 +213,17 @@ LocalBlobs(home).sweep(lambda: needed, Instant(1 << 33))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["local", "together"])
 def test_a_kill_at_any_step_loses_nothing_that_is_needed_and_the_next_sweep_goes_on(
-    tmp_path: Path, run_killed: Callable[[str, int, object], int]
+    tmp_path: Path, run_killed: Callable[[str, int, object], int], kind: str
 ) -> None:
     data = [b"%d" % number for number in range(6)]
     for step in range(1, 40):
         home = tmp_path / str(step)
-        LocalBlobs(home).put_many(data)
+        blobs = _made(kind, home)
+        for at in range(0, len(data), 2):
+            blobs.put_many([data[at], data[at + 1]])
+        del blobs
         killed = run_killed(SWEEP, step, home)
         after = LocalBlobs(home)
         assert [after.get(BlobRef.of(item)) for item in data[:3]] == data[:3]
@@ -195,12 +243,20 @@ from pathlib import Path
 from lockage.adapters.blobs_local import LocalBlobs
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.instant import Instant
+import lockage.packs.mending
+lockage.packs.mending._MANY = 3
 home, seed = Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(seed)
 for turn in range(25):
     blobs = LocalBlobs(home)
     items = [b"%d" % chance.randrange(80) * 20 for _ in range(8)]
-    refs = blobs.put_many(items)
+    refs = [BlobRef.of(data) for data in items]
+    if chance.random() < 0.5:
+        blobs.put_many(items)
+    else:
+        blobs.put_messages(dict(zip(refs, items)))
+    if chance.random() < 0.3:
+        blobs.settle()
     assert blobs.vouch(refs, b"") is not None
     if turn % 5 == seed % 5:
         sweeper = LocalBlobs(home)
@@ -220,12 +276,15 @@ def test_eight_processes_put_get_and_sweep_one_store(tmp_path: Path) -> None:
     left = LocalBlobs(home)
     left.sweep(lambda: {Digest.of(b"%d" % n * 20) for n in range(40)}, LATER)
     assert left.audit(lambda _: None).damaged == ()
-    assert {path.parent.name + path.name for path in home.glob("sha256/*/*")} <= {Digest.of(b"%d" % n * 20) for n in range(40)}
+    assert names_in(home) <= {Digest.of(b"%d" % n * 20) for n in range(40)}
     assert not (home / "trash").exists()
 
 
+EVENTS = ["put", "together", "tidy", "need", "forget", "hold", "let go", "sweep", "read"]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from(["put", "need", "forget", "hold", "let go", "sweep", "read"]), st.integers(0, 9)), max_size=30))
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 9)), max_size=30))
 def test_whatever_happens_what_is_needed_or_was_seen_can_be_read(tmp_path: Path, events: list[tuple[str, int]]) -> None:
     home = Path(tempfile.mkdtemp(dir=tmp_path)) / "blobs"
     needed: set[Digest] = set()
@@ -236,6 +295,8 @@ def test_whatever_happens_what_is_needed_or_was_seen_can_be_read(tmp_path: Path,
         match what:
             case "put":
                 LocalBlobs(home).put(data)
+            case "together" | "tidy":
+                _pack(home, data, b"%d" % (9 - number), tidied=what == "tidy")
             case "need" if LocalBlobs(home).has(ref):
                 needed.add(ref.digest)
             case "forget":
@@ -249,16 +310,26 @@ def test_whatever_happens_what_is_needed_or_was_seen_can_be_read(tmp_path: Path,
                 LocalBlobs(home).sweep(lambda: needed, LATER)
             case _:
                 pass
-        for reader, seen in readers.values():
-            if what == "read":
-                assert all(BlobRef.of(reader.get(one)) == one for one in seen)
+        if what == "read":
+            assert all(BlobRef.of(reader.get(one)) == one for reader, seen in readers.values() for one in seen)
         if what == "sweep":
             assert all(LocalBlobs(home).locate(digest) is not None for digest in needed)
     for reader, _ in readers.values():
         reader._lease.let_go()
     found = LocalBlobs(home).sweep(lambda: needed, LATER)
     assert found.waiting == Swept()
-    assert {path.parent.name + path.name for path in home.glob("sha256/*/*")} == needed
+    assert names_in(home) == needed
+
+
+def _pack(home: Path, *items: bytes, tidied: bool) -> None:
+    """Put some together, and then all packs."""
+    blobs = LocalBlobs(home)
+    blobs.put_messages({BlobRef.of(one): one for one in items})
+    if tidied:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(mending, "_MANY", 1)
+            blobs.settle()
+        assert len(list((home / "packs").iterdir())) == 1
 
 
 # Results, memos, runs, what is damaged

@@ -55,7 +55,7 @@ _DELETING = (Chapter(arguments=("gc", "--keep", "0d", "--keep-runs", "1")),) if 
 STORY = (*_STORY, *_DELETING, *_STORY[-2:])
 
 #: Folders of a store in which nothing that is there may be lost once a command has ended.
-CONTENTS = ("blobs/sha256", "actions", "runs")
+CONTENTS = ("blobs/sha256", "blobs/packs", "actions", "runs")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.stored import places_of
+
+from lockage.packs import load, rows
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
 #: A folder that keeps the warm store between sessions, for who works on these tests; otherwise it goes with the session.
@@ -164,6 +167,21 @@ class Store:
         """Where a blob's file is."""
         return self.home / "blobs" / "sha256" / digest[:2] / digest[2:]
 
+    def places(self, digest: str) -> list[tuple[Path, int]]:
+        """Every file that holds a blob, its own and packs, and where in it the blob begins."""
+        found = places_of(self.home / "blobs", digest)
+        return [(place, 0) if isinstance(place, Path) else (Path(place[0].path), place[1]) for place in found]
+
+    def damage_blob(self, digest: str) -> None:
+        """Change one byte of a blob wherever it lies."""
+        for path, place in self.places(digest):
+            self.damage(path, place)
+
+    def set_aside(self, digest: str) -> bool:
+        """Whether a blob was set aside as damaged, alone or with its pack."""
+        files = (self.home / "blobs" / "quarantine").iterdir()
+        return any(path.name.startswith(digest) or bytes.fromhex(digest) in path.read_bytes() for path in files)
+
     def whole_blobs(self) -> frozenset[str]:
         """Every blob's digest, each file hashed; a file of other bytes than its name says fails the test."""
         found = set()
@@ -175,6 +193,11 @@ class Store:
                 _verified[key] = sha256(path.read_bytes()).hexdigest()
             assert _verified[key] == name, f"{path} holds {_verified[key]}"
             found.add(name)
+        for path in (self.home / "blobs" / "packs").glob("*"):
+            pack = load(path)
+            for name, data in rows(pack, path.read_bytes()):
+                assert sha256(data).hexdigest() == name, f"{path} holds other bytes as {name}"
+                found.add(name)
         return frozenset(found)
 
     def copy(self, folder: Path) -> Store:

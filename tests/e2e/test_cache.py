@@ -53,33 +53,43 @@ def executed(built: dict[str, Any]) -> list[str]:
     return [step["step"] for step in built["steps"] if not step["cached"]]
 
 
-def blob_of(store: Store, content: bytes) -> Path:
+def digest_of(content: bytes) -> str:
     from hashlib import sha256
 
-    return store.blob(sha256(content).hexdigest())
+    return sha256(content).hexdigest()
 
 
-def flip(store: Store, path: Path, *, hidden: bool) -> None:
-    """Change a byte of a file that no copy shares; ``hidden``: in place, with its time of change put back."""
-    data = path.read_bytes()
-    path.unlink()
-    path.write_bytes(data)
-    before = path.stat()
+def blob_of(store: Store, content: bytes) -> Path:
+    return store.blob(digest_of(content))
+
+
+def flip(store: Store, digest: str, *, hidden: bool) -> None:
+    """Change a byte of a blob in every file that has it, which no copy shares; ``hidden``: in place, with its time of change put back."""
+    places = store.places(digest)
+    assert places
+    for path, _ in places:
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data)
     if hidden:
-        store("build", expect=0)  # its witness is of this file
-    with path.open("r+b") as file:
-        file.write(bytes([data[0] ^ 1]))
-    if hidden:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    path.chmod(0o444)
+        store("build", expect=0)  # its witness is of these files
+    for path, at in places:
+        before = path.stat()
+        with path.open("r+b") as file:
+            file.seek(at)
+            byte = file.read(1)
+            file.seek(at)
+            file.write(bytes([byte[0] ^ 1]))
+        if hidden:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        path.chmod(0o444)
 
 
 class TestDamage:
     pytestmark = sandboxed
 
     def test_a_change_that_nothing_tells_is_found_by_a_recheck(self, chained: Store) -> None:
-        path = blob_of(chained, (chained.work / "README.md").read_bytes())
-        flip(chained, path, hidden=True)
+        flip(chained, digest_of((chained.work / "README.md").read_bytes()), hidden=True)
         assert executed(chained("build", "--json", expect=0).json) == []
         done = chained("build", "--recheck", expect=0)
         assert "damaged" in done.stderr
@@ -90,7 +100,7 @@ class TestDamage:
     def test_what_a_step_gave_is_made_again_if_it_is_not_whole(self, chained: Store, how: str) -> None:
         path = blob_of(chained, bytes(6_000_000))
         if how == "flipped":
-            flip(chained, path, hidden=False)
+            flip(chained, digest_of(bytes(6_000_000)), hidden=False)
         elif how == "deleted":
             path.unlink()
         else:
@@ -105,7 +115,7 @@ class TestDamage:
         chained("store", "check", expect=0)
 
     def test_an_input_that_is_found_damaged_when_it_is_put_into_a_sandbox_is_made_again(self, chained: Store) -> None:
-        flip(chained, blob_of(chained, bytes(6_000_000)), hidden=True)
+        flip(chained, digest_of(bytes(6_000_000)), hidden=True)
         (chained.work / "second.txt").write_text("3\n")
         chained.commit()
         built = chained("build", "--json", expect=0).json

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.e2e.test_main_job import UNPLUGGED, forget_results
+from tests.stored import lose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +116,7 @@ def test_a_step_with_fetch_inputs_from_the_first_download_to_an_unplugged_build(
 
     # As on another machine: its store lacks them, they are laid in, and then nobody is asked any more.
     digest = sha256(DATA).hexdigest()
-    (shop.home / "blobs" / "sha256" / digest[:2] / digest[2:]).unlink()
+    lose(shop.home / "blobs", digest)
     (fetched,) = (item for item in shop("env", "fetch", "--json", expect=0).json["fetched"] if item["name"] == "fetch inputs")
     assert (fetched["count"], fetched["fetched"], fetched["fetched_size"]) == (2, 1, len(DATA))
     server.shutdown()

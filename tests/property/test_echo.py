@@ -189,8 +189,9 @@ def of_blob(what: Callable[[Path], object]) -> Callable[[Place], object]:
         artifact = place.out / "out.txt"
         name = Digest.of(artifact.read_bytes()) if artifact.is_file() else ""
         blob = place.store / "blobs" / "sha256" / name[:2] / name[2:]
-        if blob.is_file():
-            _done(what, blob)
+        packs = [path for path in place.files("blobs/packs") if name and bytes.fromhex(name) in path.read_bytes()]
+        for file in [blob, *packs] if blob.is_file() else packs:
+            _done(what, file)
 
     return change
 
@@ -283,7 +284,14 @@ CHANGES: dict[str, Callable[[Place], object]] = {
     "some blob is gone": of_store("blobs/sha256", Path.unlink, 3),
     "some other blob is gone": of_store("blobs/sha256", Path.unlink, 10),
     "some blob is damaged": of_store("blobs/sha256", damage, 7),
+    "a pack of blobs is gone": of_store("blobs/packs", Path.unlink),
+    "another pack of blobs is gone": of_store("blobs/packs", Path.unlink, -1),
+    "a pack of blobs is damaged": of_store("blobs/packs", damage),
+    "a pack of blobs is cut off": of_store("blobs/packs", lambda path: path.write_bytes(path.read_bytes()[:-1])),
+    "a pack of blobs was written again": of_store("blobs/packs", replace, -1),
+    "a pack of blobs was touched": of_store("blobs/packs", os.utime),
     "a result is gone": of_store("actions", Path.unlink),
+    "results are damaged": of_store("actions/packs", damage),
     "a run's record is gone": of_store("runs", Path.unlink, -1),
     "a run's record is damaged": of_store("runs", damage, -1),
     "an echo is damaged": of_store(f"memo/{ECHO_MEMO}", damage),

@@ -1,4 +1,8 @@
-"""The action cache as files: ``ab/cdef…-SIZE``, each an action's result under its own checksum."""
+"""The action cache as packs of many entries, each an action's result under its own checksum.
+
+Older stores have files of one entry, ``ab/cdef…-SIZE``: they are read, and nothing is written there any more. So what a pack says of an
+action is newer than what such a file says, and of packs the latest counts.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,26 @@ from lockage import durable
 from lockage.base.canonical import canonical, canonical_of, decode_hook, parse
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
+from lockage.packs import Packs, mend, rows, tidy, together
+from lockage.ports import StoreUnwritable
 from lockage.record.result import ActionResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from lockage.base.instant import Instant
-    from lockage.ports.storage import Audit, Heard
+    from lockage.packs import Pack
+    from lockage.ports.storage import Audit, Damage, Heard
 
 __all__ = ["LocalActionCache"]
+
+#: What every entry begins with.
+_BEGIN = b'{"action":"'
+#: Packs of fewer entries are put together by a sweep, if there are more than one.
+_SMALL = 1 << 12
+#: A pack may be put together with others between being found and being read.
+_LOOKS = 3
+_SECOND = 1_000_000_000
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,39 +53,62 @@ def _entry(action: BlobRef, result: bytes) -> bytes:
 
 
 class LocalActionCache:
-    """Implements :class:`lockage.ports.ActionCache`."""
+    """Implements :class:`lockage.ports.ActionCache`. ``begin`` is called before the first entry of a store is written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, begin: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
         self._text = str(folder)
-        self._spool = durable.Spool(folder / "tmp")
-        self._shards: set[str] = set()
+        self._packs = Packs(folder / "packs", durable.Spool(folder / "tmp"), begin=begin, unreadable=self._unreadable, ordered=True)
+        #: Folders of entries that are files, once one was looked for.
+        self._shards: set[str] | None = None
+        #: Whether a pack was written here since they were last put together.
+        self._packing = False
+        #: What was found damaged where nobody asked for it, until an audit tells of it.
+        self._unheard: list[Damage] = []
 
     def _place(self, action: BlobRef) -> str:
-        """The path of an entry; a build asks for thousands."""
+        """The path of an entry that is a file; a build asks for thousands."""
         return f"{self._text}{os.sep}{action.digest[:2]}{os.sep}{action.digest[2:]}-{action.size}"
 
-    def _path(self, action: BlobRef) -> Path:
-        return Path(self._place(action))
-
     def get(self, action: BlobRef) -> ActionResult | None:
-        place = self._place(action)
-        if not os.access(place, os.F_OK):  # most are asked for in vain
-            return None
         try:
-            data = Path(place).read_bytes()
-            document = parse(data)
-            entry = msgspec.convert(document, _Entry, dec_hook=decode_hook)
-        except (OSError, LockageError, msgspec.ValidationError):
+            data = self._packed(action) or self._apart(action)
+        except OSError:
             return None
-        # What was written is checked, not what it would be written as today: an older lockage knew fewer fields of a result.
-        if entry.action != str(action) or entry.sha256 != Digest.of(canonical(document["result"])) or data != canonical(document):
+        return None if data is None else _result(data, action)
+
+    def _packed(self, action: BlobRef) -> bytes | None:
+        for _ in range(_LOOKS):
+            place = self._packs.found(action.digest)
+            data = None if place is None else place[0].read(place[1], place[2])
+            if place is None or data is not None:
+                return data
+        return None
+
+    def _apart(self, action: BlobRef) -> bytes | None:
+        """From a file of its own, of which no new ones are written."""
+        if self._shards is None:
+            self._shards = {path.name for path in self._folder.glob("[0-9a-f][0-9a-f]")}
+        if action.digest[:2] not in self._shards:
             return None
-        return entry.result
+        place = self._place(action)
+        return Path(place).read_bytes() if os.access(place, os.F_OK) else None  # no exception for what is nearly always so
 
     def holds(self, actions: Sequence[BlobRef]) -> bool:
-        top = f"{self._text}{os.sep}"  # there may be tens of thousands, so no object is made for any of them
-        return all(os.access(f"{top}{one.digest[:2]}{os.sep}{one.digest[2:]}-{one.size}", os.F_OK) for one in actions)
+        looks: dict[Pack, bool] = {}
+        with suppress(OSError):
+            self._packs.refresh()
+            return all(self._holds(action, looks) for action in actions)
+        return False
+
+    def _holds(self, action: BlobRef, looks: dict[Pack, bool]) -> bool:
+        place = self._packs.find(action.digest)
+        if place is not None:
+            if place[0] not in looks:
+                looks[place[0]] = place[0].looks() is not None
+            if looks[place[0]]:
+                return True
+        return os.access(self._place(action), os.F_OK)
 
     def put(self, action: BlobRef, result: ActionResult) -> None:
         self.put_many([(action, result)])
@@ -79,31 +117,18 @@ class LocalActionCache:
         self.put(action, result)
 
     def settle(self) -> None:
-        """Nothing waits here."""
+        """Nothing waits here; but packs that were written may be put together."""
+        if self._packing:
+            self._packing = False
+            with suppress(OSError, StoreUnwritable):  # everything is kept as it is
+                tidy(self._packs, self._folder, _is_named)
 
     def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
-        staged: list[durable.Staged] = []
-        paths: list[str] = []
-        with durable.unwritable(self._folder):
-            try:
-                for action, result in results:
-                    paths.append(self._place(action))
-                    self._ensure_shard(action.digest[:2])
-                    staged.append(self._spool.stage(0o444))
-                    staged[-1].write(_entry(action, canonical_of(result)))
-                    staged[-1].finish(0o444)
-            except BaseException:
-                for item in staged:
-                    item.discard()
-                raise
-            if staged:
-                self._spool.publish(staged, paths)
-
-    def _ensure_shard(self, name: str) -> None:
-        """This folder of entries, durable itself."""
-        if name not in self._shards:
-            durable.ensure_folder(self._folder / name)
-            self._shards.add(name)
+        entries = {str(action.digest): _entry(action, canonical_of(result)) for action, result in results}
+        if entries:
+            with durable.unwritable(self._folder):
+                self._packs.add(entries)
+            self._packing = True
 
     def _files(self) -> Iterator[tuple[Path, BlobRef]]:
         """Every entry's file, and the action that its name says."""
@@ -115,13 +140,31 @@ class LocalActionCache:
                 continue  # nobody asks for it
 
     def entries(self) -> Iterator[tuple[BlobRef, ActionResult]]:
+        packed: set[str] = set()
+        with suppress(OSError):
+            for pack, name, data in self._rows():
+                if self._packs.latest(pack, name):
+                    packed.add(name)
+                    action = _action(name, data)
+                    result = None if action is None else _result(data, action)
+                    if action is not None and result is not None:
+                        yield action, result
         for _, action in self._files():
-            found = self.get(action)
+            found = None if action.digest in packed else self.get(action)
             if found is not None:
                 yield action, found
 
+    def _rows(self) -> Iterator[tuple[Pack, str, bytes]]:
+        """What is in packs: all of it, also what a later one says anew."""
+        for pack in self._packs.all():
+            data = pack.read(0, pack.size)
+            if data is not None:
+                yield from ((pack, name, part) for name, part in rows(pack, data))
+
     def sweep(self, needed: Collection[BlobRef], before: Instant, *, dry: bool = False) -> dict[BlobRef, int]:
         gone: dict[BlobRef, int] = {}
+        if not self._folder.is_dir():
+            return gone
         with durable.unwritable(self._folder):
             for path, action in self._files():
                 with suppress(FileNotFoundError):
@@ -131,6 +174,37 @@ class LocalActionCache:
                     if not dry:
                         path.unlink()
                     gone[action] = state.st_size
+            if dry:
+                return gone | self._swept({action.digest for action in needed}, before, dry=True)
+        with durable.locked_folder(self._folder), durable.unwritable(self._folder):
+            return gone | self._swept({action.digest for action in needed}, before, dry=False)
+
+    def _swept(self, needed: Collection[str], before: Instant, *, dry: bool) -> dict[BlobRef, int]:
+        """The entries of packs that go: their packs are written anew without them."""
+        gone: dict[BlobRef, int] = {}
+        chosen: set[str] = set()
+        looks = [(pack, pack.looks()) for pack in self._packs.all()]
+        old = [pack for pack, look in looks if look is not None and look[0] < before * _SECOND]
+        for pack, name, data in self._rows():
+            if pack not in old:
+                continue
+            if not self._packs.latest(pack, name):
+                chosen.add(pack.name)
+            elif name not in needed:
+                chosen.add(pack.name)
+                action = _action(name, data)
+                if action is not None:
+                    gone[action] = len(data)
+        if not dry:
+            if len(old) > 1:
+                chosen.update(pack.name for pack in old if len(pack.table) < _SMALL)
+
+            def wanted(pack: Pack, name: str) -> bool:
+                return name in needed and self._packs.latest(pack, name)
+
+            for pack in together(self._packs, [pack for pack in old if pack.name in chosen], wanted, _is_whole):
+                self._packs.remove(pack)
+            self._packs.refresh()
         return gone
 
     def audit(self, heard: Heard) -> Audit:
@@ -142,12 +216,65 @@ class LocalActionCache:
             for path, action in self._files():
                 try:
                     read = path.stat().st_size
+                    data = path.read_bytes()
                 except FileNotFoundError:
                     continue
                 count, size = count + 1, size + read
                 heard(read)
-                if self.get(action) is None:
+                if _result(data, action) is None:
                     durable.ensure_folder(aside)
                     path.rename(aside / f"{path.parent.name}{path.name}")
                     damaged.append(Damage(name=str(action), what="does not fit its checksum", aside=str(aside)))
-        return Audit(count=count, size=size, damaged=tuple(damaged))
+            self._packs.forget()
+            for pack in self._packs.all():
+                whole = pack.read(0, pack.size)
+                if whole is None:
+                    continue
+                count, size = count + len(pack.table), size + sum(pack.table.sizes)
+                heard(pack.size)
+                stray = [str(_action(name, part) or name) for name, part in rows(pack, whole) if not _is_whole(name, part)]
+                if stray:
+                    mend(self._packs, Path(pack.path), aside, _is_whole)
+                    damaged += [Damage(name=name, what="does not fit its checksum", aside=str(aside)) for name in stray]
+        unheard, self._unheard = self._unheard, []
+        return Audit(count=count, size=size, damaged=(*damaged, *unheard))
+
+    def _unreadable(self, path: Path) -> None:
+        from lockage.ports.storage import Damage  # no build needs it
+
+        aside = self._folder / "damaged"
+        mend(self._packs, path, aside, _is_whole)
+        self._unheard.append(Damage(name=path.name, what="is no whole pack", aside=str(aside)))
+
+
+def _result(data: bytes, action: BlobRef) -> ActionResult | None:
+    """The result in an entry of that action; None if it is damaged."""
+    try:
+        document = parse(data)
+        entry = msgspec.convert(document, _Entry, dec_hook=decode_hook)
+    except (LockageError, msgspec.ValidationError):
+        return None
+    # What was written is checked, not what it would be written as today: an older lockage knew fewer fields of a result.
+    if entry.action != str(action) or entry.sha256 != Digest.of(canonical(document["result"])) or data != canonical(document):
+        return None
+    return entry.result
+
+
+def _action(name: str, data: bytes) -> BlobRef | None:
+    """The action that an entry under that name says that it is of."""
+    text, quote, _ = data[len(_BEGIN) :].partition(b'"')
+    with suppress(ValueError):
+        action = BlobRef.parse(text.decode()) if data.startswith(_BEGIN) and quote else None
+        return action if action is not None and action.digest == name else None
+    return None
+
+
+def _is_named(name: str, data: bytes) -> bool:
+    """Whether bytes begin as an entry of the action of that name does; whoever takes it sees whether it is whole."""
+    return data.startswith(_BEGIN + name.encode())
+
+
+def _is_whole(name: str, data: bytes) -> bool:
+    """Whether bytes are an entry of the action of that name."""
+    action = _action(name, data)
+    return action is not None and _result(data, action) is not None

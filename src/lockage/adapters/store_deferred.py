@@ -185,6 +185,7 @@ class DeferredBlobs:
 
     def settle(self) -> None:
         self.waiting.settle()
+        self._inner.settle()
 
     def get(self, ref: BlobRef) -> bytes:
         data = self.waiting.blobs.get(ref)
@@ -258,6 +259,7 @@ class DeferredActionCache:
 
     def settle(self) -> None:
         self._waiting.settle()
+        self._inner.settle()
 
     def get(self, action: BlobRef) -> ActionResult | None:
         return self._waiting.results.get(action) or self._inner.get(action)

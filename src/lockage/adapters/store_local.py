@@ -1,7 +1,8 @@
 """A store's folder as a whole: what lies in it, and which format it has (docs/store.md).
 
 Invariants: looking changes nothing and makes nothing; a store of a newer format is refused before anything of it is read. The
-format is a number in the file ``format``; a store without one has format 1, as the first stores had none.
+format is a number in the file ``format``; a store without one has format 1, as the first stores had none. One of format 1 is read and
+written as it is until something is put into a pack, of which format 1 knows nothing: then it says that it has format 2.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["STORE_FORMAT", "StoreFolder", "admit", "begin"]
 
 #: The newest format of a store that this lockage reads and writes.
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 _FILE = "format"
 #: How the name of a folder begins that is being deleted.
 _GONE = ".gone-"
 
 #: Kind → where it lies, whether each folder there counts as one thing, and whether it can be had or made again.
 _KINDS: tuple[tuple[str, tuple[str, ...], bool, bool], ...] = (
-    ("blobs", ("blobs/sha256",), False, False),
+    ("blobs", ("blobs/sha256", "blobs/packs"), False, False),
     ("ledger", ("ledger.db", "ledger.db-wal", "ledger.db-shm"), False, False),
     ("runs", ("runs",), False, False),
     ("actions", ("actions",), False, True),
@@ -68,7 +69,7 @@ def admit(folder: Path) -> None:
 
 
 def begin(folder: Path) -> None:
-    """Say of a store that is being begun which format it has. Raises StoreUnwritable."""
+    """Say of a store that is being begun, or gets its first pack, which format it has. Raises StoreUnwritable."""
     with durable.unwritable(folder):
         durable.ensure_folder(folder)
     durable.write_file(folder / _FILE, f"{STORE_FORMAT}\n".encode())
@@ -100,6 +101,8 @@ class StoreFolder:
                 if not folders:
                     count += 1
                     oldest = file.st_mtime if oldest is None else min(oldest, file.st_mtime)
+            if not folders:
+                count += _packed_beside(top)
             if folders and place not in _MADE_OF:  # what is in them may carry other times than its own
                 times = list(_folder_times(top))
                 count += len(times)
@@ -239,6 +242,19 @@ def _files(top: Path, leave: set[str]) -> Iterator[os.stat_result]:
             continue  # another process removed it
         except OSError as error:
             raise StoreUnreadable(f"cannot read {folder}: {error.strerror}", path=folder) from error
+
+
+def _packed_beside(top: Path) -> int:
+    """How many more things than files there are in a place, as a pack is a file of several."""
+    from lockage.packs import load  # as above
+
+    packs = top if top.name == "packs" else top / "packs"
+    more = 0
+    with suppress(OSError):
+        for path in packs.iterdir() if top.name in ("packs", "actions") else ():
+            with suppress(OSError, ValueError):
+                more += len(load(path).table) - 1
+    return more
 
 
 def _folder_times(top: Path) -> Iterator[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lockage.echo.fields import packed, sha256, unpacked
-from lockage.echo.kept import holds_files, settled_folder, there, unchanged
+from lockage.echo.kept import as_they_were, holds_files, settled_folder, there, unchanged
 from lockage.echo.memo_file import place_of, value_in
 from lockage.echo.source import looking
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ECHO_MEMO", "FORMAT_FILE", "Echo", "recalled"]
 
 #: The meaning of an echo; to be raised when a build looks at more than an echo holds.
-ECHO_MEMO = "echo-2"
+ECHO_MEMO = "echo-3"
 #: The file that says a store's format.
 FORMAT_FILE = "format"
 
@@ -25,7 +25,9 @@ class Echo:
     """What a build with nothing to do printed on standard error and output, and what it looked at.
 
     ``actions`` are kept results, ``blobs`` what they and the artifacts refer to with ``facts`` of their files, ``present`` what need only
-    be there: each names of 32 bytes and sizes as numbers. ``files`` are digests by path; ``out`` is the folder of the artifacts.
+    be there: each names of 32 bytes and sizes as numbers, of those that are files. ``packs`` are the paths of files that hold others of
+    them, packed, each with three numbers: its size, time of change and inode.
+    ``files`` are digests by path; ``out`` is the folder of the artifacts.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Echo:
         blobs: tuple[bytes, bytes],
         facts: bytes,
         present: tuple[bytes, bytes],
+        packs: tuple[bytes, bytes],
     ) -> None:
         self.errors, self.output, self.locator, self.source, self.store_format = errors, output, locator, source, store_format
         self.out, self.files, self.actions, self.blobs, self.facts, self.present = out, files, actions, blobs, facts, present
+        self.packs = packs
 
     def encoded(self) -> bytes:
         """It as bytes."""
@@ -62,6 +66,7 @@ class Echo:
                 *self.blobs,
                 self.facts,
                 *self.present,
+                *self.packs,
             ]
         )
 
@@ -69,7 +74,7 @@ class Echo:
     def decoded(cls, data: bytes) -> Echo:
         """Read :meth:`encoded`; raises ValueError for anything else."""
         errors, output, locator, source, store_format, out, files, *rest = unpacked(data)
-        action_names, action_sizes, names, sizes, facts, present_names, present_sizes = rest
+        action_names, action_sizes, names, sizes, facts, present_names, present_sizes, packs, pack_facts = rest
         parts = unpacked(files)
         return cls(
             errors=errors.decode("utf-8", "surrogateescape"),
@@ -83,6 +88,7 @@ class Echo:
             blobs=(names, sizes),
             facts=facts,
             present=(present_names, present_sizes),
+            packs=(packs, pack_facts),
         )
 
     def holds(self, store: str, here: str, environ: Mapping[str, str]) -> bool:
@@ -101,6 +107,7 @@ class Echo:
             format_of(store) == self.store_format
             and settled_folder(self.out)
             and holds_files(self.files)
+            and as_they_were(store, *self.packs)
             and there(f"{store}/actions", *self.actions, sized=False)
             and unchanged(objects, *self.blobs, self.facts)
             and there(objects, *self.present, sized=True)

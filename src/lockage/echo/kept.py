@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 
-from lockage.echo.fields import sha256_of_file
+from lockage.echo.fields import sha256_of_file, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["SPOOL", "holds_files", "settled_folder", "there", "unchanged"]
+__all__ = ["SPOOL", "as_they_were", "holds_files", "settled_folder", "there", "unchanged"]
 
 #: The folder of temporary files in a folder of results; one that is there says that not everything may be durable.
 SPOOL = ".lockage"
@@ -38,6 +38,19 @@ def unchanged(objects: str, names: bytes, sizes: bytes, facts: bytes) -> bool:
             return False
         at += _HEX
     return at == len(text)
+
+
+def as_they_were(store: str, paths: bytes, facts: bytes) -> bool:
+    """Whether each of these files of a store has its size, and the time of change and the inode that it had. Raises OSError.
+
+    ``paths`` are packed texts, ``facts`` three numbers for each. They never change under their names, so all that is in them is as it was.
+    """
+    numbers, look = _numbers(facts), os.stat
+    for path, size, modified, inode in zip(unpacked(paths), numbers[::3], numbers[1::3], numbers[2::3], strict=True):
+        found = look(f"{store}/{os.fsdecode(path)}")
+        if found.st_mtime_ns != modified or found.st_size != size or found.st_ino != inode:
+            return False
+    return True
 
 
 def there(folder: str, names: bytes, sizes: bytes, *, sized: bool) -> bool:

@@ -71,7 +71,7 @@ class Wiring(Places):
         from lockage.adapters.action_cache_local import LocalActionCache
         from lockage.adapters.store_deferred import DeferredActionCache
 
-        return DeferredActionCache(LocalActionCache(self.store / "actions"), self._blobs)
+        return DeferredActionCache(LocalActionCache(self.store / "actions", begin=self._begin), self._blobs)
 
     @cached_property
     def memo(self) -> ports.Memo:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
+from lockage.durable import Spool
 from lockage.echo.command import key_of
 from lockage.echo.echo import ECHO_MEMO, Echo, format_of
-from lockage.echo.fields import sha256
+from lockage.echo.fields import packed, sha256
 from lockage.echo.memo_file import body_of, place_of
 from lockage.echo.source import COARSEST, looking
+from lockage.packs import Packs
 from lockage.work.build import RUN_MEMO, run_key
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lockage.base.digest import BlobRef
+    from lockage.packs import Pack
     from lockage.wiring import Wiring
     from lockage.work.build import Built
     from lockage.work.last_build import Basis
@@ -48,6 +51,11 @@ def keep_echo(
         source = _seen(wiring, project, project.locator, here)
         if source is None:
             return
+        basis = built.basis
+        packs = _Packs(wiring.store)
+        actions = [action for action in basis.actions if not packs.take("actions", action, None)]
+        present = [ref for ref in basis.present if not packs.take("blobs", ref, None)]
+        blobs, facts = _apart(basis, packs)
         echo = Echo(
             errors=printed[0],
             output=printed[1],
@@ -56,10 +64,11 @@ def keep_echo(
             store_format=format_of(store),
             out=os.path.join(here, out),  # noqa: PTH118
             files=tuple(_files(store, here, project, built, built.basis, out, lock_file)),
-            actions=_listed(built.basis.actions),
-            blobs=_listed(built.basis.blobs),
-            facts=_facts(built.basis),
-            present=_listed(built.basis.present),
+            actions=_listed(actions),
+            blobs=_listed(blobs),
+            facts=facts,
+            present=_listed(present),
+            packs=packs.listed(),
         )
         wiring.memo.put(ECHO_MEMO, sha256(key_of(words, here, os.environ, (sys.stdout, sys.stderr))).hex(), echo.encoded())
 
@@ -109,6 +118,43 @@ def _listed(refs: Iterable[BlobRef]) -> tuple[bytes, bytes]:
     """Names and sizes of blobs or actions."""
     found = list(refs)
     return b"".join([ref.digest.raw for ref in found]), array("Q", [ref.size for ref in found]).tobytes()
+
+
+class _Packs:
+    """The packs of a store, and those of them that a build took something from."""
+
+    def __init__(self, store: Path) -> None:
+        spool = Spool(store / "tmp")  # nothing is written
+        self._packs = {
+            kind: Packs(store / kind / "packs", spool, begin=lambda: None, unreadable=lambda _: None) for kind in ("blobs", "actions")
+        }
+        self._taken: dict[str, Pack] = {}
+
+    def take(self, kind: str, ref: BlobRef, facts: tuple[int, int] | None) -> bool:
+        """Whether something is in a pack, and the pack looks as ``facts`` say, if they say anything."""
+        place = self._packs[kind].find(ref.digest)
+        if place is None or (kind == "blobs" and place[2] != ref.size) or (facts is not None and place[0].facts != facts):
+            return False
+        self._taken[f"{kind}/packs/{place[0].name}"] = place[0]
+        return True
+
+    def listed(self) -> tuple[bytes, bytes]:
+        """Their paths below the store, and what they look like."""
+        facts = array("Q", [number for pack in self._taken.values() for number in (pack.size, *pack.facts)])
+        return packed(map(os.fsencode, self._taken)), facts.tobytes()
+
+
+def _apart(basis: Basis, packs: _Packs) -> tuple[list[BlobRef], bytes]:
+    """The blobs that are files of their own, and the numbers of the witness for them."""
+    facts = memoryview(_facts(basis)).cast("Q")
+    left: list[BlobRef] = []
+    numbers = array("Q")
+    for place, ref in enumerate(basis.blobs):
+        seen = (facts[2 * place], facts[2 * place + 1])
+        if not packs.take("blobs", ref, seen):
+            left.append(ref)
+            numbers.extend(seen)
+    return left, numbers.tobytes()
 
 
 def _facts(basis: Basis) -> bytes:

@@ -43,7 +43,7 @@ outputs = ["out.txt"]
 artifacts = ["out.txt"]
 """
 #: Everything of a store that is not made again by itself: no roots, caches or temporary files.
-KEPT = ("format", "ledger.db", "blobs/sha256", "actions", "runs")
+KEPT = ("format", "ledger.db", "blobs/sha256", "blobs/packs", "actions", "runs")
 
 
 def project(folder: Path, environ: dict[str, str]) -> None:
@@ -80,14 +80,16 @@ def fill(folder: Path) -> None:
     wiring = Wiring(environ)
     wiring.host = {"system": "Linux"}  # nothing of the machine that this was made on
     prepared = prepare(wiring, str(folder / "shop"))
-    outputs, directories = Tree.of([FileNode(RelPath("out.txt"), wiring.blobs.put(b"a\n"))]).encode()
-    wiring.blobs.put_many(directories.values())
+    outputs, directories = Tree.of([FileNode(RelPath("out.txt"), wiring.blobs.put_soon([b"a\n"])[0])]).encode()
+    wiring.blobs.put_messages(directories)
     plan = make_plan(prepared.recipe, prepared.lock, prepared.source, kinds=(StepKind.BUILD,))
     source = read_tree(prepared.source.tree, wiring.blobs.get)
     for planned in plan.steps:
         resolved = resolve(planned, source, {})
-        wiring.blobs.put_many(resolved.directories.values())
-        wiring.cache.put(resolved.encoded.ref, ActionResult(exit_code=0, outputs=outputs, log=wiring.blobs.put(b""), usage=Usage()))
+        wiring.blobs.put_messages(resolved.directories)
+        wiring.cache.put(
+            resolved.encoded.ref, ActionResult(exit_code=0, outputs=outputs, log=wiring.blobs.put_soon([b""])[0], usage=Usage())
+        )
     built = build_project(wiring, prepared)[1]
     untested = TestOutcome(steps=(), run=built.run, run_id=built.run_id, plan=plan)
     record_tests(wiring, prepared, built, untested)  # there are none, which the policy of dev wants signed

@@ -50,7 +50,7 @@ def test_what_is_broken_is_said_with_its_use_and_what_mends_it(home: Path, capsy
 
 
 def test_a_newer_store_is_refused_by_every_command_that_opens_it(home: Path, capsys: Output) -> None:
-    (home / "format").write_text("2\n")
+    (home / "format").write_text("3\n")
     for words in (["store"], ["status"], ["ledger", "verify"]):
         assert run(words) == 8
         assert "store-format-unknown" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lockage.echo.echo import ECHO_MEMO, Echo, format_of, recalled
-from lockage.echo.fields import sha256
+from lockage.echo.fields import packed, sha256
 from lockage.echo.memo_file import body_of, place_of
 
 ECHO = Echo(
@@ -20,6 +20,7 @@ ECHO = Echo(
     blobs=(b"b" * 64, b"\3" * 16),
     facts=b"\4" * 32,
     present=(b"c" * 32, b"\5" * 8),
+    packs=(packed([b"blobs/packs/1", b"actions/packs/2"]), b"\6" * 48),
 )
 
 

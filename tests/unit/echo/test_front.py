@@ -15,7 +15,7 @@ def an_echo() -> Echo:
     none = (b"", b"")
     return Echo(
         errors="unchanged\n", output="naïve\n", locator=".", source=b"", store_format=b"", out="", files=(), actions=none, blobs=none,
-        facts=b"", present=none,
+        facts=b"", present=none, packs=none,
     )  # fmt: skip
 
 

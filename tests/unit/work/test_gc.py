@@ -218,7 +218,7 @@ def test_what_was_kept_since_the_oldest_running_command_may_have_begun_stays(
     services.cache = LocalActionCache(tmp_path)  # type: ignore[assignment]  # its entries have an age
     _, built = build_project(services, version(services, commit, 1))
     services.runs.kept.clear()
-    (entry,) = tmp_path.glob("??/*-*")
+    (entry,) = tmp_path.glob("packs/*")
     os.utime(entry, (1000, 1000))
     for used, gone in ((Instant(1000), 0), (Instant(1001), 1)):
         services.blobs.used = used

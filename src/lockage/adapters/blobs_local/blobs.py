@@ -1,4 +1,4 @@
-"""Blobs as files in a folder: ``sha256/ab/cdef…`` (0444), shared by many processes of one user.
+"""Blobs as files in a folder: ``sha256/ab/cdef…`` (0444), and small ones together in ``packs/``, shared by many processes of one user.
 
 ``leases/`` and ``trash/`` are how a sweep and those who read stay out of each other's way.
 
@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
-from lockage.adapters.blobs_local.standing import AT_ONCE, WORD, Files, open_file
+from lockage.adapters.blobs_local.packed import PACKED, PackedBlobs, is_whole
+from lockage.adapters.blobs_local.reading import Reader
+from lockage.adapters.blobs_local.standing import WORD, Files
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
-from lockage.portable import READ
-from lockage.ports import BlobCorrupt, BlobMissing
+from lockage.packs import tidy
+from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalBlobs"]
 
-#: Up to this size `open` serves the very bytes that it hashed; a larger file is hashed and then read again.
-_IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
 #: So many blobs are put one by one before threads are begun for the others.
 _FEW = 512
@@ -53,27 +52,42 @@ class LocalBlobs:
         self._objects = folder / "sha256"
         self._spool = durable.Spool(folder / "tmp")
         self._lease = Lease(folder)
-        self._files = Files(folder, self._lease)
+        self._packed = PackedBlobs(folder, self._spool, lost=lost, begin=begin)
+        self._files = Files(folder, self._lease, self._packed)
+        self._reader = Reader(folder, self._lease, self._files, self._packed, lost=lost)
         self._shards: set[str] = set()
-        self._good: dict[Digest, tuple[int, int]] = {}
+        self._good: dict[str, tuple[int, int]] = {}
+        #: Whether a pack was written here since they were last put together.
+        self._packing = False
 
     def _path(self, digest: Digest) -> Path:
         return self._files.path(digest)
 
-    def _size(self, digest: Digest) -> int | None:
+    def _size(self, digest: Digest, *, packed: bool) -> int | None:
         self._lease.take()
         try:
+            place = self._packed.there(digest) if packed else None
+            if place is not None:
+                return place[2]
             found = self._files.found(digest, os.stat)
+            if found is None and packed:
+                place = self._packed.again(digest)
+                return None if place is None else place[2]
         except OSError as error:
             raise self._files.unreadable(digest, error) from error
         return None if found is None else found.st_size
 
     def has(self, ref: BlobRef) -> bool:
-        return self._size(ref.digest) == ref.size
+        return self._size(ref.digest, packed=ref.size <= PACKED) == ref.size
 
     def recognises(self, ref: BlobRef) -> bool | None:
         self._lease.take()
-        place, good = self._files.place(ref.digest), self._good.get(ref.digest)
+        good = self._good.get(ref.digest)
+        if good is None and ref.size <= PACKED:
+            return False
+        if good is not None and ref.size <= PACKED and (packed := self._recognises_packed(ref, good)) is not None:
+            return packed or None
+        place = self._files.place(ref.digest)
         if good is None:
             return None if os.access(place, os.F_OK) else False  # no exception for what is nearly always so
         try:
@@ -82,8 +96,15 @@ class LocalBlobs:
             return False
         return True if state.st_size == ref.size and good == (state.st_mtime_ns & WORD, state.st_ino & WORD) else None
 
+    def _recognises_packed(self, ref: BlobRef, good: tuple[int, int]) -> bool | None:
+        """Whether the pack of a small blob looks as it did when it was good; None if it is in none."""
+        with suppress(OSError):
+            place = self._packed.known(ref.digest)
+            return None if place is None else place[2] == ref.size and _facts(place[0].looks()) == good
+        return False
+
     def locate(self, digest: Digest) -> BlobRef | None:
-        size = self._size(digest)
+        size = self._size(digest, packed=True)
         return None if size is None else BlobRef(digest, size)
 
     # Writing
@@ -181,9 +202,39 @@ class LocalBlobs:
 
     def put_messages(self, messages: Mapping[BlobRef, bytes], *, doubting: bool = False) -> None:
         del doubting  # see doubts
+        self._lease.take()
+        large = self._put_packed(messages)
+        if large:
+            self._put_apart(large)
+
+    def _put_packed(self, messages: Mapping[BlobRef, bytes]) -> dict[BlobRef, bytes]:
+        """Write what is small in one pack, and give back what is not. No look is taken for what this process does not know to be there.
+
+        So what is damaged somewhere is whole after it was put once more: of two copies the later one counts.
+        """
+        large: dict[BlobRef, bytes] = {}
+        small: dict[str, bytes] = {}
+        known = False
+        for ref, data in messages.items():
+            if ref.size > PACKED:
+                large[ref] = data
+            elif (good := self._good.get(ref.digest)) is not None and self._recognises_packed(ref, good):
+                known = True
+            else:
+                small[ref.digest] = data
+        with durable.unwritable(self._folder):
+            if small:
+                pack = self._packed.add(small)
+                self._lease.take()  # which it could not before there was a folder
+                self._packing = True
+                self._know_all(small, pack.facts)
+            elif known:
+                durable.sync_folder(self._packed.packs.folder)  # whoever renamed what is there may not have come to that yet
+        return large
+
+    def _put_apart(self, messages: Mapping[BlobRef, bytes]) -> None:
         present: set[str] = set()
         staged: dict[BlobRef, durable.Staged] = {}
-        self._lease.take()
         trash = self._lease.sees_trash()
         try:
             for ref, data in messages.items():
@@ -202,7 +253,13 @@ class LocalBlobs:
         return True  # what is there is taken for whole when it is put
 
     def settle(self) -> None:
-        """Nothing waits here."""
+        """Nothing waits here; but packs that were written may be put together."""
+        if not self._packing:
+            return
+        self._packing = False
+        with suppress(OSError, StoreUnwritable):  # everything is kept as it is
+            for pack in tidy(self._packed.packs, self._folder, is_whole):
+                self._know_all(pack.table.texts(), pack.facts)  # which were hashed
 
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
@@ -229,8 +286,14 @@ class LocalBlobs:
         """Note how files look that were just written or hashed, so that they need not be hashed to be vouched for."""
         if len(self._good) + len(good) > _KNOWN:
             self._good.clear()
-        for digest, (changed, inode) in islice(good.items(), _KNOWN):
-            self._good[digest] = changed & WORD, inode & WORD
+        for digest, facts in islice(good.items(), _KNOWN):
+            self._good[digest] = _facts(facts)
+
+    def _know_all(self, digests: Collection[str], facts: tuple[int, int]) -> None:
+        """As :meth:`_know` of blobs of one pack."""
+        if len(self._good) + len(digests) > _KNOWN:
+            self._good.clear()
+        self._good.update(dict.fromkeys(islice(digests, _KNOWN), _facts(facts)))
 
     def _ensure_shards(self, names: Collection[str]) -> None:
         """These folders of blobs, durable themselves: the process that made one may not have come to that yet."""
@@ -245,61 +308,10 @@ class LocalBlobs:
     # Reading
 
     def get(self, ref: BlobRef) -> bytes:
-        if ref.size <= AT_ONCE:
-            self._lease.take()
-            with suppress(OSError):
-                data = _read(self._files.place(ref.digest), ref.size)
-                if len(data) == ref.size and Digest.of(data) == ref.digest:
-                    return data
-        with self._verified(ref) as stream:  # which also says what is wrong
-            return stream.read()
+        return self._reader.get(ref)
 
     def open(self, ref: BlobRef) -> BinaryIO:
-        return self._verified(ref)
-
-    def _verified(self, ref: BlobRef) -> BinaryIO:
-        self._lease.take()
-        try:
-            stream = self._files.found(ref.digest, open_file)
-        except OSError as error:
-            raise self._files.unreadable(ref.digest, error) from error
-        if stream is None:
-            self._lost()
-            raise BlobMissing(f"blob {ref} is not in the store {self._folder}", blob=str(ref), store=str(self._folder))
-        try:
-            if os.fstat(stream.fileno()).st_size <= _IN_MEMORY:
-                data = stream.read()
-                found, size = Digest.of(data), len(data)
-                verified: BinaryIO = BytesIO(data)
-            else:
-                found, size = Digest.of_file(stream), stream.tell()
-                stream.seek(0)
-                verified = stream
-            if found != ref.digest:
-                path = self._path(ref.digest)
-                self._files.set_aside(path, os.fstat(stream.fileno()).st_ino)
-                self._lost()
-                raise BlobCorrupt(
-                    f"blob {ref.digest} has other bytes in {path}: expected sha256 {ref.digest}, found {found}",
-                    path=str(path),
-                    expected=str(ref.digest),
-                    found=str(found),
-                    quarantine=str(self._files.quarantine),
-                )
-        except OSError as error:
-            stream.close()
-            raise self._files.unreadable(ref.digest, error) from error
-        except BlobCorrupt:
-            stream.close()
-            raise
-        if verified is not stream:
-            stream.close()
-        if size != ref.size:
-            verified.close()
-            raise BlobMissing(
-                f"blob {ref} is not in the store: {ref.digest} has {size} bytes", blob=str(ref), expected=ref.size, found=size
-            )
-        return verified
+        return self._reader.open(ref)
 
     def vouch(self, refs: Sequence[BlobRef], witness: bytes | None) -> bytes | None:
         names = bytes.fromhex("".join([ref.digest for ref in refs]))
@@ -332,16 +344,18 @@ class LocalBlobs:
 
         What was seen of them before stands: what has been changed between that look and the hashing is seen the next time.
         """
-        if len(files) < _FEW:
-            return ()
+        good = self._packed.whole((ref, inode) for ref, inode in files if inode and ref.size <= PACKED)
+        left = [ref for ref, inode in files if inode and ref not in good]
+        if len(left) < _FEW:
+            return good
         from lockage.adapters.blobs_local.files import whole  # no build needs it that finds everything as it was
 
-        return whole(os.fsencode(self._objects), [ref for ref, inode in files if inode])
+        return good | whole(os.fsencode(self._objects), left)
 
     def audit(self, heard: Heard) -> Audit:
         from lockage.adapters.blobs_local.audit import audit  # no build needs it
 
-        found = audit(self._objects, self._files.set_aside, heard)
+        found = audit(self._objects, self._packed, self._files.set_aside, heard)
         if found.damaged:
             self._lost()
         return found
@@ -349,16 +363,12 @@ class LocalBlobs:
     def sweep(self, needed: Callable[[], Collection[Digest]], before: Instant, *, dry: bool = False) -> BlobSweep:
         from lockage.adapters.blobs_local.sweep import sweep  # no build needs it
 
-        return sweep(self._folder, self._lease, needed, before, dry=dry, lost=self._lost)
+        return sweep(self._folder, self._lease, self._packed, needed, before, dry=dry, lost=self._lost)
 
     def used_since(self) -> Instant | None:
         return self._lease.others_since()
 
 
-def _read(place: str, size: int) -> bytes:
-    """What a file holds, as far as one read gives it; its end is seen if it is longer than that."""
-    handle = os.open(place, READ)
-    try:
-        return os.read(handle, size + 1)
-    finally:
-        os.close(handle)
+def _facts(found: tuple[int, int] | None) -> tuple[int, int]:
+    """Time of change and inode as a witness has them."""
+    return (0, 0) if found is None else (found[0] & WORD, found[1] & WORD)

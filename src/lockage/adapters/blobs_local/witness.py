@@ -9,7 +9,7 @@ from lockage.base.digest import sha256
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lockage.base.digest import BlobRef, Digest
+    from lockage.base.digest import BlobRef
 
 __all__ = ["facts", "numbers", "unsure"]
 
@@ -42,7 +42,7 @@ def facts(names: bytes, named: bytes, witness: bytes | None) -> memoryview[int]:
     return found
 
 
-def unsure(refs: Sequence[BlobRef], seen: memoryview[int], good: memoryview[int], written: Mapping[Digest, tuple[int, int]]) -> list[int]:
+def unsure(refs: Sequence[BlobRef], seen: memoryview[int], good: memoryview[int], written: Mapping[str, tuple[int, int]]) -> list[int]:
     """Which files do not look as they did when they were good; what was ``written`` is good if it looks so."""
     doubted = []
     for place, ref in enumerate(refs):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 __all__ = ["HELD", "Aside", "Held", "Performance", "Waiting", "Workers"]
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True):
     """What a performance waits for: descriptors, each with the events of poll(2) that are asked for, but for so many seconds at most.
 
     It goes on with those that something has happened to, each with what that was; there are none if it was not in time.
@@ -19,7 +21,7 @@ class Waiting(NamedTuple):
     seconds: float
 
 
-class Aside(NamedTuple):
+class Aside(msgspec.Struct, frozen=True):
     """What takes long, to be done by another thread; the performance goes on with what it gives, or raises."""
 
     task: Callable[[], object]

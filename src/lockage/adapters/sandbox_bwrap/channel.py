@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
 
 from lockage.adapters.sandbox_bwrap.libc import at_once, failure
 
 __all__ = ["Channel"]
 
 _CHILD = b'"child-pid":'
+#: From bits/socket.h of Linux; the module that names them takes longer to import than a sandbox to make.
+_AF_UNIX, _SOCK_STREAM, _SOCK_CLOEXEC, _SHUT_WR, _MSG_DONTWAIT = 1, 1, 0o2000000, 1, 0x40
 #: More than bubblewrap tells.
 _ROOM = 1024
 _Pair = ctypes.c_int * 2
@@ -30,7 +31,7 @@ class Channel:
 
     def __init__(self) -> None:
         pair = _Pair()
-        if at_once().socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC, 0, pair) != 0:
+        if at_once().socketpair(_AF_UNIX, _SOCK_STREAM | _SOCK_CLOEXEC, 0, pair) != 0:
             raise failure()
         self.ours, self.theirs = pair
 
@@ -42,14 +43,14 @@ class Channel:
                 view = view[os.write(self.ours, view) :]
         except (BrokenPipeError, ConnectionResetError):  # it has ended already, and what it said is read
             return
-        at_once().shutdown(self.ours, socket.SHUT_WR)
+        at_once().shutdown(self.ours, _SHUT_WR)
 
     def told(self) -> int | None:
         """Which process is the sandbox's first, as bubblewrap tells before it makes mounts; None if it has not."""
         said, buffer = b"", _Buffer()
         while b"}" not in said:
             # It has told, or nobody is left that should, though bubblewrap may have left a process that could still write.
-            size = at_once().recv(self.ours, buffer, _ROOM, socket.MSG_DONTWAIT)
+            size = at_once().recv(self.ours, buffer, _ROOM, _MSG_DONTWAIT)
             if size <= 0:
                 return None
             said += buffer.raw[:size]

@@ -16,12 +16,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage.adapters.workers_local.shield import Shield
-from lockage.adapters.workers_local.threads import ThreadWorkers
 from lockage.ports.workers import Aside, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from lockage.adapters.workers_local.threads import ThreadWorkers
     from lockage.ports.workers import Performance, Waiting
 
 __all__ = ["LoopWorkers"]
@@ -70,7 +70,7 @@ class LoopWorkers:
         self._shield = Shield()
 
     def _forget(self) -> None:
-        self._threads = ThreadWorkers()
+        self._crew: ThreadWorkers | None = None
         #: Tasks on threads that have not been waited for, and performances of which something is done aside, by their keys there.
         self._tasks = 0
         self._asides: dict[str, _Play] = {}
@@ -81,6 +81,15 @@ class LoopWorkers:
         #: Performances that have come to their ends, with what they came to.
         self._over: dict[str, object] = {}
         self._ended: deque[tuple[str, object]] = deque()
+
+    @property
+    def _threads(self) -> ThreadWorkers:
+        """Made when first needed, as most builds need none."""
+        if self._crew is None:
+            from lockage.adapters.workers_local.threads import ThreadWorkers
+
+            self._crew = ThreadWorkers()
+        return self._crew
 
     def start(self, key: str, task: Callable[[], object]) -> None:
         self._tasks += 1
@@ -125,7 +134,8 @@ class LoopWorkers:
         with self._shield:
             if self._plays:
                 interrupt()
-            self._threads.abandon(interrupt)
+            if self._crew is not None:
+                self._crew.abandon(interrupt)
             for play in self._plays.values():
                 play.performance.close()
             self._forget()

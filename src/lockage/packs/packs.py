@@ -169,7 +169,8 @@ class Packs:
         bad: list[Path] = []
         with self._lock:
             if self._waiting:
-                self._load(self._waiting.pop(), bad)
+                self._load(self._waiting[-1], bad)
+                self._waiting.pop()  # only now: what cannot be read is not passed over
         self._mend(bad)
 
     def _mend(self, bad: list[Path]) -> None:

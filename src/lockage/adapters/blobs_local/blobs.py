@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.adapters.blobs_local.packed import PACKED, PackedBlobs, is_whole
-from lockage.adapters.blobs_local.standing import WORD, Files, Reader
+from lockage.adapters.blobs_local.standing import WORD, Files, Reader, facts, unsure
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
 from lockage.ports import StoreUnwritable
 
@@ -287,8 +287,8 @@ class LocalBlobs:
         """Note how files look that were just written or hashed, so that they need not be hashed to be vouched for."""
         if len(self._good) + len(good) > _KNOWN:
             self._good.clear()
-        for digest, facts in islice(good.items(), _KNOWN):
-            self._good[digest] = _facts(facts)
+        for digest, looks in islice(good.items(), _KNOWN):
+            self._good[digest] = _facts(looks)
 
     def _know_all(self, digests: Collection[str], facts: tuple[int, int]) -> None:
         """As :meth:`_know` of blobs of one pack."""
@@ -321,7 +321,6 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
 
         good = {} if witness is None else self._good  # what this process wrote or hashed is good as it looked then
         known = facts(names, named, witness)

@@ -119,7 +119,7 @@ def test_the_entry_of_another_action_is_absent(tmp_path: Path) -> None:
 def test_the_entry_of_another_action_in_a_pack_is_absent(tmp_path: Path) -> None:
     other = BlobRef.of(b"bn action")
     entry = _entry(ACTION, canonical_of(RESULT))
-    LocalActionCache(tmp_path)._packs.add({other.digest: entry})
+    LocalActionCache(tmp_path).packs.add({other.digest: entry})
     assert LocalActionCache(tmp_path).get(other) is None
     assert dict(LocalActionCache(tmp_path).entries()) == {}
 

@@ -147,7 +147,7 @@ def test_a_damaged_result_is_set_aside(tmp_path: Path) -> None:
     good, bad = BlobRef.of(b"good"), BlobRef.of(b"bad")
     cache.put(good, RESULT)
     cache.put(bad, RESULT)
-    place = cache._packs.find(bad.digest)
+    place = cache.packs.find(bad.digest)
     assert place is not None
     alter_in(place, b"damaged")
     assert list(cache.entries()) == [(good, RESULT)]

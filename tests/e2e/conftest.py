@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.stored import places_of
 
 from lockage.packs import load, rows
 
@@ -169,6 +168,8 @@ class Store:
 
     def places(self, digest: str) -> list[tuple[Path, int]]:
         """Every file that holds a blob, its own and packs, and where in it the blob begins."""
+        from tests.stored import places_of  # this module is also read where the tests are no package
+
         found = places_of(self.home / "blobs", digest)
         return [(place, 0) if isinstance(place, Path) else (Path(place[0].path), place[1]) for place in found]
 

@@ -17,7 +17,7 @@ from lockage import durable
 from lockage.base.canonical import canonical, canonical_of, decode_hook, parse
 from lockage.base.digest import BlobRef, Digest
 from lockage.base.errors import LockageError
-from lockage.packs import Packs, mend, rows, tidy, together
+from lockage.packs import Packs, rows
 from lockage.ports import StoreUnwritable
 from lockage.record.result import ActionResult
 
@@ -58,7 +58,7 @@ class LocalActionCache:
     def __init__(self, folder: Path, *, begin: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
         self._text = str(folder)
-        self._packs = Packs(folder / "packs", durable.Spool(folder / "tmp"), begin=begin, unreadable=self._unreadable, ordered=True)
+        self.packs = Packs(folder / "packs", durable.Spool(folder / "tmp"), begin=begin, unreadable=self._unreadable, ordered=True)
         #: Folders of entries that are files, once one was looked for.
         self._shards: set[str] | None = None
         #: Whether a pack was written here since they were last put together.
@@ -79,7 +79,7 @@ class LocalActionCache:
 
     def _packed(self, action: BlobRef) -> bytes | None:
         for _ in range(_LOOKS):
-            place = self._packs.found(action.digest)
+            place = self.packs.found(action.digest)
             data = None if place is None else place[0].read(place[1], place[2])
             if place is None or data is not None:
                 return data
@@ -97,12 +97,12 @@ class LocalActionCache:
     def holds(self, actions: Sequence[BlobRef]) -> bool:
         looks: dict[Pack, bool] = {}
         with suppress(OSError):
-            self._packs.refresh()
+            self.packs.refresh()
             return all(self._holds(action, looks) for action in actions)
         return False
 
     def _holds(self, action: BlobRef, looks: dict[Pack, bool]) -> bool:
-        place = self._packs.find(action.digest)
+        place = self.packs.find(action.digest)
         if place is not None:
             if place[0] not in looks:
                 looks[place[0]] = place[0].looks() is not None
@@ -119,15 +119,17 @@ class LocalActionCache:
     def settle(self) -> None:
         """Nothing waits here; but packs that were written may be put together."""
         if self._packing:
+            from lockage.packs.mending import tidy  # only those who wrote need it
+
             self._packing = False
             with suppress(OSError, StoreUnwritable):  # everything is kept as it is
-                tidy(self._packs, self._folder, _is_named)
+                tidy(self.packs, self._folder, self.packs.latest, _is_named)
 
     def put_many(self, results: Iterable[tuple[BlobRef, ActionResult]]) -> None:
         entries = {str(action.digest): _entry(action, canonical_of(result)) for action, result in results}
         if entries:
             with durable.unwritable(self._folder):
-                self._packs.add(entries)
+                self.packs.add(entries)
             self._packing = True
 
     def _files(self) -> Iterator[tuple[Path, BlobRef]]:
@@ -143,7 +145,7 @@ class LocalActionCache:
         packed: set[str] = set()
         with suppress(OSError):
             for pack, name, data in self._rows():
-                if self._packs.latest(pack, name):
+                if self.packs.latest(pack, name):
                     packed.add(name)
                     action = _action(name, data)
                     result = None if action is None else _result(data, action)
@@ -156,7 +158,7 @@ class LocalActionCache:
 
     def _rows(self) -> Iterator[tuple[Pack, str, bytes]]:
         """What is in packs: all of it, also what a later one says anew."""
-        for pack in self._packs.all():
+        for pack in self.packs.all():
             data = pack.read(0, pack.size)
             if data is not None:
                 yield from ((pack, name, part) for name, part in rows(pack, data))
@@ -181,14 +183,16 @@ class LocalActionCache:
 
     def _swept(self, needed: Collection[str], before: Instant, *, dry: bool) -> dict[BlobRef, int]:
         """The entries of packs that go: their packs are written anew without them."""
+        from lockage.packs.mending import together  # no build needs it
+
         gone: dict[BlobRef, int] = {}
         chosen: set[str] = set()
-        looks = [(pack, pack.looks()) for pack in self._packs.all()]
+        looks = [(pack, pack.looks()) for pack in self.packs.all()]
         old = [pack for pack, look in looks if look is not None and look[0] < before * _SECOND]
         for pack, name, data in self._rows():
             if pack not in old:
                 continue
-            if not self._packs.latest(pack, name):
+            if not self.packs.latest(pack, name):
                 chosen.add(pack.name)
             elif name not in needed:
                 chosen.add(pack.name)
@@ -200,15 +204,16 @@ class LocalActionCache:
                 chosen.update(pack.name for pack in old if len(pack.table) < _SMALL)
 
             def wanted(pack: Pack, name: str) -> bool:
-                return name in needed and self._packs.latest(pack, name)
+                return name in needed and self.packs.latest(pack, name)
 
-            for pack in together(self._packs, [pack for pack in old if pack.name in chosen], wanted, _is_whole):
-                self._packs.remove(pack)
-            self._packs.refresh()
+            for pack in together(self.packs, [pack for pack in old if pack.name in chosen], wanted, _is_whole):
+                self.packs.remove(pack)
+            self.packs.refresh()
         return gone
 
     def audit(self, heard: Heard) -> Audit:
-        from lockage.ports.storage import Audit, Damage  # no build needs them
+        from lockage.packs.mending import mend  # no build needs them
+        from lockage.ports.storage import Audit, Damage
 
         count, size, damaged = 0, 0, []
         aside = self._folder / "damaged"
@@ -225,8 +230,8 @@ class LocalActionCache:
                     durable.ensure_folder(aside)
                     path.rename(aside / f"{path.parent.name}{path.name}")
                     damaged.append(Damage(name=str(action), what="does not fit its checksum", aside=str(aside)))
-            self._packs.forget()
-            for pack in self._packs.all():
+            self.packs.forget()
+            for pack in self.packs.all():
                 whole = pack.read(0, pack.size)
                 if whole is None:
                     continue
@@ -234,16 +239,17 @@ class LocalActionCache:
                 heard(pack.size)
                 stray = [str(_action(name, part) or name) for name, part in rows(pack, whole) if not _is_whole(name, part)]
                 if stray:
-                    mend(self._packs, Path(pack.path), aside, _is_whole)
+                    mend(self.packs, Path(pack.path), aside, _is_whole)
                     damaged += [Damage(name=name, what="does not fit its checksum", aside=str(aside)) for name in stray]
         unheard, self._unheard = self._unheard, []
         return Audit(count=count, size=size, damaged=(*damaged, *unheard))
 
     def _unreadable(self, path: Path) -> None:
-        from lockage.ports.storage import Damage  # no build needs it
+        from lockage.packs.mending import mend  # no build needs them
+        from lockage.ports.storage import Damage
 
         aside = self._folder / "damaged"
-        mend(self._packs, path, aside, _is_whole)
+        mend(self.packs, path, aside, _is_whole)
         self._unheard.append(Damage(name=path.name, what="is no whole pack", aside=str(aside)))
 
 

@@ -3,8 +3,7 @@
 What a name promises of its bytes is the matter of those who use it; here a callable says of bytes whether they are whole.
 """
 
-from lockage.packs.mending import mend, rows, tidy, together
-from lockage.packs.pack import Pack, load, pack_name
+from lockage.packs.pack import Pack, load, pack_name, rows
 from lockage.packs.packs import Packs, Place
 
-__all__ = ["Pack", "Packs", "Place", "load", "mend", "pack_name", "rows", "tidy", "together"]
+__all__ = ["Pack", "Packs", "Place", "load", "pack_name", "rows"]

@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.packs.form import salvaged
-from lockage.packs.packs import LARGE
+from lockage.packs.pack import load, rows, salvaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lockage.packs.pack import Pack
     from lockage.packs.packs import Packs
 
     Whole = Callable[[str, bytes], bool]
+    Wanted = Callable[[Pack, str], bool]
 
-__all__ = ["mend", "rows", "tidy", "together"]
+__all__ = ["mend", "tidy", "together"]
 
 #: What keeps a damaged file where it is: another process was quicker, or nothing can be written.
 _LEFT = (errno.ENOENT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
 #: A new pack ends at this many names or bytes.
-_NAMES = 1 << 17
-_BYTES = 64 << 20
+_NAMES = 1 << 16
+_BYTES = 8 << 20
 #: When there are more packs than this of one kind, from few names to many, they are put together.
 _MANY = 128
-_KINDS = ((0, 1 << 11), (1 << 11, LARGE + 1))
+_KINDS = ((0, 1 << 11), (1 << 11, 1 << 14))
 
 
 def mend(packs: Packs, path: Path, aside: Path, whole: Whole) -> tuple[list[str], Path | None]:
@@ -60,8 +61,9 @@ def mend(packs: Packs, path: Path, aside: Path, whole: Whole) -> tuple[list[str]
     return lost, target
 
 
-def together(packs: Packs, chosen: Sequence[Pack], wanted: Callable[[Pack, str], bool], whole: Whole) -> list[Pack]:
-    """New packs of what is ``wanted`` in these; those of the old ones in which all of that is whole, and that may go. Raises OSError."""
+def together(packs: Packs, chosen: Sequence[Pack], wanted: Wanted, whole: Whole, made: list[Pack] | None = None) -> list[Pack]:
+    """New packs (to ``made``) of what is ``wanted`` in these; the old ones in which that is whole, and that may go. Raises OSError."""
+    new: list[Pack] = [] if made is None else made
     gone: list[Pack] = []
     if not chosen:
         return gone
@@ -76,33 +78,35 @@ def together(packs: Packs, chosen: Sequence[Pack], wanted: Callable[[Pack, str],
         items.update(found)
         size += sum(map(len, found.values()))
         if len(items) >= _NAMES or size >= _BYTES:
-            packs.add(items, after=latest)
+            new.append(packs.add(items, after=latest))
             items, size = {}, 0
     if items:
-        packs.add(items, after=latest)
+        new.append(packs.add(items, after=latest))
     return gone
 
 
-def tidy(packs: Packs, folder: Path, whole: Whole) -> list[Pack]:
+def tidy(packs: Packs, folder: Path, wanted: Wanted, whole: Whole) -> list[Pack]:
     """Put packs together if there are many, unless somebody has locked ``folder`` to sweep it: the new ones. Raises OSError."""
     made: list[Pack] = []
-    if packs.count() > _MANY and _crowds(packs):
+    if len(packs.names()) > _MANY:
         with durable.unused(folder, folder=True) as alone:
             for crowd in _crowds(packs) if alone else ():
-                before = {pack.name for pack in packs.all()}
-                for pack in together(packs, crowd, packs.latest, whole):
+                for pack in together(packs, crowd, wanted, whole, made):
                     packs.remove(pack)
-                made += [pack for pack in packs.all() if pack.name not in before]
+        packs.refresh()
     return made
 
 
 def _crowds(packs: Packs) -> list[list[Pack]]:
-    found = packs.all()
+    found: list[Pack] = []
+    for name in sorted(packs.names()):
+        with suppress(FileNotFoundError, ValueError):  # whoever misses something of a damaged one mends it
+            found.append(load(packs.folder / name))
     kinds = [[pack for pack in found if least <= len(pack.table) < most] for least, most in _KINDS]
     return [kind for kind in kinds if len(kind) > _MANY]
 
 
-def _read(pack: Pack, wanted: Callable[[Pack, str], bool], whole: Whole) -> dict[str, bytes] | None:
+def _read(pack: Pack, wanted: Wanted, whole: Whole) -> dict[str, bytes] | None:
     """What is wanted of a pack; None if any of it is damaged or the pack is gone."""
     data = pack.read(0, pack.size)
     if data is None:
@@ -114,10 +118,3 @@ def _read(pack: Pack, wanted: Callable[[Pack, str], bool], whole: Whole) -> dict
                 return None
             found[name] = part
     return found
-
-
-def rows(pack: Pack, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each name of a pack and its bytes in ``data``, which is all of it."""
-    table = pack.table
-    for name, offset, size in zip(table.texts(), table.offsets, table.sizes, strict=True):
-        yield name, data[offset : offset + size]

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage import durable
-from lockage.packs.form import encoded
-from lockage.packs.pack import Pack, load, name_after, name_of, pack_name, stamp_of
+from lockage.packs.pack import Pack, encoded, load, name_after, name_of, pack_name, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +26,9 @@ __all__ = ["LARGE", "Packs", "Place"]
 Place = tuple[Pack, int, int]
 
 #: A pack of more is looked up in its table: it would take every process too long to note all that it holds.
-LARGE = 1 << 14
+LARGE = 1 << 12
+#: After so many things were found in its table, it is noted all the same.
+_OFTEN = 128
 #: Nanoseconds. A folder that was changed no longer ago may change again without its time telling: that goes in ticks of the kernel.
 _TICK = 20_000_000
 
@@ -59,6 +60,10 @@ class Packs:
         self._large: list[Pack] = []
         #: What the folder looked like when it was listed, if a later look can tell whether it has changed.
         self._listed: tuple[int, int] | None = None
+        #: Packs that nobody has asked for anything yet, the earliest first: those that were read or written are later.
+        self._waiting: list[str] = []
+        #: Names of files that are no whole packs.
+        self._bad: set[str] = set()
         self._loaded = False
         self._ready = False
         self._newest = 0
@@ -67,19 +72,26 @@ class Packs:
     # Looking
 
     def find(self, digest: str) -> Place | None:
-        """Where the latest of that name lies, as far as this process knows. Raises OSError."""
+        """Where the latest of that name lies, as far as this process has seen the folder. Raises OSError."""
         if not self._loaded:
             self.refresh()
-        return self.known(digest)
+        found = self.known(digest)
+        while found is None and self._waiting:
+            self._read_next()
+            found = self.known(digest)
+        return found
 
     def known(self, digest: str) -> Place | None:
-        """As :meth:`find`, of what this process has come to know already: at least all that it wrote."""
+        """As :meth:`find`, of the packs that this process has read already or wrote."""
         found = self._places.get(digest)
         for pack in self._large:
             if found is not None and found[0].name > pack.name:
                 break
             place = pack.place(digest)
             if place is not None:
+                pack.hits += 1
+                if pack.hits == _OFTEN:
+                    self._spread(pack)
                 return pack, *place
         return found
 
@@ -87,7 +99,7 @@ class Packs:
         """As :meth:`find`, after a look at the folder if it is not known, or if a later one may count."""
         if self._ordered:
             self.refresh()
-            return self.known(digest)
+            return self.find(digest)
         place = self.find(digest)
         return place if place is not None or not self.refresh() else self.find(digest)
 
@@ -97,7 +109,7 @@ class Packs:
             state = os.stat(self._text)  # noqa: PTH116  # asked for each miss
         except (FileNotFoundError, NotADirectoryError):
             with self._lock:
-                changed, self._ready = bool(self._packs), False
+                changed, self._ready = bool(self._packs or self._waiting), False
                 self._clear()
                 self._loaded = True
             return changed
@@ -105,29 +117,36 @@ class Packs:
             return False
         with self._lock:
             now = time.time_ns()
-            names = {name for name in os.listdir(self._text) if pack_name(name)}  # noqa: PTH208  # most are known
-            changed = False
-            if not self._packs.keys() <= names:
+            names = set(self.names()) - self._bad
+            known = {*self._packs, *self._waiting}
+            if not known <= names:
                 self._clear()
-                changed = True
+                known = set()
+            new = sorted(names - known)
             bad: list[Path] = []
-            for name in sorted(names - self._packs.keys()):
-                changed = self._load(name, bad) or changed
+            if not self._loaded:  # what is read later must be earlier than what was read or written
+                earliest = min(self._packs, default="~")
+                self._waiting = [name for name in new if name < earliest]
+                self._newest = max([self._newest, *map(stamp_of, self._waiting[-1:])])
+                new = new[len(self._waiting) :]
+            for name in new:
+                self._load(name, bad)
             self._listed = (state.st_mtime_ns, state.st_ino) if state.st_mtime_ns + _TICK < now else None
             self._loaded = True
-            for path in bad:
-                self._unreadable(path)
-        return changed
+            self._mend(bad)
+        return bool(names - known) or not known
 
-    def count(self) -> int:
-        """How many packs there are, without a look at any. Raises OSError."""
+    def names(self) -> list[str]:
+        """What packs there are, without a look at any. Raises OSError."""
         with suppress(FileNotFoundError, NotADirectoryError):
-            return sum(map(pack_name, os.listdir(self._text)))  # noqa: PTH208  # of names
-        return 0
+            return [name for name in os.listdir(self._text) if pack_name(name)]  # noqa: PTH208  # of names
+        return []
 
     def all(self) -> list[Pack]:
         """Every pack, the earliest first. Raises OSError."""
         self.refresh()
+        while self._waiting:
+            self._read_next()
         with self._lock:
             return [self._packs[name] for name in sorted(self._packs)]
 
@@ -135,6 +154,7 @@ class Packs:
         """Know nothing any more, so that every table is read again."""
         with self._lock:
             self._clear()
+            self._bad.clear()
 
     def latest(self, pack: Pack, digest: str) -> bool:
         """Whether what a pack holds under a name counts, as no later one holds it as well."""
@@ -142,35 +162,63 @@ class Packs:
         return place is not None and place[0].name == pack.name
 
     def _clear(self) -> None:
-        self._places, self._packs, self._large, self._listed, self._loaded = {}, {}, [], None, False
+        self._places, self._packs, self._large, self._waiting, self._listed, self._loaded = {}, {}, [], [], None, False
 
-    def _load(self, name: str, bad: list[Path]) -> bool:
+    def _read_next(self) -> None:
+        """Read the latest pack that was not read yet."""
+        bad: list[Path] = []
+        with self._lock:
+            if self._waiting:
+                self._load(self._waiting[-1], bad)
+                self._waiting.pop()  # only now: what cannot be read is not passed over
+        self._mend(bad)
+
+    def _mend(self, bad: list[Path]) -> None:
+        for path in bad:
+            self._bad.add(path.name)  # whoever mends it looks at the folder, and it may have to stay where it is
+            self._unreadable(path)
+
+    def _load(self, name: str, bad: list[Path]) -> None:
         path = self.folder / name
         try:
             pack = load(path)
         except FileNotFoundError:
-            return False
+            self._listed = None  # somebody has just taken it away
         except ValueError:
             bad.append(path)
         else:
             self._learn(pack)
-        return True
 
     def _learn(self, pack: Pack) -> None:
-        latest = not self._packs or pack.name > max(self._packs)
+        older = bool(self._packs) and pack.name < max(self._packs)
         self._packs[pack.name] = pack
         self._newest = max(self._newest, stamp_of(pack.name))
         if len(pack.table) > LARGE:
             self._large = sorted([*self._large, pack], key=lambda one: one.name, reverse=True)
-            return
+        else:
+            self._note(pack, older=older)
+
+    def _spread(self, pack: Pack) -> None:
+        """Note all that is in a large pack, as much of it is asked for."""
+        with self._lock:
+            if self._packs.get(pack.name) is pack:
+                self._note(pack, older=True)
+                self._large = [one for one in self._large if one is not pack]
+
+    def _note(self, pack: Pack, *, older: bool) -> None:
         table, places = pack.table, self._places
-        found = zip(table.texts(), zip(repeat(pack), table.offsets, table.sizes), strict=False)
-        if latest:
+        found = zip(table.texts(), zip(repeat(pack), table.offsets, table.sizes, strict=False), strict=True)
+        if not older:
             places.update(found)
             return
+        if pack.name == min(self._packs):
+            earlier = dict(found)
+            earlier.update(places)
+            self._places = earlier
+            return
         for text, place in found:
-            known = places.get(text)
-            if known is None or known[0].name < pack.name:
+            known = places.setdefault(text, place)
+            if known[0].name < pack.name:
                 places[text] = place
 
     # Writing

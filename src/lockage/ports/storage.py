@@ -167,7 +167,10 @@ class Blobs(Protocol):
         ...
 
     def recognises(self, ref: BlobRef) -> bool | None:
-        """True: it is there and looks as it did when this process wrote or hashed it; False: it is not there; None: who knows."""
+        """True: it is there and looks as it did when this process wrote or hashed it; None: who knows.
+
+        False: it is not there, or what is there plays no part, as it is written when it is put soon.
+        """
         ...
 
     def locate(self, digest: Digest) -> BlobRef | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lockage import ports
+    from lockage.adapters.action_cache_local import LocalActionCache
+    from lockage.adapters.blobs_local import LocalBlobs
     from lockage.adapters.source_directory import DirectorySource
     from lockage.adapters.source_git import GitSource
     from lockage.adapters.source_sdist import SdistSource
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lockage.base.tree import Tree
     from lockage.environment.declaration import Architecture
     from lockage.environment.lock import LockedEnvironment
+    from lockage.packs import Packs
     from lockage.ports import RealisedRoot
     from lockage.ports.host import HostSurvey
     from lockage.ports.images import BaseImages, ImageLayouts
@@ -49,10 +52,26 @@ class Wiring(Places):
 
     @cached_property
     def _blobs(self) -> DeferredBlobs:
-        from lockage.adapters.blobs_local import LocalBlobs
         from lockage.adapters.store_deferred import DeferredBlobs
 
-        return DeferredBlobs(LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin))
+        return DeferredBlobs(self._kept_blobs)
+
+    @cached_property
+    def _kept_blobs(self) -> LocalBlobs:
+        from lockage.adapters.blobs_local import LocalBlobs
+
+        return LocalBlobs(self.store / "blobs", lost=self._blob_lost, begin=self._begin)
+
+    @cached_property
+    def _kept_results(self) -> LocalActionCache:
+        from lockage.adapters.action_cache_local import LocalActionCache
+
+        return LocalActionCache(self.store / "actions", begin=self._begin)
+
+    @property
+    def packs(self) -> dict[str, Packs]:
+        """The packs of the store, by the folder that they lie in."""
+        return {"blobs": self._kept_blobs.packs, "actions": self._kept_results.packs}
 
     def _blob_lost(self) -> None:
         """A remembered source promises that its files are kept; when a blob is found to be lost, sources are read anew."""
@@ -68,10 +87,9 @@ class Wiring(Places):
 
     @cached_property
     def cache(self) -> ports.ActionCache:
-        from lockage.adapters.action_cache_local import LocalActionCache
         from lockage.adapters.store_deferred import DeferredActionCache
 
-        return DeferredActionCache(LocalActionCache(self.store / "actions", begin=self._begin), self._blobs)
+        return DeferredActionCache(self._kept_results, self._blobs)
 
     @cached_property
     def memo(self) -> ports.Memo:

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
 from lockage.base.errors import LockageError
-from lockage.durable import Spool
 from lockage.echo.command import key_of
 from lockage.echo.echo import ECHO_MEMO, Echo, format_of
 from lockage.echo.fields import packed, sha256
 from lockage.echo.memo_file import body_of, place_of
 from lockage.echo.source import COARSEST, looking
-from lockage.packs import Packs
 from lockage.work.build import RUN_MEMO, run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from lockage.base.digest import BlobRef
-    from lockage.packs import Pack
+    from lockage.packs import Pack, Packs
     from lockage.wiring import Wiring
     from lockage.work.build import Built
     from lockage.work.last_build import Basis
@@ -52,7 +50,7 @@ def keep_echo(
         if source is None:
             return
         basis = built.basis
-        packs = _Packs(wiring.store)
+        packs = _Packs(wiring.packs)
         actions = [action for action in basis.actions if not packs.take("actions", action, None)]
         present = [ref for ref in basis.present if not packs.take("blobs", ref, None)]
         blobs, facts = _apart(basis, packs)
@@ -123,11 +121,8 @@ def _listed(refs: Iterable[BlobRef]) -> tuple[bytes, bytes]:
 class _Packs:
     """The packs of a store, and those of them that a build took something from."""
 
-    def __init__(self, store: Path) -> None:
-        spool = Spool(store / "tmp")  # nothing is written
-        self._packs = {
-            kind: Packs(store / kind / "packs", spool, begin=lambda: None, unreadable=lambda _: None) for kind in ("blobs", "actions")
-        }
+    def __init__(self, packs: Mapping[str, Packs]) -> None:
+        self._packs = packs
         self._taken: dict[str, Pack] = {}
 
     def take(self, kind: str, ref: BlobRef, facts: tuple[int, int] | None) -> bool:

@@ -45,4 +45,6 @@ def test_its_ledger_is_proven_and_its_release_can_be_had(folder: Path) -> None:
     assert artifact.read_bytes() == b"a\n"
     assert "pack" in run(folder, "logs", "run-000001")
     checked = json.loads(run(folder, "store", "check", "--json"))
-    assert (checked["whole"], checked["checked"]["blob"]["count"], checked["stale_results"]) == (True, 21, 0)
+    # Of format 2 some blobs are there twice: as what a step gave, and as what was put at once.
+    count = 26 if (folder / "home" / "blobs" / "packs").is_dir() else 21
+    assert (checked["whole"], checked["checked"]["blob"]["count"], checked["stale_results"]) == (True, count, 0)

@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from lockage import durable
 from lockage.adapters.blobs_local.lease import Lease
 from lockage.adapters.blobs_local.packed import PACKED, PackedBlobs, is_whole
-from lockage.adapters.blobs_local.reading import Reader
-from lockage.adapters.blobs_local.standing import WORD, Files
+from lockage.adapters.blobs_local.standing import WORD, Files, Reader, facts, unsure
 from lockage.base.digest import BlobRef, Digest, Hasher, sha256
-from lockage.packs import tidy
 from lockage.ports import StoreUnwritable
 
 if TYPE_CHECKING:
@@ -54,6 +52,7 @@ class LocalBlobs:
         self._lease = Lease(folder)
         self._packed = PackedBlobs(folder, self._spool, lost=lost, begin=begin)
         self._files = Files(folder, self._lease, self._packed)
+        self.packs = self._packed.packs
         self._reader = Reader(folder, self._lease, self._files, self._packed, lost=lost)
         self._shards: set[str] = set()
         self._good: dict[str, tuple[int, int]] = {}
@@ -229,7 +228,7 @@ class LocalBlobs:
                 self._packing = True
                 self._know_all(small, pack.facts)
             elif known:
-                durable.sync_folder(self._packed.packs.folder)  # whoever renamed what is there may not have come to that yet
+                durable.sync_folder(self.packs.folder)  # whoever renamed what is there may not have come to that yet
         return large
 
     def _put_apart(self, messages: Mapping[BlobRef, bytes]) -> None:
@@ -257,9 +256,11 @@ class LocalBlobs:
         if not self._packing:
             return
         self._packing = False
+        from lockage.packs.mending import tidy  # only those who wrote need it
+
         with suppress(OSError, StoreUnwritable):  # everything is kept as it is
-            for pack in tidy(self._packed.packs, self._folder, is_whole):
-                self._know_all(pack.table.texts(), pack.facts)  # which were hashed
+            for pack in tidy(self.packs, self._folder, lambda _, __: True, is_whole):
+                self._know_all([name for name in pack.table.texts() if name in self._good], pack.facts)  # which were hashed
 
     def put_stream(self, stream: BinaryIO) -> BlobRef:
         hasher = Hasher()
@@ -286,8 +287,8 @@ class LocalBlobs:
         """Note how files look that were just written or hashed, so that they need not be hashed to be vouched for."""
         if len(self._good) + len(good) > _KNOWN:
             self._good.clear()
-        for digest, facts in islice(good.items(), _KNOWN):
-            self._good[digest] = _facts(facts)
+        for digest, looks in islice(good.items(), _KNOWN):
+            self._good[digest] = _facts(looks)
 
     def _know_all(self, digests: Collection[str], facts: tuple[int, int]) -> None:
         """As :meth:`_know` of blobs of one pack."""
@@ -320,10 +321,12 @@ class LocalBlobs:
         found = named + seen.tobytes() + names
         if found == witness and 0 not in seen[1::2]:
             return witness
-        from lockage.adapters.blobs_local.witness import facts, unsure  # a build that finds everything as it was does not need it
 
         good = {} if witness is None else self._good  # what this process wrote or hashed is good as it looked then
-        doubted = unsure(refs, seen, facts(names, named, witness), good)
+        known = facts(names, named, witness)
+        doubted = self._files.unwitnessed(refs, seen, known, unsure(refs, seen, known, good))
+        if not doubted:
+            return named + seen.tobytes() + names
         whole = self._whole([(refs[place], seen[2 * place + 1]) for place in doubted])
         lost = False
         for place in doubted:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockage.base.digest import Digest
-from lockage.packs import Pack, Packs, load, mend, pack_name, rows
+from lockage.packs import Pack, Packs, load, pack_name, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,12 +109,15 @@ class PackedBlobs:
 
     def mend(self, pack: Pack) -> tuple[list[str], Path | None]:
         """Set a damaged pack aside: what is lost, and where it is now (None: left)."""
+        from lockage.packs.mending import mend  # no build needs it that finds everything whole
+
         found = mend(self.packs, Path(pack.path), self._folder / "quarantine", is_whole)
         self.packs.refresh()
         return found
 
     def _unreadable(self, path: Path) -> None:
-        from lockage.ports.storage import Damage  # no build needs it
+        from lockage.packs.mending import mend  # as above
+        from lockage.ports.storage import Damage
 
         lost, aside = mend(self.packs, path, self._folder / "quarantine", is_whole)
         self._lost()

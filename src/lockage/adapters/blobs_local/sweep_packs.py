@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from lockage import durable
 from lockage.adapters.blobs_local.packed import is_whole
-from lockage.packs import load, together
+from lockage.packs import load
+from lockage.packs.mending import together
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from lockage.adapters.blobs_local.packed import PackedBlobs
     from lockage.base.digest import Digest
@@ -53,7 +54,7 @@ class PackSweep:
         """The pack that is to keep each blob that is needed: of the old ones, the latest."""
         return {name: pack for pack in self._old for name in pack.table.texts() if name in self._needed}
 
-    def without_any(self) -> dict[Path, tuple[int, ...]]:
+    def without_any(self) -> dict[Path, Sequence[int]]:
         """The files in which nothing is needed, and the sizes of what is in them."""
         packs = [pack for pack in self._old if not any(name in self._needed for name in pack.table.texts())]
         return {Path(pack.path): pack.table.sizes for pack in packs if pack.looks() is not None}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockage.base.digest import Digest
-from lockage.packs.form import HEAD, encoded, head_of, salvaged, table_of
+from lockage.packs.pack import HEAD, encoded, head_of, salvaged, table_of
 
 ITEMS = {str(Digest.of(data)): data for data in (b"", b"one", b"two two", b"x" * 300)}
 

@@ -14,8 +14,7 @@ import pytest
 
 from lockage.adapters.memory import MemoryWorkers
 from lockage.adapters.workers_local import LoopWorkers
-from lockage.ports import Workers
-from lockage.ports.workers import HELD, Aside, Performance, Waiting
+from lockage.ports.workers import HELD, Aside, Performance, Waiting, Workers
 
 
 @pytest.fixture(params=["loop", "memory"])

@@ -126,7 +126,6 @@ from lockage.ports.storage import ActionCache as ActionCache
 from lockage.ports.storage import Blobs as Blobs
 from lockage.ports.storage import Memo as Memo
 from lockage.ports.storage import Storage as Storage
-from lockage.ports.workers import Workers as Workers
 from lockage.record.source import Origin, Source
 from lockage.record.version import NoVersion, VersionCandidates
 
@@ -137,6 +136,7 @@ if TYPE_CHECKING:
     from lockage.base.digest import Digest
     from lockage.base.name import LatchName
     from lockage.ports.storage import Audit, Heard
+    from lockage.ports.workers import Workers as Workers
     from lockage.recipe.model import VersionFrom
     from lockage.record.artifact import Run
 

@@ -7,6 +7,7 @@ is made in modules that it does not import: packages, execution.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -371,11 +372,7 @@ class Wiring(Places):
             return PrincipalName("user" if number is None else f"uid-{number}")
 
     def new_origin(self) -> str:
-        import secrets
-
-        return f"lockage.local/{secrets.token_hex(8)}"
+        return f"lockage.local/{os.urandom(8).hex()}"
 
     def new_seed(self) -> str:
-        import secrets
-
-        return secrets.token_hex(4)
+        return os.urandom(4).hex()

@@ -99,7 +99,7 @@ def prepared(names: Collection[str], bench: Path, graph: Graph, jobs: int) -> li
 
 
 def measured(contenders: list[Contender], only: Collection[str], rounds: int, token: str) -> Found:
-    """Each phase of all of them, in turns; the clean builds once.
+    """Each phase of all of them, in turns; the clean builds once, as each but the first of lockage's is measured beside its floor later.
 
     With nothing changed they are all built before the first leaf changes: who looks at times trusts no file that is a moment old, and what
     is measured is a folder that has been left alone.
@@ -155,23 +155,26 @@ class Clean(NamedTuple):
     floor: float
     floor_cpu: float
 
-    def told(self, steps: int) -> Iterator[tuple[str, bool]]:
-        """What is judged, and what helps to understand it."""
-        each = 1000 / steps
-        ratio, cpu = self.seconds / self.floor, self.own + self.children
-        share = self.own / cpu
-        yield f"clean, of bare bubblewrap's {self.floor * each:.1f} ms a step: {ratio:.2f}x, at most {OF_BWRAP}x", ratio > OF_BWRAP
-        yield f"clean, CPU of lockage itself: {share:.0%} of all, at most {OWN_SHARE:.0%}", share > OWN_SHARE
-        print(f"a step's CPU: {self.own * each:.2f} ms of lockage, {self.children * each:.2f} ms of its sandbox, ", end="")
-        print(f"{self.floor_cpu * each:.2f} ms of a bare one: ", end="")
-        print(f"the sandbox takes {self.children / self.floor_cpu:.2f}x of that, both together {cpu / self.floor_cpu:.2f}x")
+
+def told(cleans: list[Clean], steps: int) -> Iterator[tuple[str, bool]]:
+    """What is judged of clean builds, and what helps to understand it: medians of all."""
+    each = 1000 / steps
+    middle = Clean(*(statistics.median(column) for column in zip(*cleans, strict=True)))
+    ratio = statistics.median(one.seconds / one.floor for one in cleans)
+    shares = sorted(one.own / (one.own + one.children) for one in cleans)
+    share, sandbox = statistics.median(shares), statistics.median(one.children / one.floor_cpu for one in cleans)
+    between = "" if len(shares) == 1 else f" ({shares[0]:.1%} to {shares[-1]:.1%})"
+    yield f"clean, of bare bubblewrap's {middle.floor * each:.1f} ms a step: {ratio:.2f}x, at most {OF_BWRAP}x", ratio > OF_BWRAP
+    yield f"clean, CPU of lockage itself: {share:.1%} of all{between}, at most {OWN_SHARE:.0%}", share > OWN_SHARE
+    print(f"a step's CPU: {middle.own * each:.2f} ms of lockage, {middle.children * each:.2f} ms of its sandbox, ", end="")
+    print(f"{middle.floor_cpu * each:.2f} ms of a bare one: the sandbox takes {sandbox:.2f}x of that")
 
 
-def judged(found: Found, clean: Clean | None, tenth: float | None, only: Collection[str], steps: int) -> Iterator[tuple[str, bool]]:
+def judged(found: Found, cleans: list[Clean], tenth: float | None, only: Collection[str], steps: int) -> Iterator[tuple[str, bool]]:
     """Every target with what was found, and whether it was missed. ``tenth`` is a build of a tenth of the steps with nothing changed."""
     ours = found["lockage"]
-    if clean is not None:
-        yield from clean.told(steps)
+    if cleans:
+        yield from told(cleans, steps)
     if "nothing" in only:
         for peer, most in (("bazel", 1.0), ("ninja", OF_NINJA)):
             if peer in found:
@@ -193,20 +196,20 @@ def exam(bench: Path, steps: int, chosen: argparse.Namespace, tenth: float | Non
         found = measured(contenders, chosen.only, chosen.rounds, token)
         ours = contenders[0]
         assert isinstance(ours, Lockage)
-        clean = None
-        if "clean" in chosen.only:
-            # A clean build once more, beside the floor in the same minute.
-            ours.graph.sources(ours.folder, f"{token} again")
+        cleans: list[Clean] = []
+        for turn in range(chosen.rounds if "clean" in chosen.only else 0):
+            # Clean builds once more, each beside the floor in the same minute.
+            ours.graph.sources(ours.folder, f"{token} again {turn}")
             took = ours.build()
             found["lockage"]["clean"].append(took)
             own, of_children, _ = ours.told()
-            clean = Clean(took.seconds, own, of_children, *bare(ours.root(), steps, chosen.jobs))
+            cleans.append(Clean(took.seconds, own, of_children, *bare(ours.root(), steps, chosen.jobs)))
     finally:
         for one in contenders:
             one.close()
     print(*table(contenders, found, chosen.only, steps), sep="\n")
     missed = False
-    for text, exceeded in judged(found, clean, tenth, chosen.only, steps):
+    for text, exceeded in judged(found, cleans, tenth, chosen.only, steps):
         print(f"{text}: {'MISSED' if exceeded else 'kept'}")
         missed = missed or exceeded
     return (median(found["lockage"]["nothing"]) if "nothing" in chosen.only else None), missed

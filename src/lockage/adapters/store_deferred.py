@@ -8,6 +8,7 @@ there before it was put is doubted until it has been vouched for.
 from __future__ import annotations
 
 import threading
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -52,6 +53,8 @@ class _Waiting:
         #: Blobs that were kept last, the latest at the end. Nothing but reading is answered from here: the store may have lost them since.
         self.recent: dict[BlobRef, bytes] = {}
         self._recent_size = 0
+        self._seen: set[BlobRef] = set()
+        self._seen_until = 0.0
         self._error: BaseException | None = None
         self._busy = False
         #: Whether somebody waits for all of it.
@@ -59,6 +62,17 @@ class _Waiting:
         #: Taken by itself where nobody is to be woken: each step takes it several times.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
+
+    def lately(self, ref: BlobRef) -> bool:
+        """Whether the store had a blob, durably, no longer ago than a result waits to be kept."""
+        return ref in self._seen and time.monotonic() < self._seen_until
+
+    def see(self, ref: BlobRef) -> None:
+        """Note that the store has a blob now."""
+        now = time.monotonic()
+        if now >= self._seen_until:
+            self._seen, self._seen_until = set(), now + _PAUSE
+        self._seen.add(ref)
 
     def add(self, ref: BlobRef, data: bytes) -> None:
         """Let a blob wait, or keep it now if there is no room for it."""
@@ -173,11 +187,16 @@ class DeferredBlobs:
                 waiting.add(ref, data)
 
     def _soon(self, ref: BlobRef, data: bytes) -> None:
+        waiting = self.waiting
+        if waiting.lately(ref):  # as the empty log of every step that says nothing
+            return
         known = self._inner.recognises(ref)
         if known is None:
-            self.waiting.doubted.add(ref)
-        if not (known and ref in self.waiting.durable):
-            self.waiting.add(ref, data)
+            waiting.doubted.add(ref)
+        if known and ref in waiting.durable:
+            waiting.see(ref)
+        else:
+            waiting.add(ref, data)
 
     @property
     def doubts(self) -> bool:

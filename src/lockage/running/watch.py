@@ -84,9 +84,10 @@ class Watch:
             self.reason = reason
         self._stop()
 
-    def run(self, step: Watched, folders: Sequence[int]) -> Generator[Waiting, Mapping[int, int], bool]:
+    def run(self, step: Watched, folders: Callable[[], Sequence[int]]) -> Generator[Waiting, Mapping[int, int], bool]:
         """Until the step's first process has ended: copy the log and hold the limits. Whether all of it is known to have ended.
 
+        ``folders`` gives descriptors of those that the step may write, and is asked when what they hold is first summed up.
         All that could write to the log has ended then, and with it everything in the sandbox and bubblewrap itself.
         """
         log, monitor = step.log, step.monitor
@@ -113,7 +114,7 @@ class Watch:
                 self.end("timeout", f"the step ran longer than its limit of {human_duration(limit)}", exceeded)
                 until = now + _INTERVAL
             if now >= look:
-                self.look(step.processes, folders)
+                self.look(step.processes, folders())
                 now = time.monotonic()
                 interval = min(2 * interval, _INTERVAL)
                 look = now + interval

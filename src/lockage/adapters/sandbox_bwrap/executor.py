@@ -212,13 +212,13 @@ class BwrapExecutor:
             self._killed = now, host_kills()
         return self._killed[1]
 
-    def _run(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, folders: Sequence[int]) -> Running:
+    def _run(self, request: ExecutionRequest, sandbox: Sandbox, watch: Watch, folders: list[int]) -> Running:
         """Let the step run to its end, and everything that it started; how it ended, the seconds it took, and what its group took."""
         kills = self._kills()
         started = time.monotonic()
         if not sandbox.release() and watch.reason is None:
             raise unavailable(sandbox.words())
-        over = yield from watch.run(sandbox, folders)
+        over = yield from watch.run(sandbox, lambda: sandbox.open_others(folders))
         ended = sandbox.wait(over=over)
         wall = time.monotonic() - started
         if not over:

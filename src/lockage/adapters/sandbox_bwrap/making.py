@@ -48,6 +48,9 @@ __all__ = ["Maker"]
 
 #: What a file system answers that has no room, or takes nothing: our own scratch folder's fault, not the sandbox's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: A folder with so much room cannot be full before what is in it is first summed up: until then it need not be held open, and goes with the
+#: sandbox if that ends earlier, which costs the kernel less than to keep it for us.
+_ROOMY = 1 << 30
 #: So many sandboxes' schemes are remembered.
 _MOST_SCHEMES = 256
 #: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
@@ -57,14 +60,16 @@ _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
 class _Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """What the sandboxes of most steps of a plan have in common, as they differ in their commands and inputs only.
 
-    ``folders`` are those that are held open, by path, each with its path below the root; ``last`` is what is mounted last; ``epoch`` is the
-    time of all that is put in; ``made`` are folders with their modes, see :class:`Layout`.
+    ``folders`` are those that are held open, by path, each with its path below the root, and ``later`` those that are once somebody looks
+    at what they hold; ``last`` is what is mounted last; ``epoch`` is the time of all that is put in; ``made`` are folders with their modes,
+    see :class:`Layout`.
     """
 
     given: bytes
     layout: Layout
     made: tuple[tuple[str, int], ...]
     folders: tuple[tuple[str, str], ...]
+    later: tuple[str, ...]
     last: str
     epoch: int
     personality: int
@@ -132,6 +137,9 @@ class Maker:
         yield from sandbox.hold(scheme.last, scheme.layout.whole)
         freeze(sandbox.root, scheme.made, scheme.layout.links, time=ZIP_FLOOR)
         opened = {path: sandbox.open(below) for path, below in scheme.folders}
+        for below in scheme.later:
+            os.utime(below, (epoch, epoch), dir_fd=sandbox.root)
+            sandbox.unopened.append(below)
         fill = partial(
             populate,
             opened[world.build_path],
@@ -183,11 +191,14 @@ class Maker:
             writable = places(request.world, request.resources.disk, disk)
             layout = self._layout(request, writable)
             paths = [place.path for place in writable]
+            roomy = request.resources.disk >= _ROOMY and request.world == CONTRACT
+            later = [path for path in paths if roomy and path != request.world.build_path]
             found = _Scheme(
                 given=self._arguments(request, layout, writable, session=session, filtered=filtered),
                 layout=layout,
                 made=layout.made,
-                folders=tuple((path, path.lstrip("/")) for path in (*paths, "/dev/shm")),  # noqa: S108 (in the sandbox)
+                folders=tuple((path, path.lstrip("/")) for path in (*paths, "/dev/shm") if path not in later),  # noqa: S108 (in the sandbox)
+                later=tuple(path.lstrip("/") for path in later),
                 last=max(paths),
                 epoch=int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR)),
                 personality=_personality(request.world),

@@ -55,6 +55,8 @@ class Sandbox:
         #: Those that keep file systems alive.
         self._folders: list[int] = []
         self._last: list[Callable[[], None]] = []
+        #: Folders that the step may write and that nobody has opened yet, by their paths below the root.
+        self.unopened: list[str] = []
         self._block: int | None = None
         self._monitor = -1
         self._monitor_handle = -1
@@ -213,6 +215,13 @@ class Sandbox:
         found = os.open(path or ".", _FOLDER, dir_fd=self.root)
         self._folders.append(found)
         return found
+
+    def open_others(self, folders: list[int]) -> list[int]:
+        """Add descriptors of the folders that nobody has opened yet; of those that are gone with the step there are none."""
+        while self.unopened:
+            with contextlib.suppress(OSError):
+                folders.append(self.open(self.unopened.pop()))
+        return folders
 
     def enter(self, world: World) -> None:
         """Change in the held sandbox what only a process inside of it can. Raises :class:`NotBuilt`."""

@@ -126,7 +126,7 @@ class HostExecutor:
                 process.kill()
             started = time.monotonic()
             process.release()
-            in_one_go(watch.run(process, ()))
+            in_one_go(watch.run(process, tuple))
             ended = process.wait()
             usage = _usage(ended, time.monotonic() - started, watch)
             watch.drain(process.log)

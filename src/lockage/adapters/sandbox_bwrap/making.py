@@ -19,6 +19,7 @@ from lockage.adapters.sandbox_bwrap.diagnose import unavailable
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, compiled_locale, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import Layout, arrange
+from lockage.adapters.sandbox_bwrap.measure import SHARED_MEMORY
 from lockage.adapters.sandbox_bwrap.modes import fixed_random, preloaded
 from lockage.adapters.sandbox_bwrap.sandbox import NotBuilt, Sandbox
 from lockage.adapters.sandbox_bwrap.spawn import ADDR_NO_RANDOMIZE, LINUX32, UNAME26, Spawner
@@ -48,11 +49,13 @@ __all__ = ["Maker"]
 
 #: What a file system answers that has no room, or takes nothing: our own scratch folder's fault, not the sandbox's.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-#: A folder with so much room cannot be full before what is in it is first summed up: until then it need not be held open, and goes with the
-#: sandbox if that ends earlier, which costs the kernel less than to keep it for us.
-_ROOMY = 1 << 30
+#: A CPU fills no more before what a step has written is first summed up (25 ms, at 10 GB/s). Folders with more room need not be held open
+#: until then, and go with the sandbox if that ends earlier, which costs the kernel less than to keep them for us.
+_FILLED = 1 << 28
 #: So many sandboxes' schemes are remembered.
 _MOST_SCHEMES = 256
+#: In the sandbox.
+_SHARED = "/dev/shm"  # noqa: S108 (as said)
 #: Runs a command, and if it went well once more; how the second run ends does not count, only what it leaves.
 _TWICE = ("/bin/sh", "-c", '"$@" || exit; "$@" || :', "twice")
 
@@ -190,16 +193,15 @@ class Maker:
         if found is None:
             writable = places(request.world, request.resources.disk, disk)
             layout = self._layout(request, writable)
-            paths = [place.path for place in writable]
-            roomy = request.resources.disk >= _ROOMY and request.world == CONTRACT
-            later = [path for path in paths if roomy and path != request.world.build_path]
+            paths = [*(place.path for place in writable), _SHARED]
+            later = _later(request, paths)
             found = _Scheme(
                 given=self._arguments(request, layout, writable, session=session, filtered=filtered),
                 layout=layout,
                 made=layout.made,
-                folders=tuple((path, path.lstrip("/")) for path in (*paths, "/dev/shm") if path not in later),  # noqa: S108 (in the sandbox)
+                folders=tuple((path, path.lstrip("/")) for path in paths if path not in later),
                 later=tuple(path.lstrip("/") for path in later),
-                last=max(paths),
+                last=max(place.path for place in writable),
                 epoch=int(dict(action.variables).get("SOURCE_DATE_EPOCH", ZIP_FLOOR)),
                 personality=_personality(request.world),
             )
@@ -252,6 +254,15 @@ class Maker:
             found += [(str(self._fixtures.file(content)), path) for path, content in proc_files(world, cpus, architecture).items()]
             self._overs[key] = found
         return list(found)
+
+
+def _later(request: ExecutionRequest, paths: Sequence[str]) -> list[str]:
+    """Which of the folders that a step may write need not be held open before somebody looks at them."""
+    if request.world != CONTRACT:
+        return []
+    least = request.action.cpus * _FILLED
+    room = {path: SHARED_MEMORY if path == _SHARED else request.resources.disk for path in paths if path != CONTRACT.build_path}
+    return [path for path, size in room.items() if size >= least]
 
 
 def _personality(world: World) -> int:

@@ -50,6 +50,24 @@ class NotBuilt(Exception):
 class Sandbox:
     """A sandbox from :meth:`start` to :meth:`close`. ``log`` is the read end of its merged stdout and stderr."""
 
+    __slots__ = (
+        "_block",
+        "_channel",
+        "_counters",
+        "_descriptors",
+        "_folders",
+        "_init",
+        "_init_handle",
+        "_last",
+        "_monitor",
+        "_monitor_handle",
+        "_processes",
+        "_reaped",
+        "log",
+        "root",
+        "unopened",
+    )
+
     def __init__(self) -> None:
         self._descriptors: list[int] = []
         #: Those that keep file systems alive.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from lockage.adapters.sandbox_bwrap.diagnose import explain
 from lockage.adapters.sandbox_bwrap.fixtures import Fixtures
 from lockage.adapters.sandbox_bwrap.instruments import clock_library, locale_sources, without_sleeping
 from lockage.adapters.sandbox_bwrap.layout import arrange
+from lockage.adapters.sandbox_bwrap.sandbox import Sandbox
 from lockage.adapters.sandbox_bwrap.support import in_root, lacking, other_shell
 from lockage.adapters.sandbox_bwrap.variables import variables
 from lockage.base.digest import BlobRef, Digest
@@ -31,7 +33,6 @@ from lockage.variation import CONTRACT, vary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -398,3 +399,15 @@ def test_a_clock_that_moves_leaves_sleeping_alone() -> None:
 def test_compilers_map_the_folders_of_every_world_to_the_same_names() -> None:
     world = msgspec.structs.replace(CONTRACT, build_path="/srv/b", temporary="/var/cache/t")
     assert etc_files(world)["/etc/compiler-options"] == b"-ffile-prefix-map=/srv/b=.\n-ffile-prefix-map=/var/cache/t=/tmp\n"
+
+
+def test_what_is_found_in_the_place_of_a_folder_that_is_gone_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    for root, below, there in ((tmp_path, "tmp", False), (tmp_path, "none", False), (Path("/"), "proc", True)):
+        sandbox = Sandbox()
+        sandbox.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        sandbox.unopened.append(below)
+        found = sandbox.open_others([])
+        assert (len(found), sandbox.open_others(found) is found, len(found)) == (there, True, there)
+        os.close(sandbox.root)
+        sandbox.close()

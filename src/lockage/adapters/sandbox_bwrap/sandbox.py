@@ -235,10 +235,16 @@ class Sandbox:
         return found
 
     def open_others(self, folders: list[int]) -> list[int]:
-        """Add descriptors of the folders that nobody has opened yet; of those that are gone with the step there are none."""
+        """Add descriptors of the folders that nobody has opened yet; of those that are gone with the step there are none.
+
+        Once nothing is mounted there any more, what is found is the root's own folder below.
+        """
+        root = os.fstat(self.root).st_dev
         while self.unopened:
             with contextlib.suppress(OSError):
-                folders.append(self.open(self.unopened.pop()))
+                found = self.open(self.unopened.pop())
+                if os.fstat(found).st_dev != root:
+                    folders.append(found)
         return folders
 
     def enter(self, world: World) -> None:

@@ -278,6 +278,24 @@ def test_a_signal_that_comes_within_a_piece_is_heeded_after_it(pipe: Pipe) -> No
     assert signal.getsignal(signal.SIGINT) == before
 
 
+def test_what_cannot_be_closed_keeps_nothing_else_from_being(pipe: Pipe) -> None:
+    workers, closed = LoopWorkers(), list[str]()
+
+    def stubborn() -> Performance:
+        try:
+            yield HELD
+            return None
+        finally:
+            raise OSError("no")
+
+    workers.begin("stubborn", stubborn())
+    workers.begin("reading", reading(pipe, closed))
+    workers.abandon(lambda: None)
+    assert closed == ["closed"]
+    workers.start("again", giving(1))
+    assert workers.wait() == ("again", 1)
+
+
 def test_a_signal_breaks_off_the_waiting(pipe: Pipe) -> None:
     workers, closed = LoopWorkers(), list[str]()
     before = signal.getsignal(signal.SIGINT)

@@ -137,7 +137,8 @@ class LoopWorkers:
             if self._crew is not None:
                 self._crew.abandon(interrupt)
             for play in self._plays.values():
-                play.performance.close()
+                with suppress(Exception):  # the others are to be closed all the same, and what broke them off is being raised
+                    play.performance.close()
             self._forget()
             self._shield.forgive()
         self._shield.take_down()

@@ -12,7 +12,9 @@ import time
 from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
 from lockage import durable
 from lockage.packs.pack import Pack, encoded, load, name_after, name_of, pack_name, stamp_of
@@ -53,7 +55,8 @@ class Packs:
         self._text = str(folder)
         self._spool = spool
         self._begin = begin
-        self._unreadable = unreadable
+        #: A method's object has these packs as a rule, and what they hold open would wait for the search for cycles.
+        self._unreadable = WeakMethod(unreadable) if isinstance(unreadable, MethodType) else lambda: unreadable
         self._places: dict[str, Place] = {}
         self._packs: dict[str, Pack] = {}
         #: Those that are looked up in their tables, the latest first.
@@ -176,7 +179,8 @@ class Packs:
     def _mend(self, bad: list[Path]) -> None:
         for path in bad:
             self._bad.add(path.name)  # whoever mends it looks at the folder, and it may have to stay where it is
-            self._unreadable(path)
+            if (tell := self._unreadable()) is not None:
+                tell(path)
 
     def _load(self, name: str, bad: list[Path]) -> None:
         path = self.folder / name

@@ -30,7 +30,7 @@ class Together:
         self._waiting: list[StepEnded] = []
         self._told = 0.0
         self._error: OSError | ValueError | None = None
-        self._some = threading.Event()
+        #: As long as lines come quickly: it keeps whatever can be told of.
         self._thread: threading.Thread | None = None
 
     def hear(self, event: StepEnded) -> None:
@@ -45,7 +45,6 @@ class Together:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
                 self._thread.start()
-            self._some.set()
 
     def settle(self) -> None:
         """Tell all that waits. Raises what printing raises, or raised before."""
@@ -60,10 +59,11 @@ class Together:
 
     def _run(self) -> None:
         while True:
-            self._some.wait()
-            self._some.clear()
             time.sleep(_PAUSE)
             with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
                 try:
                     self.settle()
                 except (OSError, ValueError) as error:  # standard error is gone or closed

@@ -5,6 +5,7 @@ run. Whatever a test or the program makes with ``tempfile`` comes into a folder 
 the end, the session has failed.
 """
 
+import gc
 import importlib.util
 import os
 import re
@@ -66,6 +67,17 @@ def _remove(folder: Path) -> None:
             if not path.is_symlink():
                 path.chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+#: An ordinary user's process may have 1,024 descriptors open.
+_MANY_OPEN = 200
+
+
+def pytest_runtest_teardown() -> None:
+    """Many commands are run in this one process: what they held open goes with them once it is looked for."""
+    with suppress(OSError):
+        if len(os.listdir("/proc/self/fd")) > _MANY_OPEN:  # noqa: PTH208 (a count)
+            gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)
